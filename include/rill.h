@@ -180,7 +180,8 @@ RILL_API uint32_t rill_version(void);  /* of the library that is linked */
     X(ECORRUPT, 19, "stored data fails its checksum")                               \
     X(EFENCED, 20, "a newer producer or group member has taken over")               \
     X(EBUG, 21, "a bug in rill; please report it")                                  \
-    X(EUNSURE, 22, "it was sent, and the connection was lost before the answer")
+    X(EUNSURE, 22, "it was sent, and the connection was lost before the answer")        \
+    X(ECANCELED, 23, "the call was taken back")
 
 RILL_ENUM(rill_err) {
     RILL_OK = 0,
@@ -439,7 +440,8 @@ typedef struct rill_opts {
     bool no_echo;                /* do not hear what this bus publishes */
     bool fixed_servers;          /* those of the URL, in that order; default: by chance, and those
                                     that a server names, too */
-    bool reserved[4];
+    bool reap;                   /* of all kinds: what has no callback comes by rill_reap() */
+    bool reserved[3];
     const char *kafka_config;   /* kafka: only, lines of "key=value" for librdkafka:
                                    sasl.mechanisms, ssl.ca.location, linger.ms, acks .. */
     const rill_tls *tls;        /* nats://, tls:// and unix: only: TLS is wanted, and so. Default:
@@ -456,6 +458,11 @@ typedef struct rill_opts {
     const char *creds_file;     /* a path: the user's JWT and seed, as `nsc` writes them. It is read
                                    again before each connection */
     const char *nkey_seed;      /* "SU...": the seed of a user whose key the server knows */
+    /* Of all kinds: there is something for rill_reap(), or rill_poll(), and there was not when it
+     * was called last. From any thread, with a lock of rill's held: it calls nothing of rill, and
+     * takes no lock that is held around a call of rill; uv_async_send(), a write to a pipe, or a
+     * semaphore of an interrupt are meant. What is due by the clock, rill_wait_ms() says. */
+    void (*on_ready)(void *arg);
 } rill_opts;
 
 /* Open a bus:
@@ -1238,6 +1245,166 @@ RILL_API int rill_obj_watch(rill_objs *objs, rill_sub **sub, const rill_sub_opts
 /* What a watch's message is about. RILL_EINVAL if it is about no object, as the one that says that
  * the bucket is empty (its key is empty). */
 RILL_API int rill_obj_told(const rill_msg *m, rill_obj_info *out);
+
+/* ---- Calls that do not wait --------------------------------------------------------- */
+
+/* Every call that is marked RILL_ASKS has a verb, and one function begins all of them:
+ *
+ *     rill_start(bus, RILL_OPTS(rill_call, .verb = RILL_DO_KV_PUT, .kv = kv, .name = "colour",
+ *                               .data = "red", .len = 3), done, arg);
+ *
+ * Why not a second form of each? There would be fifty functions more, each with a callback type of
+ * its own, to read, to bind and to keep. A verb is the call of that name: the same arguments, of
+ * which `name` is the first text and `group` the second, the same errors and the same effects. What
+ * is called most has a form of its own beside it: rill_append_async(), rill_request_async().
+ *
+ * Beside a verb stand the fields that it looks at, and behind the arrow what the item has that
+ * comes when it is over. A field that a verb does not look at is 0 (RILL_EINVAL). */
+RILL_ENUM(rill_verb) {
+    RILL_DO_APPEND = 1,       /* name data len post -> receipt */
+    RILL_DO_REQUEST,          /* name data len post -> msg */
+    RILL_DO_ASK_JETSTREAM,    /* name data len -> msg */
+    RILL_DO_FLUSH,
+    RILL_DO_DRAIN,
+    RILL_DO_BATCH_COMMIT,     /* batch -> receipt */
+    RILL_DO_SUBSCRIBE,        /* name sub_opts -> sub */
+    RILL_DO_CONSUME,          /* name sub_opts -> sub */
+    RILL_DO_TAIL,             /* name sub_opts -> sub */
+    RILL_DO_SEEK,             /* sub at */
+    RILL_DO_SUB_STATUS,       /* sub -> sub_info */
+    RILL_DO_STREAM_ENSURE,    /* name stream_opts -> count: 1 if it was created */
+    RILL_DO_STREAM_DELETE,    /* name */
+    RILL_DO_STREAM_STATUS,    /* name -> stream_info */
+    RILL_DO_STREAM_EACH,      /* -> names */
+    RILL_DO_STREAM_DESCRIBE,  /* name, or none -> descs */
+    RILL_DO_STREAM_PURGE,     /* name purge_opts -> count */
+    RILL_DO_STREAM_GET,       /* name at -> msg */
+    RILL_DO_STREAM_ERASE,     /* name at */
+    RILL_DO_GROUP_ENSURE,     /* name group sub_opts -> count: 1 if it was created */
+    RILL_DO_GROUP_STATUS,     /* name group -> group_info */
+    RILL_DO_GROUP_EACH,       /* name -> names */
+    RILL_DO_GROUP_SEEK,       /* name group at */
+    RILL_DO_GROUP_PAUSE,      /* name group time_ns */
+    RILL_DO_GROUP_DELETE,     /* name group */
+    RILL_DO_FORWARD_STATUS,   /* forward, which is one of this bus -> forward_info */
+    RILL_DO_KV_OPEN,          /* name bucket_opts -> kv */
+    RILL_DO_KV_PUT,           /* kv name data len kv_opts -> count: its revision */
+    RILL_DO_KV_CREATE,        /* the same */
+    RILL_DO_KV_GET,           /* kv name -> msg */
+    RILL_DO_KV_DELETE,        /* kv name kv_opts */
+    RILL_DO_KV_PURGE,         /* kv name kv_opts */
+    RILL_DO_KV_EACH,          /* kv name, a filter, or none -> names */
+    RILL_DO_KV_HISTORY,       /* kv name -> msgs */
+    RILL_DO_KV_WATCH,         /* kv sub_opts -> sub */
+    RILL_DO_OBJS_OPEN,        /* name bucket_opts -> objs */
+    RILL_DO_OBJS_SEAL,        /* objs */
+    RILL_DO_OBJ_PUT,          /* objs name data len: all of it */
+    RILL_DO_OBJ_GET,          /* objs name -> data: all of it, at most RILL_START_DATA_MAX */
+    RILL_DO_OBJ_STATUS,       /* objs name -> obj_info */
+    RILL_DO_OBJ_DELETE,       /* objs name */
+    RILL_DO_OBJ_LINK,         /* objs name to group, the target, or none */
+    RILL_DO_OBJ_EACH,         /* objs -> names */
+    RILL_DO_OBJ_WATCH,        /* objs sub_opts -> sub */
+    RILL_DO_STORE_CHECK,      /* -> count: damages */
+    RILL_DO_STORE_SNAPSHOT,   /* name: the directory */
+};
+#define RILL_START_DATA_MAX (64 << 20) /* bytes; above: RILL_ETOOBIG */
+
+typedef struct rill_call {    /* copied, with all it points to, before rill_start() returns */
+    size_t size;
+    rill_verb verb;
+    int32_t timeout_ms;       /* default: rill_opts.call_timeout_ms, or 5000; < 0: until it is
+                                 cancelled. A call that has none of its own ends with
+                                 call_timeout_ms at the latest */
+    rill_sub *sub;            /* handles stay open until the call has ended */
+    rill_kv *kv;
+    rill_objs *objs, *to;
+    rill_batch *batch;
+    rill_forward *forward;
+    const char *name, *group;
+    const void *data;
+    size_t len;
+    const rill_post *post;
+    const rill_sub_opts *sub_opts;
+    const rill_stream_opts *stream_opts;
+    const rill_bucket_opts *bucket_opts;
+    const rill_kv_opts *kv_opts;
+    const rill_purge_opts *purge_opts;
+    const rill_at *at;
+    int64_t time_ns;
+} rill_call;
+
+RILL_ENUM(rill_item_kind) {
+    RILL_ITEM_DONE = 1,       /* a call has ended: err, arg, and what its verb has */
+    RILL_ITEM_MSG,            /* sub, msg; arg of the sub's options. This and what follows come by
+                                 rill_reap() alone */
+    RILL_ITEM_END,            /* sub: it has no more messages; arg as above */
+    RILL_ITEM_EVENT,          /* event; arg of the bus's options */
+};
+
+typedef struct rill_item {    /* lent. What it does not have is NULL or 0 */
+    rill_item_kind kind;
+    int32_t err;              /* RILL_OK or an error */
+    const char *detail;       /* a sentence if err is one; else NULL */
+    void *arg;
+    rill_sub *sub;            /* what a call opens is yours to close */
+    rill_kv *kv;
+    rill_objs *objs;
+    const rill_msg *msg;
+    const rill_event *event;
+    const rill_receipt *receipt;
+    const rill_stream_info *stream_info;
+    const rill_group_info *group_info;
+    const rill_sub_info *sub_info;
+    const rill_obj_info *obj_info;
+    const rill_forward_info *forward_info;
+    const rill_str *names;    /* n of them, each with a 0 behind it; as are msgs and descs */
+    const rill_msg *const *msgs;
+    const rill_stream_desc *const *descs;
+    size_t n;
+    rill_str data;
+    uint64_t count;
+} rill_item;
+typedef void (*rill_done_fn)(const rill_item *item, void *arg);
+
+/* Begin what the verb says. If this returns RILL_OK, `done` runs exactly once, where callbacks
+ * run, with the item, which is lent; with `done` NULL it is an item of rill_reap(). What is wrong
+ * with the arguments of the call is in the item, too; when the bus closes first, its err is
+ * RILL_ECLOSED, or RILL_EUNSURE. From any thread, and in a callback. Up to 64 are under way at a
+ * time, of kafka:// and of the care of a store one, and others wait for their turn; RILL_EAGAIN
+ * when 65536 do. They are made where callbacks run, on stacks of 256 KiB: an on_msg with
+ * on_publisher that one of them leads to has no more than that. kafka:// and the care of a store
+ * have a thread for them, from the first one to the end of the bus, with RILL_DRIVE_HOST, too. */
+RILL_API int rill_start(rill_bus *bus, const rill_call *call, rill_done_fn done, void *arg);
+/* Take back what was begun with this `arg`, not NULL, by rill_start(), rill_append_async() or
+ * rill_request_async(): it ends soon, with RILL_ECANCELED, or as it has ended by then. What was
+ * sent may have its effect all the same. Returns how many these are. */
+RILL_API int rill_cancel(rill_bus *bus, void *arg);
+
+/* ---- All that comes, in one call ------------------------------------------------------ */
+
+/* With rill_opts.reap no callback is needed, and none is run but by this: it has what came for the
+ * whole bus since the last time, of each sub in its order, up to `max`, 4096 at most. These are the
+ * messages of every sub without on_msg, the ends of calls that were begun with `done` NULL, appends
+ * and requests among them, and the events of a bus without on_event; what has a callback has it run
+ * by this call. Waits up to timeout_ms for the first item, and under RILL_DRIVE_HOST drives as
+ * rill_poll() does. So a binding crosses its border once for all of them; it wakes up by
+ * rill_opts.on_ready, or by rill_fd() and rill_wait_ms(), which such a bus has with either drive.
+ *   Nothing is copied. Messages and all else that a batch has are lent until rill_reaped_free();
+ * there may be many at a time, freed in any order, on any thread, and after the bus is closed. A
+ * message of RILL_ACK_AUTO is settled by that, unless you have settled it yourself. Its reader's
+ * queue has room again when it is reaped.
+ *   Returns how many items; *out is NULL if that is not above 0: 0 when only callbacks ran,
+ * RILL_ETIMEDOUT (RILL_EAGAIN if timeout_ms is 0) when nothing came in time, RILL_EBUSY while
+ * another thread reaps, RILL_EDEADLK from a callback of this bus, RILL_EINVAL without
+ * rill_opts.reap. What is not reaped when rill_close() is called is dropped. */
+typedef struct rill_reaped {
+    const rill_item *const *items;
+    size_t n;
+    uint64_t bytes;           /* of the messages: subjects, headers and data */
+} rill_reaped;
+RILL_API int rill_reap(rill_bus *bus, rill_reaped **out, size_t max, int timeout_ms);
+RILL_API void rill_reaped_free(rill_reaped *reaped);
 
 /* ---- Care of a store -------------------------------------------------------------- */
 

@@ -21,6 +21,13 @@ int ri_args_process(uint32_t stamp)
     return ri_err(RILL_EDEADLK, "a function of a wire, or a dial(), may not call that");
 }
 
+int ri_args_bus_to_the_end(const rill_bus *bus)
+{
+    if (!bus) return ri_err(RILL_EINVAL, "the bus is NULL");
+    if (bus->magic != RI_BUS_MAGIC) return ri_err(RILL_EINVAL, "that is no open bus");
+    return ri_args_process(bus->stamp);
+}
+
 int ri_args_bus(const rill_bus *bus)
 {
     if (!bus) return ri_err(RILL_EINVAL, "the bus is NULL");

@@ -6,8 +6,16 @@
 #include "base/error.h"
 #include "front/handle/bus.h"
 
+/* ---- send.c: what rill_append_async(), rill_request_async() and rill_start() share ---- */
+int ri_send_append(rill_bus *bus, const char *subject, ri_str data, const rill_post *post,
+                   const ri_bus_done *done);
+int ri_send_request(rill_bus *bus, const char *subject, ri_str data, const rill_post *post,
+                    int timeout_ms, const ri_bus_done *done);
+
+/* ---- args.c ---- */
 /* A handle of ours: RILL_EINVAL for NULL, or for something that is none (or is freed). */
 int ri_args_bus(const rill_bus *bus);        /* RILL_ECLOSED, too */
+int ri_args_bus_to_the_end(const rill_bus *bus); /* one that is closed has still something */
 /* RILL_EDEADLK within a function of a wire, and as the next one. */
 int ri_args_process(uint32_t stamp);
 int ri_args_fork(uint32_t stamp);            /* RILL_ECLOSED in a forked child */

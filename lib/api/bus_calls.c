@@ -64,7 +64,7 @@ uint32_t rill_caps(const rill_bus *bus)
 static int bus_is_driven(rill_bus *bus)
 {
     int rc = ri_args_bus(bus);
-    if (rc == RILL_OK && bus->drive != RILL_DRIVE_HOST)
+    if (rc == RILL_OK && bus->drive != RILL_DRIVE_HOST && !bus->reap)
         return ri_err(RILL_EINVAL, "the bus was not opened with RILL_DRIVE_HOST");
     return rc;
 }
@@ -91,6 +91,7 @@ int rill_poll(rill_bus *bus, int timeout_ms)
 {
     int rc = bus_is_driven(bus);
     if (rc < 0) return rc;
+    if (bus->reap) return ri_err(RILL_EINVAL, "a bus with reap is polled by rill_reap()");
     if (ri_bus_in_callback(bus))
         return ri_err(RILL_EDEADLK, "a callback of this bus cannot run its callbacks");
     return ri_bus_poll(bus, ri_timeout_ns(timeout_ms));

@@ -88,15 +88,32 @@ int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len
     return ri_args_out(&own, sizeof own, out, "rill_receipt");
 }
 
+/* May a call be begun whose end these hear? */
+static int send_done(const rill_bus *bus, const ri_bus_done *done)
+{
+    int rc = ri_args_bus(bus);
+    if (rc == RILL_OK && ri_bus_done_is_item(done) && !bus->reap)
+        return ri_err(RILL_EINVAL, "done is NULL, and there is no reap");
+    return rc;
+}
+
+int ri_send_append(rill_bus *bus, const char *subject, ri_str data, const rill_post *post,
+                   const ri_bus_done *done)
+{
+    ri_bus_draft draft;
+    int rc = send_done(bus, done);
+    if (rc < 0) return rc;
+    rc = send_stored(&draft, bus, subject, data, post);
+    if (rc == RILL_OK) rc = ri_bus_append_async(bus, &draft.m, draft.safety, done);
+    ri_bus_draft_fini(&draft);
+    return rc;
+}
+
 int rill_append_async(rill_bus *bus, const char *subject, const void *data, size_t len,
                       const rill_post *post, rill_stored_fn done, void *arg)
 {
-    ri_bus_draft draft;
-    if (!done) return ri_err(RILL_EINVAL, "done is NULL");
-    int rc = send_stored(&draft, bus, subject, (ri_str){data, len}, post);
-    if (rc == RILL_OK) rc = ri_bus_append_async(bus, &draft.m, draft.safety, done, arg);
-    ri_bus_draft_fini(&draft);
-    return rc;
+    ri_bus_done own = {.stored = done, .arg = arg};
+    return ri_send_append(bus, subject, (ri_str){data, len}, post, &own);
 }
 
 int rill_batch_begin(rill_bus *bus, rill_batch **batch, const rill_batch_opts *opts)
@@ -169,16 +186,24 @@ int rill_request(rill_bus *bus, const char *subject, const void *data, size_t le
     return rc;
 }
 
+int ri_send_request(rill_bus *bus, const char *subject, ri_str data, const rill_post *post,
+                    int timeout_ms, const ri_bus_done *done)
+{
+    ri_bus_draft draft;
+    int rc = send_done(bus, done);
+    if (rc < 0) return rc;
+    rc = send_request(&draft, bus, subject, data, post);
+    if (rc == RILL_OK)
+        rc = ri_bus_request_async(bus, &draft.m, ri_timeout_ns(timeout_ms), done);
+    ri_bus_draft_fini(&draft);
+    return rc;
+}
+
 int rill_request_async(rill_bus *bus, const char *subject, const void *data, size_t len,
                        const rill_post *post, int timeout_ms, rill_reply_fn done, void *arg)
 {
-    ri_bus_draft draft;
-    if (!done) return ri_err(RILL_EINVAL, "done is NULL");
-    int rc = send_request(&draft, bus, subject, (ri_str){data, len}, post);
-    if (rc == RILL_OK)
-        rc = ri_bus_request_async(bus, &draft.m, ri_timeout_ns(timeout_ms), done, arg);
-    ri_bus_draft_fini(&draft);
-    return rc;
+    ri_bus_done own = {.reply = done, .arg = arg};
+    return ri_send_request(bus, subject, (ri_str){data, len}, post, timeout_ms, &own);
 }
 
 int rill_reply(const rill_msg *request, const void *data, size_t len, const rill_post *post)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Until when a call waits: a time of the host's monotonic clock, INT64_MAX being never. */
+/* Until when a call waits: a time of the host's monotonic clock, INT64_MAX being never. A call that
+ * hurries has nothing left, if it has an end. */
 #ifndef RI_DEADLINE_H
 #define RI_DEADLINE_H
 
 #include "base/alloc.h"
+#include "base/hurry.h"
 #include "base/saturate.h"
 
 /* When a call ends that may take `timeout_ns` from now on; below 0: never. */
@@ -16,6 +18,7 @@ static inline int64_t ri_deadline_in(const ri_host *host, int64_t timeout_ns)
 static inline int64_t ri_deadline_left_ns(const ri_host *host, int64_t due_ns)
 {
     if (due_ns == INT64_MAX) return -1;
+    if (ri_hurry_is_now()) return 0;
     int64_t left_ns = ri_ns_sub(due_ns, ri_mono_ns(host));
     return left_ns < 0 ? 0 : left_ns;
 }

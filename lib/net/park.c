@@ -8,10 +8,12 @@
 
 #include "base/assert.h"
 #include "base/saturate.h"
+#include "net/task.h"
 
 void ri_park_init(ri_park *park)
 {
-    *park = (ri_park){.fd = -1, .bell = -1};
+    *park = (ri_park){.fd = -1};
+    ri_list_init(&park->watches);
     pthread_mutex_init(&park->lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
@@ -22,7 +24,7 @@ void ri_park_init(ri_park *park)
 
 void ri_park_fini(ri_park *park)
 {
-    RI_ASSERT(park->waiting == 0 && park->bell < 0);
+    RI_ASSERT(park->waiting == 0 && ri_list_empty(&park->watches));
     if (park->fd >= 0) close(park->fd);
     pthread_cond_destroy(&park->changed);
     pthread_mutex_destroy(&park->lock);
@@ -34,10 +36,12 @@ static bool park_write(int fd)
     return write(fd, &one, sizeof one) == sizeof one;
 }
 
-static void park_make_readable(ri_park *park)
+static void park_fire(ri_park *park)
 {
-    if (park->fd >= 0 && !park->readable) park->readable = park_write(park->fd);
-    if (ri_unlikely(park->bell >= 0) && !park->rung) park->rung = park_write(park->bell);
+    ri_list_each (link, &park->watches) {
+        ri_park_watch *watch = ri_container_of(link, ri_park_watch, link);
+        watch->fire(watch);
+    }
 }
 
 void ri_park_signal(ri_park *park)
@@ -45,7 +49,8 @@ void ri_park_signal(ri_park *park)
     pthread_mutex_lock(&park->lock);
     park->count++;
     if (park->waiting) pthread_cond_broadcast(&park->changed);
-    park_make_readable(park);
+    if (park->fd >= 0 && !park->readable) park->readable = park_write(park->fd);
+    if (ri_unlikely(!ri_list_empty(&park->watches))) park_fire(park);
     pthread_mutex_unlock(&park->lock);
 }
 
@@ -69,6 +74,7 @@ static struct timespec park_deadline(int64_t timeout_ns)
 
 bool ri_park_wait(ri_park *park, uint32_t seen, int64_t timeout_ns)
 {
+    if (ri_task_yields()) return ri_task_wait(park, seen, timeout_ns);
     struct timespec until = park_deadline(timeout_ns < 0 ? 0 : timeout_ns);
     int rc = 0;
     pthread_mutex_lock(&park->lock);
@@ -82,37 +88,48 @@ bool ri_park_wait(ri_park *park, uint32_t seen, int64_t timeout_ns)
     return changed;
 }
 
-/* Is the count still `seen`? Then a signal rings from now on. */
-static bool park_hang_bell(ri_park *park, uint32_t seen, int bell)
+bool ri_park_watch_begin(ri_park *park, uint32_t seen, ri_park_watch *watch)
 {
+    RI_ASSERT(watch->fire && !ri_list_linked(&watch->link));
     pthread_mutex_lock(&park->lock);
-    RI_ASSERT(park->bell < 0);
     bool same = park->count == seen;
-    if (same) park->bell = bell;
-    park->rung = false;
+    if (same) ri_list_push(&park->watches, &watch->link);
     pthread_mutex_unlock(&park->lock);
     return same;
 }
 
-static void park_take_bell(ri_park *park, int bell)
+void ri_park_watch_end(ri_park *park, ri_park_watch *watch)
 {
-    uint64_t count;
     pthread_mutex_lock(&park->lock);
-    park->bell = -1;
-    bool rung = park->rung;
+    ri_list_remove(&watch->link);
     pthread_mutex_unlock(&park->lock);
-    while (rung && read(bell, &count, sizeof count) < 0 && errno == EINTR) continue;
 }
 
-void ri_park_poll(ri_park *park, uint32_t seen, int64_t timeout_ns, int bell, struct pollfd *fds,
+typedef struct park_bell {
+    ri_park_watch watch;
+    int fd;
+    bool rung;
+} park_bell;
+
+static void park_ring(ri_park_watch *watch)
+{
+    park_bell *bell = ri_container_of(watch, park_bell, watch);
+    if (!bell->rung) bell->rung = park_write(bell->fd);
+}
+
+void ri_park_poll(ri_park *park, uint32_t seen, int64_t timeout_ns, int bell_fd, struct pollfd *fds,
                   int n)
 {
-    RI_ASSERT(bell >= 0 && n >= 0);
-    if (!park_hang_bell(park, seen, bell)) return;
+    RI_ASSERT(bell_fd >= 0 && n >= 0);
+    uint64_t count;
+    park_bell bell = {.watch.fire = park_ring, .fd = bell_fd};
+    ri_list_init(&bell.watch.link);
+    if (!ri_park_watch_begin(park, seen, &bell.watch)) return;
     int64_t ms = timeout_ns < 0 ? -1 : RI_MIN(ri_ns_add(timeout_ns, RI_MS - 1) / RI_MS, INT32_MAX);
-    fds[n] = (struct pollfd){.fd = bell, .events = POLLIN};
+    fds[n] = (struct pollfd){.fd = bell_fd, .events = POLLIN};
     poll(fds, (nfds_t)n + 1, (int)ms);
-    park_take_bell(park, bell);
+    ri_park_watch_end(park, &bell.watch);
+    while (bell.rung && read(bell_fd, &count, sizeof count) < 0 && errno == EINTR) continue;
 }
 
 int ri_park_fd(ri_park *park)

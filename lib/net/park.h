@@ -8,7 +8,13 @@
 #include <poll.h>
 #include <pthread.h>
 
-#include "base/defs.h"
+#include "base/list.h"
+
+/* Somebody who does not sleep on a park, and wants to hear of its next signal. */
+typedef struct ri_park_watch {
+    ri_list link;
+    void (*fire)(struct ri_park_watch *watch); /* by whoever signals, under the park's lock */
+} ri_park_watch;
 
 typedef struct ri_park {
     pthread_mutex_t lock;
@@ -17,8 +23,7 @@ typedef struct ri_park {
     uint32_t waiting; /* threads asleep */
     int fd;           /* an eventfd, once ri_park_fd() was called; else -1 */
     bool readable;    /* the fd has been made so */
-    int bell;         /* of who is in ri_park_poll(), to be written by the next signal; else -1 */
-    bool rung;        /* it was */
+    ri_list watches;  /* ri_park_watch.link */
 } ri_park;
 
 void ri_park_init(ri_park *park);
@@ -27,9 +32,11 @@ void ri_park_signal(ri_park *park);     /* wake all; any thread */
 uint32_t ri_park_count(ri_park *park);  /* the value to give to ri_park_wait() */
 /* Until the count is not `seen`, or timeout_ns (< 0: for ever) has passed: false then. */
 bool ri_park_wait(ri_park *park, uint32_t seen, int64_t timeout_ns);
-/* As ri_park_wait(), and until one of the `n` descriptors is ready. `bell` is an eventfd that is
- * used for nothing else; one thread at a time is in here with this park. `fds` has room for one
- * more. */
+/* Each signal fires the watch, from now on, if the count is `seen` still; else false. */
+bool ri_park_watch_begin(ri_park *park, uint32_t seen, ri_park_watch *watch);
+void ri_park_watch_end(ri_park *park, ri_park_watch *watch); /* it fires no more */
+/* As ri_park_wait(), and until one of the `n` descriptors is ready. `bell` is an eventfd that one
+ * thread at a time uses, for this. `fds` has room for one more. */
 void ri_park_poll(ri_park *park, uint32_t seen, int64_t timeout_ns, int bell, struct pollfd *fds,
                   int n);
 /* Readable from a signal until ri_park_calm(). A negative errno when none can be had. */

@@ -81,6 +81,14 @@ ri_job *ri_worker_done(ri_worker *worker)
     return link ? ri_container_of(link, ri_job, link) : NULL;
 }
 
+bool ri_worker_has_done(ri_worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    bool some = !ri_list_empty(&worker->done);
+    pthread_mutex_unlock(&worker->lock);
+    return some;
+}
+
 void ri_worker_stop(ri_worker *worker)
 {
     pthread_mutex_lock(&worker->lock);

@@ -33,6 +33,7 @@ void ri_worker_init(ri_worker *worker, void (*on_done)(void *arg), void *arg);
 int ri_worker_put(ri_worker *worker, ri_job *job);
 /* A job that was run, or after a stop one that never was; NULL: none. Any thread. */
 ri_job *ri_worker_done(ri_worker *worker);
+bool ri_worker_has_done(ri_worker *worker); /* is there one? Any thread */
 /* Waits for the job that runs; those that wait are not run. Not by two at once. */
 void ri_worker_stop(ri_worker *worker);
 void ri_worker_fini(ri_worker *worker); /* after a stop, when all jobs have been taken */

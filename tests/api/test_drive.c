@@ -2,8 +2,8 @@
 /* No thread of rill's: callbacks run in rill_poll() and in waits, and file descriptors tell
  * when. */
 #include "api.h"
+#include "tasks.h"
 
-#include <dirent.h>
 #include <poll.h>
 
 static rill_bus *open_driven(void (*on_event)(rill_bus *, const rill_event *, void *), void *arg)
@@ -12,15 +12,6 @@ static rill_bus *open_driven(void (*on_event)(rill_bus *, const rill_event *, vo
     OK(rill_open(&bus, "mem:",
                  RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST, .on_event = on_event, .arg = arg)));
     return bus;
-}
-
-static int threads(void)
-{
-    int n = 0;
-    DIR *dir = opendir("/proc/self/task");
-    while (readdir(dir)) n++;
-    closedir(dir);
-    return n - 2;
 }
 
 static bool readable(int fd)

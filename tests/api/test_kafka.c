@@ -602,7 +602,102 @@ START_TEST(own_loop)
 }
 END_TEST
 
+/* ---- Calls that do not wait, and items ---- */
+
+typedef struct asked {
+    atomic_bool over;
+    int err;
+    uint64_t msgs, seq;
+    size_t n;
+    char data[64];
+    rill_sub *sub;
+} asked;
+
+static void note_item(const rill_item *item, void *arg)
+{
+    asked *a = arg;
+    a->err = item->err;
+    if (item->stream_info) a->msgs = item->stream_info->msgs;
+    if (item->receipt) a->seq = item->receipt->seq;
+    if (item->msg) snprintf(a->data, sizeof a->data, "%.*s", RILL_ARG(item->msg->data));
+    a->n = item->n;
+    a->sub = item->sub;
+    ck_assert_int_eq(item->err < 0, item->detail != NULL);
+    atomic_store(&a->over, true);
+}
+
+static int ask(rill_bus *bus, int i, asked *a, const rill_call *call)
+{
+    *a = (asked){.err = 1};
+    OK(rill_start(bus, call, note_item, a));
+    DRIVEN(bus, i, atomic_load(&a->over));
+    return a->err;
+}
+#define ASK(verb_, ...) \
+    ask(bus, _i, &a, RILL_OPTS(rill_call, .verb = RILL_DO_##verb_, __VA_ARGS__))
+
+/* The peer's own library waits on a thread beside the dispatcher's. */
+START_TEST(begun)
+{
+    begin();
+    asked a;
+    rill_bus *bus = join(_i, NULL);
+    for (int n = 0; n < 3; n++)
+        ck_assert_int_eq(ASK(APPEND, .name = "orders", .data = "one", .len = 3), RILL_OK);
+    ck_assert_uint_eq(a.seq, 3);
+    ck_assert_int_eq(ASK(APPEND, .name = "orders", .data = "four", .len = 4, .timeout_ms = 20000),
+                     RILL_OK);
+    ck_assert_uint_eq(a.seq, 4);
+    ck_assert_int_eq(ASK(STREAM_STATUS, .name = "orders"), RILL_OK);
+    ck_assert_uint_eq(a.msgs, 4);
+    ck_assert_int_eq(ASK(STREAM_EACH, .timeout_ms = 20000), RILL_OK);
+    ck_assert_uint_ge(a.n, 2);
+    ck_assert_int_eq(ASK(STREAM_GET, .name = "orders", .at = RILL_AT(4)), RILL_OK);
+    ck_assert_str_eq(a.data, "four");
+    ck_assert_int_eq(ASK(KV_OPEN, .name = "B"), RILL_ENOTSUP);
+    ck_assert_int_eq(ASK(FLUSH, .timeout_ms = 20000), RILL_OK);
+    ck_assert_int_eq(ASK(TAIL, .name = "orders"), RILL_OK);
+    next_is(a.sub, "one");
+    rill_sub_close(a.sub);
+    for (int n = 0; n < 5; n++) /* the end of the bus is theirs */
+        OK(rill_start(bus, RILL_OPTS(rill_call, .verb = RILL_DO_STREAM_STATUS, .name = "orders"),
+                      note_item, &a));
+    end(bus);
+}
+END_TEST
+
+START_TEST(reaped)
+{
+    begin();
+    rill_bus *bus;
+    rill_sub *sub;
+    int msgs = 0, dones = 0, bad = 0;
+    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .drive = _i ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD,
+                                      .reap = true)));
+    OK(rill_tail(bus, &sub, "orders", NULL));
+    for (int n = 0; n < 10; n++)
+        OK(rill_append_async(bus, "orders", "x", 1, NULL, NULL, NULL));
+    OK(rill_start(bus, RILL_OPTS(rill_call, .verb = RILL_DO_STREAM_EACH), NULL, NULL));
+    for (int64_t until = api_now_ms() + 50000; msgs < 10 || dones < 11;) {
+        rill_reaped *reaped;
+        int rc = rill_reap(bus, &reaped, 100, 1000);
+        ck_assert_int_lt(api_now_ms(), until);
+        if (rc == RILL_ETIMEDOUT) continue;
+        OK(rc);
+        for (size_t n = 0; reaped && n < reaped->n; n++) {
+            msgs += reaped->items[n]->kind == RILL_ITEM_MSG;
+            dones += reaped->items[n]->kind == RILL_ITEM_DONE;
+            bad += reaped->items[n]->kind == RILL_ITEM_DONE && reaped->items[n]->err < 0;
+        }
+        rill_reaped_free(reaped);
+    }
+    ck_assert_int_eq(bad, 0);
+    rill_sub_close(sub);
+    end(bus);
+}
+END_TEST
+
 SUITE_MAIN_ROWS("kafka", SUITE_ONCE(refused, own_loop, seek_and_close),
                 SUITE_EACH(2, cannot, receipts, many, window, records, tails, slow, callbacks,
-                           partitions, places, alone, flush_beside, no_memory, one_deadline,
-                           unsure, down, idle, lost, closing))
+                            partitions, places, alone, flush_beside, no_memory, one_deadline,
+                            unsure, down, idle, lost, closing, begun, reaped))

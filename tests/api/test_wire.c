@@ -2,8 +2,8 @@
 /* Connections over wires of the program's: sockets that it has made, and bytes in memory. */
 #include "kinds.h"
 #include "support/duct.h"
+#include "tasks.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -243,28 +243,6 @@ static link_pair *link_begin(int row)
     return &the_link;
 }
 enum { ROWS = 2 * LINK_KINDS };
-
-static void *nothing(void *arg)
-{
-    return arg;
-}
-
-/* Those of the process, a sanitizer's included, which comes with the first that there is. */
-static int threads(void)
-{
-    static bool begun;
-    pthread_t thread;
-    int n = 0;
-    if (!begun) {
-        pthread_create(&thread, NULL, nothing, NULL);
-        pthread_join(thread, NULL);
-    }
-    begun = true;
-    DIR *tasks = opendir("/proc/self/task");
-    while (readdir(tasks)) n++;
-    closedir(tasks);
-    return n - 2;
-}
 
 START_TEST(a_handle_and_a_broker_speak_over_it)
 {

@@ -12,6 +12,7 @@
 #include "codec/jetstream/zone.h"
 #include "engine/streams/stream.h"
 #include "front/broker/member.h"
+#include "net/task.h"
 
 struct ri_durable {
     ri_broker *broker;
@@ -38,7 +39,8 @@ struct ri_durable {
     int64_t sync_due_ns;       /* monotonic: when what was written must be synced; 0: it is */
     bool unclean;              /* something was committed since the cleaner last found nothing */
     uint32_t turns;            /* since the cleaner's last slice */
-    uint32_t waiting;          /* calls of ri_durable_wait() */
+    uint32_t waiting;          /* calls of ri_durable_wait(); of these ... */
+    uint32_t aside;            /* ... in tasks, which take no turns */
     uint32_t copying;          /* calls of ri_durable_snapshot() that are outside the gate */
     ri_failure *troubles; /* RI_DURABLE_TROUBLES, in turn; NULL until the first */
     uint64_t ntroubles;        /* ever */
@@ -463,6 +465,7 @@ void ri_durable_loop_turn(ri_durable *d, const ri_door *door)
     d->broker->output_waits &= ~door->bit; /* or the leaving would wake its loop */
     durable_commit(d);
     durable_step(d);
+    if (d->aside) ri_park_signal(&d->turned);
 }
 
 static int64_t durable_next_due_ns(const ri_durable *d)
@@ -503,7 +506,8 @@ void ri_durable_turn(ri_durable *d)
         durable_commit(d);
         durable_step(d);
     }
-    if (ri_durable_waits(d) && !d->waiting) ri_durable_nudge(d);
+    if (ri_durable_waits(d) && d->waiting == d->aside) ri_durable_nudge(d);
+    if (d->aside) ri_park_signal(&d->turned);
     durable_notify_driver(d);
 }
 
@@ -528,9 +532,11 @@ static bool durable_await(ri_durable *d, const bool *over, int64_t timeout_ns)
 {
     const ri_host *host = &d->broker->host;
     int64_t until_ns = ri_deadline_in(host, timeout_ns);
+    bool aside = ri_task_yields(); /* its thread has other work: the driver makes the commit */
     while (!*over) {
-        bool turn = ri_durable_waits(d);
+        bool turn = !aside && ri_durable_waits(d);
         if (turn) ri_durable_turn(d);
+        if (aside && ri_durable_waits(d)) ri_durable_nudge(d);
         if (*over) break;
         uint32_t seen = ri_park_count(&d->turned);
         int64_t left_ns = ri_deadline_left_ns(host, until_ns);
@@ -550,8 +556,11 @@ static bool durable_await(ri_durable *d, const bool *over, int64_t timeout_ns)
 bool ri_durable_wait(ri_durable *d, const bool *over, int64_t timeout_ns)
 {
     RI_ASSERT(over);
+    bool aside = ri_task_yields();
     d->waiting++;
+    d->aside += aside;
     bool done = durable_await(d, over, timeout_ns);
+    d->aside -= aside;
     /* Who waited took the turns up to now; when it is being closed the engine may be gone. */
     if (!d->closing && durable_has_steps(d)) ri_durable_nudge(d);
     if (--d->waiting == 0 && d->closing) ri_park_signal(&d->park);

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/deadline.h"
 #include "base/error.h"
+#include "net/task.h"
 
 /* Somebody who sleeps on his park, since another one is the sentry, or turns. */
 typedef struct hosted_waiter {
@@ -129,7 +130,7 @@ void ri_hosted_sleep(ri_broker *b, ri_park *park, uint32_t seen, int64_t timeout
 
 bool ri_hosted_wait(ri_broker *b, ri_park *park, uint32_t seen, int64_t timeout_ns)
 {
-    if (!b->hosted.on) return ri_park_wait(park, seen, timeout_ns);
+    if (!b->hosted.on || ri_task_yields()) return ri_park_wait(park, seen, timeout_ns);
     int64_t until_ns = ri_deadline_in(&b->host, timeout_ns);
     for (;;) {
         ri_broker_enter(b);

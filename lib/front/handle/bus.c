@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/saturate.h"
+#include "front/handle/bus_reap.h"
 #include "net/thread.h"
 
 enum {
@@ -38,6 +39,18 @@ void ri_bus_frame_pop(ri_bus_frame *frame)
 {
     RI_ASSERT(bus_frames == frame);
     bus_frames = frame->outer;
+}
+
+bool ri_bus_has_frames(void)
+{
+    return bus_frames != NULL;
+}
+
+ri_bus_frame *ri_bus_frames_swap(ri_bus_frame *frames)
+{
+    ri_bus_frame *before = bus_frames;
+    bus_frames = frames;
+    return before;
 }
 
 bool ri_bus_in_callback(const rill_bus *bus)
@@ -71,6 +84,7 @@ void ri_bus_unref(rill_bus *bus)
 {
     if (atomic_fetch_sub_explicit(&bus->refs, 1, memory_order_acq_rel) != 1) return;
     ri_broker *broker = bus->broker;
+    ri_bus_calls_fini(bus);
     if (bus->ops->fini) bus->ops->fini(bus);
     ri_bus_requests_fini(bus);
     ri_bus_appends_fini(bus);
@@ -86,10 +100,23 @@ void ri_bus_unref(rill_bus *bus)
 
 /* ---- The dispatcher ---- */
 
+/* The program hears of it once, until it looks. */
+static void bus_ready(rill_bus *bus)
+{
+    if (bus->on_ready && !atomic_exchange(&bus->readied, true)) bus->on_ready(bus->arg);
+}
+
+void ri_bus_ring(rill_bus *bus)
+{
+    ri_park_signal(&bus->park);
+    bus_ready(bus);
+}
+
 void ri_bus_work(rill_bus *bus)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     RI_ASSERT(ri_broker_is_entered(bus->broker));
+    if (ri_unlikely(bus->on_ready != NULL)) bus_ready(bus);
     if (bus->sleeping) {
         bus->sleeping = false;
         ri_park_signal(&bus->park);
@@ -98,9 +125,18 @@ void ri_bus_work(rill_bus *bus)
     }
 }
 
+/* May an event be given now? */
+static bool bus_takes_events(rill_bus *bus)
+{
+    return bus->on_event || ri_bus_reap_has_room(bus);
+}
+
 static void bus_give(rill_bus *bus, const rill_event *ev)
 {
-    if (!bus->on_event) return;
+    if (!bus->on_event) {
+        if (bus->reaping) ri_bus_reap_event(bus, ev);
+        return;
+    }
     ri_bus_frame frame;
     ri_bus_frame_push(&frame, bus, NULL);
     bus->on_event(bus, ev, bus->arg);
@@ -116,14 +152,14 @@ static const char *const bus_event_texts[] = {
 void ri_bus_trouble(rill_bus *bus)
 {
     RI_ASSERT(ri_broker_is_entered(bus->broker));
-    if (!bus->on_event) return;
+    if (!ri_bus_hears(bus)) return;
     bus->events |= 1u << RILL_EV_ERROR;
     ri_bus_work(bus);
 }
 
 void ri_bus_report_refused(rill_bus *bus, const ri_failure *refused)
 {
-    if (!bus->on_event) return;
+    if (!ri_bus_hears(bus)) return;
     bus->refused = *refused;
     bus->refusals++;
     ri_bus_trouble(bus);
@@ -134,6 +170,7 @@ static int bus_bus_event(rill_bus *bus)
 {
     rill_event ev = {0};
     ri_failure trouble;
+    if (!bus_takes_events(bus)) return 0;
     ri_broker_enter(bus->broker);
     for (int kind = RILL_EV_UP; kind < RILL_EV_CLOSED; kind++)
         if (!ev.kind && (bus->events & (1u << kind))) ev.kind = (rill_event_kind)kind;
@@ -167,6 +204,7 @@ static int bus_slow_event(rill_bus *bus)
     rill_event ev;
     char text[160];
     bool some = false;
+    if (!bus_takes_events(bus)) return 0;
     ri_broker_enter(bus->broker);
     ri_list *link = ri_list_pop(&bus->slow);
     if (link) {
@@ -202,7 +240,8 @@ static int bus_run_ready(rill_bus *bus)
     if (!sub) return 0;
     int ran = ri_bus_sub_run(sub, BUS_BURST);
     ri_broker_enter(bus->broker);
-    if (!ri_bus_sub_rest(sub)) { /* more is queued: behind the others */
+    bool again = ri_bus_sub_owes_end(sub);
+    if (!ri_bus_sub_rest(sub) || again) { /* more is queued: behind the others */
         atomic_store(&sub->run, 0);
         ri_list_push(&bus->ready, &sub->ready_link);
     }
@@ -210,7 +249,13 @@ static int bus_run_ready(rill_bus *bus)
     return ran ? ran : 1;
 }
 
-/* All that is due, once round; how many callbacks. */
+/* Nobody may have items of this bus now. */
+static bool bus_is_full(rill_bus *bus)
+{
+    return bus->reap && !ri_bus_reap_has_room(bus);
+}
+
+/* All that is due, once round; how many callbacks and items. */
 static int bus_turn(rill_bus *bus)
 {
     int ran = 0, n;
@@ -219,16 +264,22 @@ static int bus_turn(rill_bus *bus)
     ran += ri_bus_request_hand_over(bus);
     ran += ri_bus_append_hand_over(bus);
     ran += ri_bus_jobs_run(bus);
-    ran += bus_run_ready(bus);
+    ran += ri_bus_calls_turn(bus, false);
+    if (!bus_is_full(bus)) ran += bus_run_ready(bus);
     return ran;
 }
 
-static bool bus_has_work(rill_bus *bus) /* inside the gate */
+static bool bus_has_callbacks(rill_bus *bus) /* inside the gate */
 {
     return bus->events || bus->lost_msgs || !ri_list_empty(&bus->slow) ||
            !ri_list_empty(&bus->ready) || !ri_list_empty(&bus->due_jobs) ||
            !ri_list_empty(&bus->answered) || !ri_list_empty(&bus->stored) ||
            ri_heap_next(&bus->timers) <= ri_mono_ns(&bus->host);
+}
+
+static bool bus_has_work(rill_bus *bus) /* inside the gate */
+{
+    return bus_has_callbacks(bus) || ri_bus_calls_have_work(bus);
 }
 
 /* Inside the gate: what the caller's thread does for the peer. */
@@ -248,28 +299,14 @@ static void bus_expire(rill_bus *bus)
     }
 }
 
-int ri_bus_dispatch(rill_bus *bus)
+/* Turns, until there is nothing to do, or the host's loop has other work. */
+static int bus_turns(rill_bus *bus)
 {
-    RI_ASSERT(ri_bus_is_sound(bus));
-    ri_broker_enter(bus->broker);
-    bus_drive(bus);
-    bus_expire(bus);
-    bool busy = bus->dispatching;
-    bus->dispatching = true;
-    if (bus->watched) ri_park_calm(&bus->park);
-    ri_broker_leave(bus->broker);
-    if (busy) return ri_err(RILL_EBUSY, "another thread runs the callbacks of this bus");
     int ran = 0, n;
     while ((n = bus_turn(bus)) > 0) {
         ran += n;
-        /* The host's loop has other work. */
-        if (ran >= BUS_BURST && bus->drive == RILL_DRIVE_HOST) break;
+        if (bus_is_full(bus) || (ran >= BUS_BURST && bus->drive == RILL_DRIVE_HOST)) break;
     }
-    ri_broker_enter(bus->broker);
-    bus->dispatching = false;
-    if (bus->watched && bus_has_work(bus)) ri_park_signal(&bus->park);
-    ri_park_signal(&bus->quiet);
-    ri_broker_leave(bus->broker);
     return ran;
 }
 
@@ -285,11 +322,66 @@ static int64_t bus_peer_due_ns(rill_bus *bus)
     return bus->drive == RILL_DRIVE_HOST && bus->ops->due_ns ? bus->ops->due_ns(bus) : -1;
 }
 
-int64_t ri_bus_due_ns(rill_bus *bus)
+static void bus_nap(rill_bus *bus, uint32_t seen, int64_t timeout_ns)
+{
+    if (bus->drive == RILL_DRIVE_HOST && bus->ops->sleep) bus->ops->sleep(bus, seen, timeout_ns);
+    else ri_park_wait(&bus->park, seen, timeout_ns);
+}
+
+/* The bus is shut: calls that were begun go to their end, which is near, before the dispatcher
+ * does. Items of theirs are dropped: nobody reaps any more. */
+static void bus_finish_calls(rill_bus *bus)
+{
+    for (;;) {
+        uint32_t seen = ri_park_count(&bus->park);
+        ri_bus_calls_turn(bus, true);
+        ri_broker_enter(bus->broker);
+        bus_drive(bus);
+        bool left = ri_bus_calls_are_left(bus);
+        bool work = ri_bus_calls_have_work(bus);
+        int64_t due = bus_sooner(bus_peer_due_ns(bus), ri_bus_calls_due_ns(bus));
+        ri_broker_leave(bus->broker);
+        if (!left) return;
+        if (!work && due != 0) bus_nap(bus, seen, due);
+    }
+}
+
+int ri_bus_dispatch_reaping(rill_bus *bus, ri_bus_reaping *reaping)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
-    RI_ASSERT(ri_broker_is_entered(bus->broker));
-    if (bus_has_work(bus)) return 0;
+    ri_broker_enter(bus->broker);
+    bus_drive(bus);
+    bus_expire(bus);
+    bool busy = bus->dispatching;
+    bool drives = bus->reap && !reaping && !atomic_load(&bus->closed); /* and runs nothing */
+    if (!busy && !drives) {
+        bus->dispatching = true;
+        bus->reaping = reaping;
+    }
+    if (bus->watched && !drives) ri_park_calm(&bus->park);
+    ri_broker_leave(bus->broker);
+    if (busy) return ri_err(RILL_EBUSY, "another thread runs the callbacks of this bus");
+    if (drives) return 0;
+    if (reaping || !bus->reap) atomic_store(&bus->readied, false);
+    int ran = reaping || !bus->reap ? bus_turns(bus) : 0;
+    if (ri_unlikely(atomic_load(&bus->closed)) && !reaping) bus_finish_calls(bus);
+    ri_broker_enter(bus->broker);
+    bus->reaping = NULL;
+    bus->dispatching = false;
+    if (bus->watched && bus_has_work(bus)) ri_park_signal(&bus->park);
+    ri_park_signal(&bus->quiet);
+    ri_broker_leave(bus->broker);
+    return ran;
+}
+
+int ri_bus_dispatch(rill_bus *bus)
+{
+    return ri_bus_dispatch_reaping(bus, NULL);
+}
+
+/* Inside the gate: until what needs no dispatcher is due. */
+static int64_t bus_driving_due_ns(rill_bus *bus)
+{
     int64_t due = bus_peer_due_ns(bus);
     int64_t next = ri_heap_next(&bus->timers);
     if (next != INT64_MAX)
@@ -297,18 +389,20 @@ int64_t ri_bus_due_ns(rill_bus *bus)
     return due;
 }
 
-static void bus_nap(rill_bus *bus, uint32_t seen, int64_t timeout_ns)
+int64_t ri_bus_due_ns(rill_bus *bus)
 {
-    if (bus->drive == RILL_DRIVE_HOST && bus->ops->sleep) bus->ops->sleep(bus, seen, timeout_ns);
-    else ri_park_wait(&bus->park, seen, timeout_ns);
+    RI_ASSERT(ri_bus_is_sound(bus));
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    if (bus_has_work(bus)) return 0;
+    return bus_sooner(bus_driving_due_ns(bus), ri_bus_calls_due_ns(bus));
 }
 
-/* Sleep until there is work, a timer is due, or `timeout_ns` has passed. */
-static void bus_doze(rill_bus *bus, int64_t timeout_ns)
+/* A signal that comes behind the look at the work is not missed: the count was read before. */
+void ri_bus_doze(rill_bus *bus, int64_t timeout_ns)
 {
     ri_broker_enter(bus->broker);
-    int64_t due = ri_bus_due_ns(bus);
     uint32_t seen = ri_park_count(&bus->park);
+    int64_t due = ri_bus_due_ns(bus);
     bool sleep = due != 0 && !atomic_load(&bus->closed);
     bus->sleeping = sleep;
     ri_broker_leave(bus->broker);
@@ -318,11 +412,10 @@ static void bus_doze(rill_bus *bus, int64_t timeout_ns)
 /* The last that the program hears: answers that the close has made, what was dropped, the end. */
 static void bus_last_words(rill_bus *bus)
 {
-    if (ri_bus_dispatch(bus) < 0) return;
+    if (ri_bus_dispatch(bus) < 0 || !bus->on_event) return;
     ri_broker_enter(bus->broker);
-    if (bus->on_event)
-        ri_list_each (link, &bus->subs)
-            ri_bus_sub_abandon(ri_container_of(link, rill_sub, link));
+    ri_list_each (link, &bus->subs)
+        ri_bus_sub_abandon(ri_container_of(link, rill_sub, link));
     ri_broker_leave(bus->broker);
     while (bus_slow_event(bus)) continue;
     bus_give(bus, &(rill_event){.kind = RILL_EV_CLOSED,
@@ -334,7 +427,7 @@ static void *bus_thread(void *arg)
     rill_bus *bus = arg;
     while (!atomic_load(&bus->closed)) {
         if (ri_bus_dispatch(bus) < 0) break;
-        bus_doze(bus, -1);
+        ri_bus_doze(bus, -1);
     }
     bus_last_words(bus);
     ri_broker_enter(bus->broker);
@@ -348,7 +441,7 @@ static void *bus_thread(void *arg)
 int ri_bus_need_thread(rill_bus *bus)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
-    if (bus->drive != RILL_DRIVE_THREAD) return RILL_OK;
+    if (bus->drive != RILL_DRIVE_THREAD || bus->reap) return RILL_OK;
     int rc = RILL_OK;
     ri_broker_enter(bus->broker);
     if (!bus->has_thread) {
@@ -372,7 +465,7 @@ int ri_bus_poll(rill_bus *bus, int64_t timeout_ns)
         int64_t left = ri_deadline_left_ns(&bus->host, until);
         if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus was closed");
         if (left == 0) return 0;
-        bus_doze(bus, left);
+        ri_bus_doze(bus, left);
         ran = ri_bus_dispatch(bus);
     }
     return ran;
@@ -388,7 +481,8 @@ static bool bus_sleep_driving(rill_bus *bus, ri_park *park, uint32_t seen, int64
         int64_t left = ri_deadline_left_ns(&bus->host, until);
         ri_broker_enter(bus->broker);
         /* Callbacks that another thread runs, or this one further out, are not ours to wait for. */
-        int64_t due = ran < 0 ? bus_peer_due_ns(bus) : ri_bus_due_ns(bus);
+        int64_t due = ran < 0 ? bus_peer_due_ns(bus)
+                      : bus->reap ? bus_driving_due_ns(bus) : ri_bus_due_ns(bus);
         bool changed = ri_park_count(park) != seen;
         uint32_t bus_seen = ri_park_count(&bus->park);
         bus->sleeping = true;
@@ -402,7 +496,8 @@ static bool bus_sleep_driving(rill_bus *bus, ri_park *park, uint32_t seen, int64
 bool ri_bus_sleep(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_ns)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
-    if (bus->drive == RILL_DRIVE_THREAD) return ri_park_wait(park, seen, timeout_ns);
+    if (bus->drive == RILL_DRIVE_THREAD || ri_bus_call_gives_way())
+        return ri_park_wait(park, seen, timeout_ns);
     return bus_sleep_driving(bus, park, seen, timeout_ns);
 }
 
@@ -449,7 +544,8 @@ int ri_bus_fd(rill_bus *bus)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     ri_broker_enter(bus->broker);
-    int fd = bus->ops->fd ? bus->ops->fd(bus) : ri_park_fd(&bus->park);
+    bool peers = bus->drive == RILL_DRIVE_HOST && bus->ops->fd;
+    int fd = peers ? bus->ops->fd(bus) : ri_park_fd(&bus->park);
     if (fd >= 0) bus->watched = true;
     if (fd >= 0 && bus_has_work(bus)) ri_park_signal(&bus->park);
     ri_broker_leave(bus->broker);
@@ -483,6 +579,7 @@ void ri_bus_shut(rill_bus *bus)
     ri_bus_requests_fail(bus);
     ri_bus_appends_fail(bus);
     ri_bus_jobs_shut(bus);
+    ri_bus_calls_fail(bus);
     if (bus->ops->shut) bus->ops->shut(bus);
     ri_party_fini(&bus->party);
     ri_member_leave(&bus->member);
@@ -559,6 +656,8 @@ static void bus_init(rill_bus *bus, const ri_peer_ops *ops, ri_broker *broker,
     bus->drive = opts->drive;
     bus->on_event = opts->on_event;
     bus->arg = opts->arg;
+    bus->on_ready = opts->on_ready;
+    bus->reap = opts->reap;
     bus->send_timeout_ms = opts->send_timeout_ms;
     bus->answer_ns = ri_ns_of_ms(opts->call_timeout_ms ? opts->call_timeout_ms : BUS_ANSWER_MS);
     ri_member_init(&bus->member, &bus_member);
@@ -574,12 +673,13 @@ static void bus_init(rill_bus *bus, const ri_peer_ops *ops, ri_broker *broker,
     ri_list_init(&bus->stored);
     ri_list_init(&bus->spare);
     ri_list_init(&bus->strays);
+    ri_bus_calls_init(bus);
     ri_heap_init(&bus->timers, &bus->host);
     ri_map_init(&bus->requests, &bus->host, ri_bus_request_same);
     ri_park_init(&bus->park);
     ri_park_init(&bus->quiet);
     ri_park_init(&bus->answer);
-    if (bus->on_event && !ops->late) bus->events = 1u << RILL_EV_UP;
+    if (ri_bus_hears(bus) && !ops->late) bus->events = 1u << RILL_EV_UP;
 }
 
 int ri_bus_open(rill_bus **out, const ri_peer_ops *ops, ri_broker *broker, const rill_opts *opts)
@@ -660,7 +760,8 @@ static bool bus_is_drained(rill_bus *bus)
 {
     ri_list_each (link, &bus->subs)
         if (ri_bus_sub_is_busy(ri_container_of(link, rill_sub, link))) return false;
-    return !bus->dispatching && !bus_has_work(bus);
+    bool here = ri_task_here() != NULL; /* a call of the dispatcher's own asks */
+    return (!bus->dispatching || here) && !bus_has_callbacks(bus);
 }
 
 static int bus_drain_wait(rill_bus *bus, int64_t until_ns)
@@ -674,9 +775,12 @@ static int bus_drain_wait(rill_bus *bus, int64_t until_ns)
         int64_t left = ri_deadline_left_ns(&bus->host, until_ns);
         if (left == 0)
             return ri_err(RILL_ETIMEDOUT, "callbacks still have messages to take");
-        int rc = bus->drive == RILL_DRIVE_HOST ? ri_bus_poll(bus, left) : RILL_EBUSY;
+        bool runs = bus->drive == RILL_DRIVE_HOST && !bus->reap && !ri_bus_call_gives_way();
+        int rc = runs ? ri_bus_poll(bus, left) : RILL_EBUSY;
         if (rc < 0 && rc != RILL_EBUSY) return rc;
-        if (rc == RILL_EBUSY) ri_park_wait(&bus->quiet, seen, left); /* another thread runs them */
+        if (rc >= 0) continue;
+        if (bus->reap) ri_bus_sleep(bus, &bus->quiet, seen, left); /* until others reap */
+        else ri_park_wait(&bus->quiet, seen, left); /* another thread runs them */
     }
 }
 

@@ -44,6 +44,7 @@
 #include "base/nuid.h"
 #include "engine/streams/js.h"
 #include "front/broker/member.h"
+#include "front/handle/bus_call.h"
 #include "store/log/log.h"
 
 #define RI_BUS_MAGIC 0xb0550001u
@@ -153,6 +154,8 @@ struct rill_sub {
     ri_packet *view_packet;
     ri_park park;              /* where the reader sleeps */
 
+    bool reaped;               /* its messages are items of rill_reap(); on_msg is never called */
+    bool end_reaped;           /* so was its end; the dispatcher's */
     bool caught_up;            /* watch of a bucket: the last value that was there was seen */
 
     _Atomic uint64_t skip_to;  /* of the pushed: those up to here are dropped unread (seek) */
@@ -174,6 +177,20 @@ typedef struct ri_bus_inline {
 
 typedef struct ri_bus_request ri_bus_request;
 typedef struct ri_bus_storing ri_bus_storing;
+typedef struct ri_bus_reaping ri_bus_reaping;
+
+/* Who hears how a request or an append has ended: one of these, or, all being NULL, a reap. */
+typedef struct ri_bus_done {
+    rill_stored_fn stored;
+    rill_reply_fn reply;
+    rill_done_fn call;
+    void *arg;
+} ri_bus_done;
+
+static inline bool ri_bus_done_is_item(const ri_bus_done *done)
+{
+    return !done->stored && !done->reply && !done->call;
+}
 
 struct rill_bus {
     uint32_t magic;
@@ -185,6 +202,9 @@ struct rill_bus {
     rill_drive drive;
     void (*on_event)(rill_bus *bus, const rill_event *ev, void *arg);
     void *arg;
+    void (*on_ready)(void *arg);
+    atomic_bool readied;       /* on_ready() was called since somebody looked last */
+    bool reap;                 /* what has no callback is for rill_reap() */
     int32_t send_timeout_ms;
     int64_t answer_ns;         /* what nobody set a time for is waited for so long, if the peer is a
                                   late one */
@@ -204,7 +224,8 @@ struct rill_bus {
     uint64_t lost_msgs;        /* drops of closed subscriptions that were not reported before */
     bool sleeping;             /* the dispatcher, or a wait of a host-driven bus, sleeps */
     bool watched;              /* rill_fd() was called */
-    bool dispatching;          /* somebody runs callbacks */
+    bool dispatching;          /* somebody runs callbacks; his are: */
+    ri_bus_reaping *reaping;   /* where items go; NULL: nobody reaps */
     bool finished;             /* the CLOSED event has been given */
     char checked[64];          /* the last subject that was found valid, while short */
     size_t checked_len;
@@ -226,6 +247,8 @@ struct rill_bus {
     ri_list spare;             /* ended ones, for the next */
     uint32_t nspare;
     ri_list strays;            /* ri_bus_stray.link: appends that nobody waits for any more */
+
+    ri_bus_calls calls;        /* of rill_start(); front/handle/bus_call.c */
 
     ri_park park;              /* where the dispatcher sleeps, and who waits for it */
     ri_park quiet;             /* signalled when a callback has ended */
@@ -266,10 +289,20 @@ bool ri_bus_in_callback(const rill_bus *bus);        /* does this thread run one
 bool ri_bus_in_callback_of(const rill_sub *sub);
 void ri_bus_frame_push(ri_bus_frame *frame, rill_bus *bus, rill_sub *sub);
 void ri_bus_frame_pop(ri_bus_frame *frame);
+bool ri_bus_has_frames(void);                        /* is this thread in any callback? */
+/* This thread is in these from now on; in which it was. */
+ri_bus_frame *ri_bus_frames_swap(ri_bus_frame *frames);
 /* Callbacks are about to be possible: the thread that runs them, if the bus is to have one. */
 int ri_bus_need_thread(rill_bus *bus);
 /* Inside the gate: there is something for the dispatcher. */
 void ri_bus_work(rill_bus *bus);
+/* Any thread, inside or outside: the dispatcher shall look. */
+void ri_bus_ring(rill_bus *bus);
+/* Does anybody hear of events? */
+static inline bool ri_bus_hears(const rill_bus *bus)
+{
+    return bus->on_event || bus->reap;
+}
 /* Inside the gate: the peer has an event. */
 void ri_bus_trouble(rill_bus *bus);
 /* Inside the gate: something that somebody may wait for is over. */
@@ -289,6 +322,10 @@ void ri_bus_report_refused(rill_bus *bus, const ri_failure *refused);
 void ri_bus_consume_again(rill_bus *bus);
 /* Run what is due; how many callbacks that were. RILL_EBUSY if another thread is at it. */
 int ri_bus_dispatch(rill_bus *bus);
+/* The same, and what has no callback goes there: only so does a bus with `reap` run anything. */
+int ri_bus_dispatch_reaping(rill_bus *bus, ri_bus_reaping *reaping);
+/* Sleep until there is something for the dispatcher, or `timeout_ns` has passed. */
+void ri_bus_doze(rill_bus *bus, int64_t timeout_ns);
 int ri_bus_poll(rill_bus *bus, int64_t timeout_ns);
 int ri_bus_fd(rill_bus *bus); /* a descriptor, or a negative errno */
 void ri_bus_stats(rill_bus *bus, rill_stats *out);
@@ -319,6 +356,8 @@ bool ri_bus_sub_full(rill_sub *sub, size_t bytes);   /* inside the gate */
 int ri_bus_sub_run(rill_sub *sub, int most);
 void ri_bus_sub_run_one(rill_sub *sub, ri_packet *packet);
 void ri_bus_sub_run_view(rill_sub *sub, ri_bus_msg *view); /* runs its callback with `view` */
+/* Inside the gate: its end is an item that was not reaped yet. */
+bool ri_bus_sub_owes_end(rill_sub *sub);
 /* Mark `sub` as running; false if somebody runs its callback. Inside the gate. */
 bool ri_bus_sub_start(rill_sub *sub);
 /* Stop running, unless there is more (false). Frees an orphan. Inside the gate. */
@@ -370,8 +409,9 @@ void ri_bus_draft_fini(ri_bus_draft *draft);
 /* `key` is the request's number, a uint64_t */
 bool ri_bus_request_same(const void *item, const void *key);
 int ri_bus_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t timeout_ns);
-int ri_bus_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_reply_fn done,
-                           void *arg);
+int ri_bus_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns,
+                         const ri_bus_done *done);
+int ri_bus_request_cancel(rill_bus *bus, const void *arg);   /* inside the gate; how many */
 bool ri_bus_request_answer(rill_bus *bus, ri_delivery *d);   /* inside the gate */
 void ri_bus_requests_fail(rill_bus *bus);            /* inside the gate: the bus is closed */
 /* Inside the gate: the peer lets nobody have answers; those that wait end so. */
@@ -385,7 +425,8 @@ void ri_bus_request_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);
 int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,
                   int64_t timeout_ns);
 int ri_bus_append_async(rill_bus *bus, const ri_message *m, const ri_safety *safety,
-                        rill_stored_fn done, void *arg);
+                        const ri_bus_done *done);
+int ri_bus_append_cancel(rill_bus *bus, const void *arg);    /* inside the gate; how many */
 /* An append that is waited for later. After begin() it is under way, or refused; after end() or
  * forget() it is not. */
 typedef struct ri_bus_appending {

@@ -4,6 +4,7 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/saturate.h"
+#include "front/handle/bus_reap.h"
 #include "front/handle/peer.h"
 
 /* Before an append is made again that found no taker; half as much more by chance. */
@@ -183,8 +184,7 @@ enum { APPEND_SPARE_MAX = 4096 }; /* structs kept for the next appends */
 struct ri_bus_storing {
     ri_list link; /* in bus->appending, then in bus->stored */
     rill_bus *bus;
-    rill_stored_fn done;
-    void *arg;
+    ri_bus_done done;
     int64_t due_ns; /* monotonic: when a peer that answers late has failed to */
     ri_js_append append; /* the end of it is seldom touched */
 };
@@ -260,6 +260,7 @@ void ri_bus_appends_fini(rill_bus *bus)
         ri_bus_stray *stray = ri_container_of(link, ri_bus_stray, link);
         ri_free(&bus->host, stray, stray->size);
     }
+    ri_list_splice(&bus->spare, &bus->stored); /* that nobody has reaped */
     for (ri_list *link; (link = ri_list_pop(&bus->spare));)
         ri_delete(&bus->host, ri_container_of(link, ri_bus_storing, link));
 }
@@ -311,8 +312,7 @@ static int append_async_send(rill_bus *bus, const ri_message *m, ri_bus_storing 
 }
 
 /* Inside the gate. The texts within stay as they are until there is an answer. */
-static ri_bus_storing *append_new(rill_bus *bus, const ri_safety *safety, rill_stored_fn done,
-                                    void *arg)
+static ri_bus_storing *append_new(rill_bus *bus, const ri_safety *safety, const ri_bus_done *done)
 {
     ri_list *link = ri_list_pop(&bus->spare);
     ri_bus_storing *a = link ? ri_container_of(link, ri_bus_storing, link)
@@ -321,26 +321,26 @@ static ri_bus_storing *append_new(rill_bus *bus, const ri_safety *safety, rill_s
     if (link) bus->nspare--;
     append_init(&a->append, append_async_done, safety);
     a->bus = bus;
-    a->done = done;
-    a->arg = arg;
+    a->done = *done;
     ri_list_init(&a->link);
     return a;
 }
 
 int ri_bus_append_async(rill_bus *bus, const ri_message *m, const ri_safety *safety,
-                        rill_stored_fn done, void *arg)
+                        const ri_bus_done *done)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     ri_bus_inline frame = {.m = m};
     int rc = ri_bus_enter_append(bus);
-    if (ri_unlikely(rc == RILL_OK && !bus->has_thread && bus->drive == RILL_DRIVE_THREAD)) {
+    if (ri_unlikely(rc == RILL_OK && !bus->has_thread && bus->drive == RILL_DRIVE_THREAD &&
+                    !bus->reap)) {
         ri_broker_leave(bus->broker);
         rc = ri_bus_need_thread(bus);
         if (rc == RILL_OK) rc = ri_bus_enter_append(bus);
     }
     if (rc < 0) return rc;
     if ((rc = ri_bus_check(bus, m)) == RILL_OK) {
-        ri_bus_storing *a = append_new(bus, safety, done, arg);
+        ri_bus_storing *a = append_new(bus, safety, done);
         rc = a ? append_async_send(bus, m, a, &frame) : RILL_ENOMEM;
         if (a && rc < 0) ri_delete(&bus->host, a);
     }
@@ -369,6 +369,52 @@ bool ri_bus_appends_wait(rill_bus *bus, int64_t timeout_ns)
     return stored;
 }
 
+int ri_bus_append_cancel(rill_bus *bus, const void *arg)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    int n = 0;
+    ri_list_each (link, &bus->appending) {
+        ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
+        if (a->done.arg != arg) continue;
+        append_give_up(bus, &a->append);
+        ri_err(RILL_ECANCELED, "the append was taken back: the message may be stored or not");
+        append_over(a, RILL_ECANCELED);
+        n++;
+    }
+    return n;
+}
+
+static void append_answer(rill_bus *bus, const ri_bus_storing *a)
+{
+    rill_receipt receipt;
+    ri_bus_frame frame;
+    const ri_bus_done *done = &a->done;
+    int rc = ri_bus_append_result(&a->append, &receipt);
+    if (ri_bus_done_is_item(done)) {
+        ri_bus_reap_receipt(bus, rc, &receipt, done->arg);
+        return;
+    }
+    ri_bus_frame_push(&frame, bus, NULL);
+    if (done->stored)
+        done->stored(rc, &receipt, done->arg);
+    else
+        done->call(&(rill_item){.kind = RILL_ITEM_DONE, .err = rc, .arg = done->arg,
+                                .detail = rc < 0 ? ri_err_text() : NULL,
+                                .receipt = rc < 0 ? NULL : &receipt}, done->arg);
+    ri_bus_frame_pop(&frame);
+}
+
+/* The first of those whose turn it is; NULL: there is none, or no room for it. */
+static ri_bus_storing *append_next(rill_bus *bus, ri_list *due)
+{
+    ri_list *first = due->next;
+    if (first == due) return NULL;
+    ri_bus_storing *a = ri_container_of(first, ri_bus_storing, link);
+    if (ri_bus_done_is_item(&a->done) && !ri_bus_reap_has_room(bus)) return NULL;
+    ri_list_remove(first);
+    return a;
+}
+
 int ri_bus_append_hand_over(rill_bus *bus)
 {
     ri_list due, ended;
@@ -378,19 +424,15 @@ int ri_bus_append_hand_over(rill_bus *bus)
     ri_list_splice(&due, &bus->stored);
     ri_broker_leave(bus->broker);
     int count = 0;
-    for (ri_list *link; (link = ri_list_pop(&due)); count++) {
-        ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
-        rill_receipt receipt;
-        ri_bus_frame frame;
-        int rc = ri_bus_append_result(&a->append, &receipt);
-        ri_bus_frame_push(&frame, bus, NULL);
-        a->done(rc, &receipt, a->arg);
-        ri_bus_frame_pop(&frame);
-        ri_list_push(&ended, link);
+    for (ri_bus_storing *a; (a = append_next(bus, &due)); count++) {
+        append_answer(bus, a);
+        ri_list_push(&ended, &a->link);
     }
-    if (count == 0) return 0;
+    if (count == 0 && ri_list_empty(&due)) return 0;
     ri_broker_enter(bus->broker);
     append_give(bus, &ended);
+    ri_list_splice(&due, &bus->stored); /* behind those that found no room */
+    ri_list_splice(&bus->stored, &due);
     ri_broker_leave(bus->broker);
     return count;
 }

@@ -15,18 +15,18 @@
 #include "base/number.h"
 #include "base/saturate.h"
 #include "codec/nats/headers.h"
+#include "front/handle/bus_reap.h"
 #include "front/handle/peer.h"
 
 struct ri_bus_request {
     uint64_t number;
-    rill_reply_fn done;    /* NULL: somebody waits on `park` */
-    void *arg;
+    ri_bus_done done;      /* of one that nobody waits for */
     ri_packet *answer;     /* a reference is held */
     int err;
     bool over;             /* `answer` or `err` is set */
     ri_bus_timer timer;    /* of an asynchronous request */
     ri_list link;          /* in bus->answered */
-    ri_park *park;
+    ri_park *park;         /* where somebody waits; NULL: nobody does */
 };
 
 bool ri_bus_request_same(const void *item, const void *key)
@@ -90,11 +90,11 @@ static void request_over(rill_bus *bus, ri_bus_request *request, int err, ri_pac
     request->over = true;
     request->err = err;
     request->answer = answer;
-    if (!request->done)
+    if (request->park)
         ri_park_signal(request->park);
     else
         ri_list_push(&bus->answered, &request->link);
-    if (request->done || bus->drive == RILL_DRIVE_HOST) ri_bus_work(bus);
+    if (!request->park || bus->drive == RILL_DRIVE_HOST) ri_bus_work(bus);
 }
 
 /* A server's word that nobody listens. */
@@ -194,6 +194,7 @@ static int request_say(int err, ri_str subject)
     if (err == RILL_ENOREPLY)
         return ri_err(err, "nobody listens on %.*s",
                       RI_ARG(subject.len ? subject : RI_STR("that subject")));
+    if (err == RILL_ECANCELED) return ri_err(err, "the request was taken back");
     if (err == RILL_EAUTH) return ri_err(err, "the server lets this bus have no answers");
     return err;
 }
@@ -226,16 +227,15 @@ int ri_bus_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t 
     return *reply ? RILL_OK : RILL_ENOMEM;
 }
 
-int ri_bus_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_reply_fn done,
-                           void *arg)
+int ri_bus_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns,
+                         const ri_bus_done *done)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     int rc = ri_bus_need_thread(bus);
     if (rc < 0) return rc;
     ri_bus_request *request = ri_new(&bus->host, ri_bus_request);
     if (!request) return RILL_ENOMEM;
-    request->done = done;
-    request->arg = arg;
+    request->done = *done;
     ri_list_init(&request->link);
     int64_t due_ns = timeout_ns < 0 ? -1 : ri_ns_add(ri_mono_ns(&bus->host), timeout_ns);
     rc = request_send(bus, m, request, due_ns);
@@ -243,35 +243,79 @@ int ri_bus_request_async(rill_bus *bus, ri_message *m, int64_t timeout_ns, rill_
     return rc;
 }
 
-static void request_hand_over(rill_bus *bus, ri_bus_request *request)
+int ri_bus_request_cancel(rill_bus *bus, const void *arg)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    int n = 0;
+    ri_list found;
+    ri_list_init(&found);
+    ri_map_each (item, &bus->requests) {
+        ri_bus_request *request = item;
+        if (!request->park && request->done.arg == arg) ri_list_push(&found, &request->link);
+    }
+    for (ri_list *link; (link = ri_list_pop(&found)); n++) {
+        ri_bus_request *request = ri_container_of(link, ri_bus_request, link);
+        request_take(bus, request->number);
+        request_over(bus, request, RILL_ECANCELED, NULL);
+    }
+    return n;
+}
+
+static void request_answer(rill_bus *bus, const ri_bus_request *request)
 {
     ri_bus_frame frame;
     ri_bus_msg view;
-    request_say(request->err, RI_STR_NONE);
-    ri_bus_frame_push(&frame, bus, NULL);
+    const ri_bus_done *done = &request->done;
     if (request->answer) ri_bus_msg_view(&view, bus, request->answer);
-    request->done(request->err, request->answer ? &view.m : NULL, request->arg);
+    const rill_msg *reply = request->answer ? &view.m : NULL;
+    rill_item item = {.kind = RILL_ITEM_DONE, .err = request->err, .arg = done->arg, .msg = reply,
+                      .detail = request->err < 0 ? ri_err_text() : NULL};
+    ri_bus_frame_push(&frame, bus, NULL);
+    if (done->reply) done->reply(request->err, reply, done->arg);
+    else done->call(&item, done->arg);
     ri_bus_frame_pop(&frame);
     ri_packet_unref(request->answer);
+}
+
+static void request_hand_over(rill_bus *bus, ri_bus_request *request)
+{
+    request_say(request->err, RI_STR_NONE);
+    if (ri_bus_done_is_item(&request->done))
+        ri_bus_reap_reply(bus, request->err, request->answer, request->done.arg);
+    else
+        request_answer(bus, request);
     ri_delete(&bus->host, request);
+}
+
+/* The next one whose turn it is; NULL: there is none, or no room for it. */
+static ri_bus_request *request_next_answered(rill_bus *bus)
+{
+    ri_broker_enter(bus->broker);
+    ri_list *first = bus->answered.next;
+    ri_bus_request *request = ri_container_of(first, ri_bus_request, link);
+    if (first == &bus->answered) request = NULL;
+    else if (ri_bus_done_is_item(&request->done) && !ri_bus_reap_has_room(bus)) request = NULL;
+    if (request) ri_list_remove(first);
+    ri_broker_leave(bus->broker);
+    return request;
 }
 
 int ri_bus_request_hand_over(rill_bus *bus)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     int count = 0;
-    for (;;) {
-        ri_broker_enter(bus->broker);
-        ri_list *link = ri_list_pop(&bus->answered);
-        ri_broker_leave(bus->broker);
-        if (!link) return count;
-        request_hand_over(bus, ri_container_of(link, ri_bus_request, link));
-        count++;
-    }
+    for (ri_bus_request *request; (request = request_next_answered(bus)); count++)
+        request_hand_over(bus, request);
+    return count;
 }
 
 void ri_bus_requests_fini(rill_bus *bus)
 {
-    RI_ASSERT(bus->requests.len == 0 && ri_list_empty(&bus->answered));
+    RI_ASSERT(bus->requests.len == 0);
+    for (ri_list *link; (link = ri_list_pop(&bus->answered));) { /* that nobody has reaped */
+        ri_bus_request *request = ri_container_of(link, ri_bus_request, link);
+        ri_packet_unref(request->answer);
+        ri_delete(&bus->host, request);
+    }
     ri_map_fini(&bus->requests);
 }

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/saturate.h"
 #include "codec/subject/subject.h"
+#include "front/handle/bus_reap.h"
 #include "front/handle/bus_stored.h"
 
 enum {
@@ -107,7 +108,7 @@ static void sub_count_drop(rill_sub *sub, uint64_t number)
     if (sub->dropped_new++ == 0) sub->dropped_first = number;
     sub->dropped_msgs++;
     sub->bus->broker->router.dropped_msgs++;
-    if (!sub->bus->on_event || ri_list_linked(&sub->slow_link)) return;
+    if (!ri_bus_hears(sub->bus) || ri_list_linked(&sub->slow_link)) return;
     ri_list_push(&sub->bus->slow, &sub->slow_link);
     ri_bus_work(sub->bus);
 }
@@ -244,7 +245,7 @@ static void sub_ended(ri_party *party, ri_subscription *core)
     rill_sub *sub = ri_container_of(core, rill_sub, core);
     sub->ended = true;
     sub_not_blocking(sub);
-    if (!sub->on_msg) sub_wake(sub);
+    if (!sub->on_msg || sub->reaped) sub_wake(sub);
     if (sub->owner) ri_bus_job_call(sub->owner);
 }
 
@@ -360,6 +361,11 @@ void ri_bus_sub_hold(rill_sub *sub, bool held)
     if (!held) sub_wake(sub); /* its runner, who may run just now, looks at the chain */
 }
 
+bool ri_bus_sub_owes_end(rill_sub *sub)
+{
+    return sub->reaped && sub->ended && !sub->end_reaped && !sub_has_stopped(sub);
+}
+
 /* The first value that leaves nothing behind it is the last that was there. */
 static void sub_view_key(rill_sub *sub, ri_bus_msg *view)
 {
@@ -393,9 +399,31 @@ void ri_bus_sub_run_one(rill_sub *sub, ri_packet *packet)
     sub_owe(sub, packet);
 }
 
+
+/* Its messages, and its end, go to whoever reaps. With acks as many are asked for as he has room
+ * for, and one at least, since without any he does not come again. */
+static int sub_reap(rill_sub *sub)
+{
+    rill_bus *bus = sub->bus;
+    int n = 0;
+    for (; !sub_has_stopped(sub) && ri_bus_reap_has_room(bus); n++) {
+        ri_packet *packet = sub_take_wanted(sub);
+        if (!packet) break;
+        sub_view(sub, ri_bus_reap_msg(bus, sub, packet, sub->auto_ack), packet);
+        if (sub->consumer) ri_bus_consume_more(sub, RI_MAX(ri_bus_reap_room(bus), 1u));
+    }
+    ri_broker_enter(bus->broker);
+    bool ends = ri_bus_sub_owes_end(sub) && ri_chain_empty(&sub->chain);
+    ri_broker_leave(bus->broker);
+    if (!ends || !ri_bus_reap_has_room(bus)) return n;
+    ri_bus_reap_end(bus, sub);
+    return n + 1;
+}
+
 int ri_bus_sub_run(rill_sub *sub, int most)
 {
     RI_ASSERT(ri_bus_sub_is_sound(sub));
+    if (sub->reaped) return sub_reap(sub);
     int ran = 0;
     if (sub->consumer) ri_bus_consume_runs(sub, true);
     while (ran < most && !sub_has_stopped(sub) && !sub_is_held(sub)) {
@@ -660,6 +688,7 @@ static void sub_reader_leaves(rill_sub *sub)
 int ri_bus_sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns)
 {
     RI_ASSERT(ri_bus_sub_is_sound(sub));
+    if (sub->reaped) return ri_err(RILL_EINVAL, "messages of this bus come by rill_reap()");
     if (sub->on_msg) return ri_err(RILL_EINVAL, "the subscription has a callback");
     if (atomic_fetch_or(&sub->reading, SUB_READING) & SUB_READING)
         return ri_err(RILL_EBUSY, "another thread reads this subscription");
@@ -719,7 +748,8 @@ static void sub_init(rill_sub *sub, rill_bus *bus, const rill_sub_opts *opts)
     ri_list_init(&sub->core.link);
     ri_chain_init(&sub->chain, &bus->host);
     ri_park_init(&sub->park);
-    sub->on_msg = opts->on_msg;
+    sub->reaped = bus->reap && !opts->on_msg;
+    sub->on_msg = sub->reaped ? ri_bus_reap_no_callback : opts->on_msg;
     sub->arg = opts->arg;
     sub->when_full = opts->when_full;
     sub->on_publisher = opts->on_publisher;
@@ -835,7 +865,7 @@ void ri_bus_sub_close(rill_sub *sub)
     ri_list_remove(&sub->ready_link);
     ri_list_remove(&sub->slow_link);
     ri_list_remove(&sub->deferred_link);
-    if (sub->bus->on_event && sub->dropped_new) {
+    if (ri_bus_hears(sub->bus) && sub->dropped_new) {
         sub->bus->lost_msgs += sub->dropped_new;
         ri_bus_work(sub->bus);
     }

@@ -67,6 +67,7 @@ struct ri_peer_ops {
     bool ids;                               /* its streams know a msg_id that comes again */
     const char *key;                        /* its streams have one subject each, their name; their
                                                messages differ by this header. NULL: by subjects */
+    bool sleeps;                            /* what is asked of it sleeps elsewhere than on parks */
     uint32_t schemes;                       /* of its URLs: 1 << ri_url_scheme */
     /* A handle on what the URL names, made by ri_bus_open(). The peer may be there already, or come
      * later: then UP is its event. */

@@ -24,7 +24,7 @@ static uint32_t kafka_caps(const rill_bus *bus)
 void ri_kafka_peer_event(ri_kafka_peer *peer, rill_event_kind kind, int code)
 {
     RI_ASSERT(ri_kafka_peer_is_entered(peer));
-    if (!peer->bus.on_event || peer->closing) return;
+    if (!ri_bus_hears(&peer->bus) || peer->closing) return;
     if (peer->nevents >= RI_KAFKA_EVENTS_MAX && kind == RILL_EV_ERROR) return;
     ri_kafka_event *event = ri_new(&peer->bus.host, ri_kafka_event);
     if (!event) return;
@@ -383,6 +383,7 @@ static bool kafka_is_up(const rill_bus *bus)
 const ri_peer_ops ri_kafka_peer_ops = {
     .bytes = sizeof(ri_kafka_peer),
     .late = true,
+    .sleeps = true,
     .partitions = true,
     .key = "Kafka-Key",
     .schemes = 1u << RI_URL_KAFKA | 1u << RI_URL_KAFKAS,

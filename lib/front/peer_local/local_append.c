@@ -2,6 +2,7 @@
 /* The durable half as a handle meets it: entering, turns, waiting for a commit, appending. */
 #include "base/error.h"
 #include "front/peer_local/local.h"
+#include "net/task.h"
 
 int ri_local_durable_enter(rill_bus *bus, ri_durable **durable)
 {
@@ -41,6 +42,7 @@ int ri_local_pass(rill_bus *bus)
     ri_durable_touched(bus->broker->durable);
     ri_broker_leave(bus->broker);
     ri_gate_pass(&bus->broker->gate);
+    ri_task_pass();
     int rc = ri_local_enter(bus);
     if (rc < 0) ri_broker_enter(bus->broker);
     else ri_budget_open(budget);

@@ -64,7 +64,7 @@ static bool peer_event_fits(ri_nats_peer *peer, const ri_nats_news *news)
 void ri_nats_peer_report(ri_nats_peer *peer, const ri_nats_news *news)
 {
     RI_ASSERT(ri_nats_peer_is_entered(peer));
-    if (!peer->bus.on_event || !peer_event_fits(peer, news)) return;
+    if (!ri_bus_hears(&peer->bus) || !peer_event_fits(peer, news)) return;
     size_t len = RI_MIN(news->subject.len, (size_t)RILL_SUBJECT_MAX);
     ri_nats_event *event = ri_calloc(&peer->bus.host, sizeof *event + len + 1);
     if (!event) return;
