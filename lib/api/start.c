@@ -132,6 +132,8 @@ static ri_start *start_new(rill_bus *bus, const ri_verb *verb, const rill_call *
     /* A verb that is timed has its own end, and needs no other but a cancel. */
     int64_t ns = verb->timed || c->timeout_ms < 0 ? -1 : ri_ns_of_ms(s->timeout_ms);
     s->call.until_ns = ri_deadline_in(&bus->host, ns);
+    s->call.begin_ns = ri_deadline_in(&bus->host,
+                                      c->timeout_ms < 0 ? -1 : ri_ns_of_ms(s->timeout_ms));
     ri_arena_init(&s->arena, &bus->host);
     ri_buffer_init(&s->bytes, &bus->host);
     return s;

@@ -140,14 +140,15 @@ void ri_task_close(ri_task *task)
 
 bool ri_task_resume(ri_task *task)
 {
-    RI_ASSERT(task->stack && !task->over && !task->runs && !ri_task_here());
+    RI_ASSERT(task->stack && !task->over && !task->runs);
+    ri_hurry *outer = ri_hurry_here; /* a callback on the stack of a task may drive another bus */
     atomic_store(&task->ready, false);
     task->runs = true;
     ri_hurry_here = &task->hurry;
     task_mark_in(task);
     swapcontext(&task->there, &task->here);
     task_mark_is_out(task);
-    ri_hurry_here = NULL;
+    ri_hurry_here = outer;
     task->runs = false;
     return task->over;
 }

@@ -4,7 +4,6 @@
 #include "kinds.h"
 #include "tasks.h"
 
-
 /* ---- One that is under way ---- */
 
 typedef struct started {
@@ -308,7 +307,10 @@ static void count_item(const rill_item *item, void *arg)
     if (item->err == RILL_ECANCELED) atomic_fetch_add(&c->cancelled, 1);
     else if (item->err == RILL_ECLOSED || item->err == RILL_EUNSURE)
         atomic_fetch_add(&c->closed, 1);
-    else if (item->err < 0) atomic_fetch_add(&c->failed, 1);
+    else if (item->err < 0) {
+        atomic_fetch_add(&c->failed, 1);
+        fprintf(stderr, "%s: %s\n", rill_errname(item->err), item->detail);
+    }
     atomic_fetch_add(&c->over, 1);
     atomic_store(&c->within, false);
 }
@@ -332,7 +334,8 @@ START_TEST(many_are_under_way)
     for (int i = 0; i < COUNT; i++) {
         snprintf(key, sizeof key, "k%d", i % 50);
         OK(rill_start(bus, RILL_OPTS(rill_call, .verb = RILL_DO_KV_PUT, .kv = kv, .name = key,
-                                     .data = &i, .len = sizeof i), count_item, &c));
+                                     .data = &i, .len = sizeof i, .timeout_ms = 50000),
+                      count_item, &c));
         memset(key, 'x', sizeof key); /* it has been copied */
     }
     await_crowd(bus, _i, &c, COUNT);
@@ -379,7 +382,92 @@ START_TEST(each_begins_the_next)
 }
 END_TEST
 
+/* ---- Callbacks on the stack of a call ---- */
+
+typedef struct above {
+    rill_bus *bus, *other;
+    rill_kv *kv;
+    int close, flush, request;
+    started far;
+    atomic_int ran;
+} above;
+
+/* It would wait for the thread that it runs on; another bus is driven as from anywhere. */
+static void on_stack(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    above *a = arg;
+    rill_msg *reply;
+    (void)sub, (void)m;
+    a->close = rill_close(a->bus, 1000);
+    a->flush = rill_flush(a->bus, 1000);
+    a->request = rill_request(a->bus, "x", NULL, 0, NULL, &reply, 1000);
+    a->far = (started){.bus = a->other, .drives = true};
+    OK(rill_start(a->other, RILL_OPTS(rill_call, .verb = RILL_DO_KV_PUT, .kv = a->kv,
+                                      .name = "k", TEXT("v")), note_item, &a->far));
+    await(&a->far);
+    atomic_fetch_add(&a->ran, 1);
+}
+
+START_TEST(a_callback_above_a_call)
+{
+    above a = {0};
+    started s;
+    rill_sub *sub;
+    rill_drive drive = _i ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD;
+    OK(rill_open(&a.bus, "mem:", RILL_OPTS(rill_opts, .drive = drive)));
+    OK(rill_open(&a.other, "mem:", RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST)));
+    OK(rill_kv_open(a.other, &a.kv, "B", NULL));
+    ck_assert_int_ge(rill_stream_ensure(a.bus, "orders", NULL), 0);
+    OK(rill_subscribe(a.bus, &sub, "orders", RILL_OPTS(rill_sub_opts, .on_msg = on_stack,
+                                                       .arg = &a, .on_publisher = true)));
+    for (int n = 1; n <= 2; n++) { /* by a call that goes on behind it */
+        s = (started){.bus = a.bus, .drives = _i};
+        OK(rill_start(a.bus, RILL_OPTS(rill_call, .verb = RILL_DO_APPEND, .name = "orders",
+                                       TEXT("one"), .timeout_ms = 20000), note_item, &s));
+        await(&s);
+        ck_assert_msg(s.err == RILL_OK && s.seq == (uint64_t)n, "%d %s", s.err, s.detail);
+        ck_assert_int_eq(atomic_load(&a.ran), n);
+        ck_assert_int_eq(a.close, RILL_EDEADLK);
+        ck_assert_int_eq(a.flush, RILL_EDEADLK);
+        ck_assert_int_eq(a.request, RILL_EDEADLK);
+        ck_assert_int_eq(a.far.err, RILL_OK);
+    }
+    rill_sub_close(sub);
+    rill_kv_close(a.kv);
+    OK(rill_close(a.other, 5000));
+    OK(rill_close(a.bus, 5000));
+}
+END_TEST
+
 /* ---- Taken back ---- */
+
+/* One that has no turn, since others wait for ever, has an end all the same. */
+START_TEST(what_has_no_turn_is_late)
+{
+    enum { COUNT = 64 };
+    rill_bus *bus;
+    crowd c = {0};
+    started s = {.drives = _i};
+    OK(rill_open(&bus, "nats://127.0.0.1:1",
+                 RILL_OPTS(rill_opts, .drive = _i ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD,
+                           .no_wait = true, .call_timeout_ms = 100000)));
+    s.bus = bus;
+    for (int i = 0; i < COUNT; i++)
+        OK(rill_start(bus, RILL_OPTS(rill_call, .verb = RILL_DO_STREAM_STATUS, .name = "S",
+                                     .timeout_ms = -1), count_item, &c));
+    OK(rill_start(bus, RILL_OPTS(rill_call, .verb = RILL_DO_STREAM_STATUS, .name = "S",
+                                 .timeout_ms = 50), note_item, &s));
+    await(&s);
+    ck_assert_int_eq(s.err, RILL_ETIMEDOUT);
+    ck_assert_ptr_nonnull(strstr(s.detail, "begun before it"));
+    ck_assert_int_eq(atomic_load(&c.over), 0);
+    ck_assert_int_eq(rill_cancel(bus, &c), COUNT);
+    while (_i && atomic_load(&c.over) < COUNT) OK(rill_poll(bus, 10000));
+    EVENTUALLY(atomic_load(&c.over) == COUNT);
+    ck_assert_int_eq(atomic_load(&c.cancelled), COUNT);
+    FAILS(rill_close(bus, 0), RILL_ETIMEDOUT);
+}
+END_TEST
 
 START_TEST(what_waits_is_taken_back)
 {
@@ -537,6 +625,7 @@ END_TEST
 
 SUITE_MAIN_ROWS("start",
     SUITE_ONCE(a_driven_bus_has_no_thread),
+    SUITE_EACH(2, a_callback_above_a_call, what_has_no_turn_is_late),
     EACH_KIND(streams, groups, live, batches, keys, objects, many_are_under_way,
               each_begins_the_next, what_waits_is_taken_back, the_end_of_the_bus_is_theirs,
               arguments_are_looked_at))

@@ -25,8 +25,9 @@ enum {
 #define BUS_NEAR
 #endif
 
-/* The callbacks that this thread runs, by which a wait knows that it would wait for itself. */
-static _Thread_local ri_bus_frame *bus_frames BUS_NEAR;
+/* The callbacks that this thread runs, by which a wait knows that it would wait for itself. Those
+ * from the floor on are further out than the task that it runs. */
+static _Thread_local ri_bus_frame *bus_frames BUS_NEAR, *bus_floor BUS_NEAR;
 
 void ri_bus_frame_push(ri_bus_frame *frame, rill_bus *bus, rill_sub *sub)
 {
@@ -43,19 +44,20 @@ void ri_bus_frame_pop(ri_bus_frame *frame)
 
 bool ri_bus_has_frames(void)
 {
-    return bus_frames != NULL;
+    return bus_frames != bus_floor;
 }
 
-ri_bus_frame *ri_bus_frames_swap(ri_bus_frame *frames)
+ri_bus_frame *ri_bus_floor_swap(ri_bus_frame *floor)
 {
-    ri_bus_frame *before = bus_frames;
-    bus_frames = frames;
+    ri_bus_frame *before = bus_floor;
+    bus_floor = floor;
     return before;
 }
 
 bool ri_bus_in_callback(const rill_bus *bus)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
+    if (!ri_bus_has_frames()) return false; /* a call of a task, which the program is not in */
     for (ri_bus_frame *f = bus_frames; f; f = f->outer)
         if (f->bus == bus) return true;
     return false;

@@ -72,12 +72,6 @@ typedef struct ri_bus_frame {
 typedef struct ri_bus_consumer ri_bus_consumer;
 typedef struct ri_peer_ops ri_peer_ops;
 
-/* Something that is due by the clock; called inside the gate, by the dispatcher. */
-typedef struct ri_bus_timer {
-    ri_timer timer; /* in bus->timers */
-    void (*due)(rill_bus *bus, struct ri_bus_timer *timer);
-} ri_bus_timer;
-
 /* Work of the library's own that is done where callbacks run, one piece at a time: so it may ask
  * peers, as callbacks may. Who has such a job embeds it. */
 typedef struct ri_bus_job {
@@ -289,9 +283,10 @@ bool ri_bus_in_callback(const rill_bus *bus);        /* does this thread run one
 bool ri_bus_in_callback_of(const rill_sub *sub);
 void ri_bus_frame_push(ri_bus_frame *frame, rill_bus *bus, rill_sub *sub);
 void ri_bus_frame_pop(ri_bus_frame *frame);
-bool ri_bus_has_frames(void);                        /* is this thread in any callback? */
-/* This thread is in these from now on; in which it was. */
-ri_bus_frame *ri_bus_frames_swap(ri_bus_frame *frames);
+/* Is this thread in any callback that began on the stack of the task which it runs, if any? */
+bool ri_bus_has_frames(void);
+/* A task is resumed by the frame `floor`, or was; what the floor was before. */
+ri_bus_frame *ri_bus_floor_swap(ri_bus_frame *floor);
 /* Callbacks are about to be possible: the thread that runs them, if the bus is to have one. */
 int ri_bus_need_thread(rill_bus *bus);
 /* Inside the gate: there is something for the dispatcher. */

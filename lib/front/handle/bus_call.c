@@ -68,36 +68,12 @@ void ri_bus_calls_fini(rill_bus *bus)
     ri_worker_fini(&bus->calls.worker);
 }
 
-int ri_bus_call_start(ri_bus_call *call)
-{
-    rill_bus *bus = call->bus;
-    RI_ASSERT(ri_bus_is_sound(bus) && call->run && call->free);
-    int rc = ri_bus_need_thread(bus);
-    if (rc < 0) return rc;
-    call->item.kind = RILL_ITEM_DONE;
-    call->item.arg = call->arg;
-    call->beside = call->beside || bus->ops->sleeps;
-    ri_broker_enter(bus->broker);
-    if (atomic_load(&bus->closed)) {
-        rc = ri_err(RILL_ECLOSED, "the bus is closed");
-    } else if (bus->calls.n == RI_BUS_CALLS_MAX) {
-        rc = ri_err(RILL_EAGAIN, "%d calls are under way", RI_BUS_CALLS_MAX);
-    } else {
-        ri_bus_ref(bus);
-        atomic_store(&bus->calls.some, true);
-        bus->calls.n++;
-        ri_list_push(&bus->calls.waiting, &call->link);
-        ri_bus_work(bus);
-    }
-    ri_broker_leave(bus->broker);
-    return rc;
-}
-
 /* Inside the gate: it waits or runs no more. */
 static void call_over(rill_bus *bus, ri_bus_call *call)
 {
     RI_ASSERT(bus->calls.n > 0);
     bus->calls.n--;
+    ri_heap_cancel(&bus->timers, &call->timer.timer);
     if (call->cancelled && call->item.err == RILL_ETIMEDOUT) {
         ri_err(RILL_ECANCELED, "the call was taken back");
         call->item.err = ri_failure_keep(&call->failure, RILL_ECANCELED);
@@ -111,6 +87,46 @@ static void call_fail(rill_bus *bus, ri_bus_call *call, int rc)
 {
     call->item.err = ri_failure_keep(&call->failure, rc);
     call_over(bus, call);
+}
+
+/* Inside the gate. */
+static void call_late(rill_bus *bus, ri_bus_timer *timer)
+{
+    call_fail(bus, CALL_OF(timer, timer),
+              ri_err(RILL_ETIMEDOUT, "%u calls that were begun before it are not over",
+                     bus->calls.nrunning));
+}
+
+static int call_enqueue(rill_bus *bus, ri_bus_call *call)
+{
+    if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus is closed");
+    if (bus->calls.n == RI_BUS_CALLS_MAX)
+        return ri_err(RILL_EAGAIN, "%d calls are under way", RI_BUS_CALLS_MAX);
+    call->timer.due = call_late;
+    if (call->begin_ns != INT64_MAX &&
+        ri_heap_set(&bus->timers, &call->timer.timer, call->begin_ns) < 0)
+        return RILL_ENOMEM;
+    ri_bus_ref(bus);
+    atomic_store(&bus->calls.some, true);
+    bus->calls.n++;
+    ri_list_push(&bus->calls.waiting, &call->link);
+    ri_bus_work(bus);
+    return RILL_OK;
+}
+
+int ri_bus_call_start(ri_bus_call *call)
+{
+    rill_bus *bus = call->bus;
+    RI_ASSERT(ri_bus_is_sound(bus) && call->run && call->free);
+    int rc = ri_bus_need_thread(bus);
+    if (rc < 0) return rc;
+    call->item.kind = RILL_ITEM_DONE;
+    call->item.arg = call->arg;
+    call->beside = call->beside || bus->ops->sleeps;
+    ri_broker_enter(bus->broker);
+    rc = call_enqueue(bus, call);
+    ri_broker_leave(bus->broker);
+    return rc;
 }
 
 static int call_open(rill_bus *bus, ri_bus_call *call)
@@ -135,6 +151,7 @@ static bool call_begin(rill_bus *bus)
     ri_list *link = calls->nrunning < RI_BUS_CALLS_RUN ? ri_list_pop(&calls->waiting) : NULL;
     ri_bus_call *call = link ? CALL_OF(link, link) : NULL;
     if (call) ri_list_push(&calls->running, link);
+    if (call) ri_heap_cancel(&bus->timers, &call->timer.timer);
     calls->nrunning += call != NULL;
     if (call && call->beside && !calls->has_worker) {
         ri_worker_init(&calls->worker, call_on_job, bus);
@@ -190,9 +207,12 @@ static void call_end(rill_bus *bus, ri_bus_call *call)
 
 static void call_resume(rill_bus *bus, ri_bus_call *call)
 {
-    ri_bus_frame *outer = ri_bus_frames_swap(NULL);
+    ri_bus_frame frame; /* a callback on the stack of the call may not wait for this bus */
+    ri_bus_frame_push(&frame, bus, NULL);
+    ri_bus_frame *outer = ri_bus_floor_swap(&frame);
     bool over = ri_task_resume(&call->task);
-    ri_bus_frames_swap(outer);
+    ri_bus_floor_swap(outer);
+    ri_bus_frame_pop(&frame);
     if (over) call_end(bus, call);
 }
 

@@ -23,6 +23,7 @@
 #include "net/task.h"
 #include "net/worker.h"
 #include "base/error.h"
+#include "base/heap.h"
 #include "rill.h"
 
 enum {
@@ -30,7 +31,11 @@ enum {
     RI_BUS_CALLS_MAX = 65536, /* that wait or run */
 };
 
-struct ri_bus_frame;
+/* Something that is due by the clock; called inside the gate, by the dispatcher. */
+typedef struct ri_bus_timer {
+    ri_timer timer; /* in bus->timers */
+    void (*due)(rill_bus *bus, struct ri_bus_timer *timer);
+} ri_bus_timer;
 
 typedef struct ri_bus_call ri_bus_call;
 struct ri_bus_call {
@@ -42,8 +47,10 @@ struct ri_bus_call {
     bool beside;
     bool delivered;             /* the program has had the item, and what it has opened */
     int64_t until_ns;           /* monotonic: then it hurries; INT64_MAX: never */
+    int64_t begin_ns;           /* the same: then it has failed, if it had no turn */
     /* Guarded by the gate. */
     ri_list link;               /* in one of the lists of ri_bus_calls */
+    ri_bus_timer timer;         /* at begin_ns, while it waits */
     bool open;                  /* it has a stack, or is with the worker */
     bool cancelled;
     uint32_t round;             /* of the dispatcher's that it had its turn in */
@@ -64,8 +71,8 @@ typedef struct ri_bus_calls {   /* guarded by the gate */
     bool has_worker;
 } ri_bus_calls;
 
-/* `bus`, run, free, done, arg, beside and until_ns are set, the rest is 0. RILL_EAGAIN,
- * RILL_ECLOSED: then it is still the caller's. */
+/* `bus`, run, free, done, arg, beside, until_ns and begin_ns are set, the rest is 0. RILL_EAGAIN,
+ * RILL_ECLOSED, RILL_ENOMEM: then it is still the caller's. */
 int ri_bus_call_start(ri_bus_call *call);
 /* Those that were begun with `arg`, appends and requests among them; how many. */
 int ri_bus_call_cancel(rill_bus *bus, const void *arg);
