@@ -140,6 +140,7 @@ static int copy_headers(ri_arena *arena, const rill_header *from, size_t n, cons
 static int copy_rows(ri_arena *arena, const ri_copy_type *type, const void *const *from, size_t n,
                      const void **out)
 {
+    RI_ASSERT(type && n <= COPY_ROWS_MAX);
     const void **rows = ri_arena_alloc(arena, ri_size_mul(n, sizeof *rows));
     int rc = rows ? RILL_OK : RILL_ENOMEM;
     for (size_t i = 0; rc == RILL_OK && i < n; i++)
@@ -153,6 +154,7 @@ static int copy_field(ri_arena *arena, const copy_row *row, const char *name, vo
 {
     const void *from, *to = NULL;
     size_t n = 0;
+    RI_ASSERT(row->at > 0 && row->at % sizeof from == 0);
     memcpy(&from, (char *)own + row->at, sizeof from);
     if (row->count) memcpy(&n, (char *)own + row->count, sizeof n);
     if (!from) return RILL_OK;
@@ -174,6 +176,7 @@ static int copy_field(ri_arena *arena, const copy_row *row, const char *name, vo
 
 int ri_copy_in(ri_arena *arena, const ri_copy_type *type, const void *given, const void **out)
 {
+    RI_ASSERT(given && type->size >= sizeof(size_t));
     void *own = ri_arena_alloc(arena, type->size);
     if (!own) return RILL_ENOMEM;
     int rc = ri_args_opts(own, type->size, given, type->name);

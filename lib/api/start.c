@@ -83,6 +83,7 @@ static int start_short(rill_bus *bus, const rill_call *c, const ri_bus_done *don
 static void start_free(ri_bus_call *call)
 {
     ri_start *s = ri_container_of(call, ri_start, call);
+    RI_ASSERT(s->bus == call->bus && s->item == &call->item);
     ri_host host = s->bus->host;
     if (!call->delivered) { /* nobody knows of what it has opened */
         rill_sub_close(s->item->sub);
@@ -100,6 +101,7 @@ static void start_free(ri_bus_call *call)
 static void start_undo(ri_start *s)
 {
     rill_item *item = s->item;
+    RI_ASSERT(!s->call.delivered);
     ri_verb_drop(s);
     s->msg = NULL;
     *item = (rill_item){.kind = item->kind, .arg = item->arg};
@@ -109,6 +111,7 @@ static int start_run(ri_bus_call *call)
 {
     ri_start *s = ri_container_of(call, ri_start, call);
     ri_failure why;
+    RI_ASSERT(s->c && s->c->verb && s->verb == ri_verb_of(s->c->verb));
     int rc = ri_failure_keep(&why, s->verb->run(s));
     if (rc >= 0) return rc;
     start_undo(s);

@@ -87,6 +87,7 @@ static void task_main(unsigned high, unsigned low)
 {
     ri_task *task = (ri_task *)((uintptr_t)high << 32 | (uintptr_t)low);
     task_mark_is_in(task);
+    RI_ASSERT(task->runs && ri_task_here() == task);
     task->run(task);
     task->over = true;
     task_go_out(task);
@@ -101,6 +102,7 @@ static size_t task_guard(void)
 static void task_fire(ri_park_watch *watch)
 {
     ri_task *task = ri_container_of(watch, ri_task, watch);
+    RI_ASSERT(task->wake && !task->over);
     atomic_store(&task->ready, true);
     task->wake(task);
 }

@@ -92,6 +92,7 @@ static void call_fail(rill_bus *bus, ri_bus_call *call, int rc)
 /* Inside the gate. */
 static void call_late(rill_bus *bus, ri_bus_timer *timer)
 {
+    RI_ASSERT(ri_broker_is_entered(bus->broker) && !CALL_OF(timer, timer)->open);
     call_fail(bus, CALL_OF(timer, timer),
               ri_err(RILL_ETIMEDOUT, "%u calls that were begun before it are not over",
                      bus->calls.nrunning));
@@ -99,6 +100,7 @@ static void call_late(rill_bus *bus, ri_bus_timer *timer)
 
 static int call_enqueue(rill_bus *bus, ri_bus_call *call)
 {
+    RI_ASSERT(ri_broker_is_entered(bus->broker) && !call->open);
     if (atomic_load(&bus->closed)) return ri_err(RILL_ECLOSED, "the bus is closed");
     if (bus->calls.n == RI_BUS_CALLS_MAX)
         return ri_err(RILL_EAGAIN, "%d calls are under way", RI_BUS_CALLS_MAX);
@@ -131,6 +133,7 @@ int ri_bus_call_start(ri_bus_call *call)
 
 static int call_open(rill_bus *bus, ri_bus_call *call)
 {
+    RI_ASSERT(!call->open && !call->delivered);
     call->task.run = call_run;
     call->task.wake = call_wake;
     call->task.host = &bus->host;
@@ -197,6 +200,7 @@ static ri_bus_call *call_next(rill_bus *bus)
 
 static void call_end(rill_bus *bus, ri_bus_call *call)
 {
+    RI_ASSERT(call->open && call->bus == bus);
     if (!call->beside) ri_task_close(&call->task);
     ri_broker_enter(bus->broker);
     RI_ASSERT(bus->calls.nrunning > 0);
@@ -210,6 +214,7 @@ static void call_resume(rill_bus *bus, ri_bus_call *call)
     ri_bus_frame frame; /* a callback on the stack of the call may not wait for this bus */
     ri_bus_frame_push(&frame, bus, NULL);
     ri_bus_frame *outer = ri_bus_floor_swap(&frame);
+    RI_ASSERT(call->open && !call->beside && bus->dispatching);
     bool over = ri_task_resume(&call->task);
     ri_bus_floor_swap(outer);
     ri_bus_frame_pop(&frame);
@@ -226,6 +231,7 @@ void ri_bus_call_free(ri_bus_call *call)
 static void call_answer(rill_bus *bus, ri_bus_call *call)
 {
     ri_bus_frame frame;
+    RI_ASSERT(call->done && !call->delivered);
     call->delivered = true;
     ri_bus_frame_push(&frame, bus, NULL);
     call->done(&call->item, call->arg);

@@ -59,6 +59,7 @@ static int reap_reserve(ri_bus_reaping *b)
 {
     const ri_host *host = &b->bus->host;
     size_t n = b->reaped.n;
+    RI_ASSERT(n < b->max && n <= b->entries && n <= b->cap);
     if (n == b->cap &&
         ri_array_reserve(host, &b->items, &b->cap, (uint32_t)n + 1, sizeof *b->items) < 0)
         return RILL_ENOMEM;
@@ -121,6 +122,7 @@ static void reap_fail(rill_bus *bus, reap_entry *e, int err)
 
 void ri_bus_reap_call(rill_bus *bus, ri_bus_call *call)
 {
+    RI_ASSERT(call->bus == bus && !call->done && !call->delivered);
     reap_entry *e = reap_next(bus, RILL_ITEM_DONE, call->arg);
     e->item = call->item;
     e->call = call;
@@ -148,12 +150,14 @@ void ri_bus_reap_reply(rill_bus *bus, int err, ri_packet *answer, void *arg)
 
 void ri_bus_reap_end(rill_bus *bus, rill_sub *sub)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub) && sub->reaped && !sub->end_reaped);
     sub->end_reaped = true;
     reap_next(bus, RILL_ITEM_END, sub->arg)->item.sub = sub;
 }
 
 ri_bus_msg *ri_bus_reap_msg(rill_bus *bus, rill_sub *sub, ri_packet *packet, bool auto_ack)
 {
+    RI_ASSERT(ri_bus_sub_is_sound(sub) && sub->reaped && packet);
     reap_entry *e = reap_next(bus, RILL_ITEM_MSG, sub->arg);
     e->item.sub = sub;
     e->item.msg = &e->has.view.m;
@@ -182,6 +186,7 @@ static size_t reap_text_size(const char *text)
 /* One that finds no memory for its texts does without them. */
 void ri_bus_reap_event(rill_bus *bus, const rill_event *ev)
 {
+    RI_ASSERT(!bus->on_event && ev->kind);
     reap_entry *e = reap_next(bus, RILL_ITEM_EVENT, bus->arg);
     size_t size = reap_text_size(ev->detail) + reap_text_size(ev->server) +
                   reap_text_size(ev->subject);
@@ -219,6 +224,7 @@ static void reap_settle(reap_entry *e)
 /* Packets that lie together are given back together. */
 static void reap_give_back(ri_packet *packet, ri_packet **near, uint32_t *n)
 {
+    RI_ASSERT(!*n || *near);
     if (*n && (!packet || !ri_packet_is_near(*near, packet))) {
         ri_packet_unref_near(*near, *n);
         *n = 0;
@@ -238,6 +244,7 @@ void ri_bus_reap_free(rill_reaped *reaped)
 {
     ri_bus_reaping *b = reap_of(reaped);
     rill_bus *bus = b->bus;
+    RI_ASSERT(ri_bus_is_sound(bus) && reaped->n <= b->entries);
     const ri_host *host = &bus->host;
     ri_packet *near = NULL;
     uint32_t nnear = 0;
