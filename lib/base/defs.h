@@ -23,12 +23,28 @@
 #define RI_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define RI_COLD __attribute__((cold, noinline))
 #define RI_UNUSED __attribute__((unused))
+/* Of a function that looks at what each thread has of its own: whoever calls it may go on on
+ * another thread behind it (net/task.h), so nothing of it is known, or kept, where it is called. */
+#ifdef __clang__
+#define RI_APART __attribute__((noinline))
+#else
+#define RI_APART __attribute__((noipa))
+#endif
 #else
 #define ri_likely(x) (x)
 #define ri_unlikely(x) (x)
 #define RI_PRINTF(fmt, args)
 #define RI_COLD
 #define RI_UNUSED
+#define RI_APART
+#endif
+
+/* Of a thread-local that each call looks at. A pointer fits into what the C library keeps free for
+ * those of libraries that are loaded later, so that no call is needed to find it. */
+#ifdef __GLIBC__
+#define RI_NEAR __attribute__((tls_model("initial-exec")))
+#else
+#define RI_NEAR
 #endif
 
 #define RI_CACHE_LINE 64

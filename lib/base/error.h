@@ -18,7 +18,7 @@ int ri_err_wrap(int code, const char *fmt, ...) RI_PRINTF(2, 3);
 /* RILL_ENOMEM with a sentence: every failed allocation ends here. */
 int ri_err_nomem(size_t bytes);
 /* The calling thread's sentence; never NULL. */
-const char *ri_err_text(void);
+const char *ri_err_text(void) RI_APART;
 
 /* A failure as a value, for what crosses the gate, or from one thread to another, or has to outlive
  * calls that make sentences of their own. */
@@ -27,9 +27,9 @@ typedef struct ri_failure {
     char text[RI_ERROR_TEXT_MAX]; /* unset while code is 0 */
 } ri_failure;
 /* Keep `code` and the calling thread's sentence; no failure if it is not negative. Returns it. */
-int ri_failure_keep(ri_failure *failure, int code);
+int ri_failure_keep(ri_failure *failure, int code) RI_APART;
 /* Make the kept sentence the calling thread's again; returns the kept code. */
-int ri_failure_restore(const ri_failure *failure);
+int ri_failure_restore(const ri_failure *failure) RI_APART;
 
 const char *ri_err_name(int code);
 const char *ri_err_class(int code); /* the general text of the code */

@@ -13,16 +13,8 @@ typedef struct ri_hurry {
 } ri_hurry;
 
 /* Of what this thread does; NULL: nobody may hurry it. */
-extern _Thread_local ri_hurry *ri_hurry_here
-#ifdef __GLIBC__
-    __attribute__((tls_model("initial-exec"))) /* one load: each wait looks */
-#endif
-    ;
-
-static inline bool ri_hurry_is_now(void)
-{
-    return ri_unlikely(ri_hurry_here != NULL) &&
-           atomic_load_explicit(&ri_hurry_here->now, memory_order_relaxed);
-}
+ri_hurry *ri_hurry_here(void) RI_APART;
+ri_hurry *ri_hurry_swap(ri_hurry *hurry) RI_APART; /* what it was before */
+bool ri_hurry_is_now(void) RI_APART;
 
 #endif

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/process.h"
 
-_Thread_local int ri_host_wire_depth;
+_Thread_local int ri_host_wire_depth RI_NEAR;
 
 static rill_wire *host_wire_of(ri_wire *wire)
 {

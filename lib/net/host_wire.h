@@ -60,11 +60,7 @@ struct rill_wire {
 };
 
 /* The functions of wires that this thread is in. */
-extern _Thread_local int ri_host_wire_depth
-#ifdef __GLIBC__
-    __attribute__((tls_model("initial-exec"))) /* one load: each call of rill.h looks */
-#endif
-    ;
+extern _Thread_local int ri_host_wire_depth RI_NEAR;
 
 /* `ops` has this library's size. RILL_EINVAL names the function that is missing; RILL_ENOMEM. Then
  * nothing of it was called but fd(). */

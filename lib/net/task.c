@@ -8,8 +8,6 @@
 #include "base/error.h"
 #include "base/saturate.h"
 
-_Thread_local ri_hurry *ri_hurry_here;
-
 /* ---- What sanitizers have to know of a switch ---- */
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -143,14 +141,14 @@ void ri_task_close(ri_task *task)
 bool ri_task_resume(ri_task *task)
 {
     RI_ASSERT(task->stack && !task->over && !task->runs);
-    ri_hurry *outer = ri_hurry_here; /* a callback on the stack of a task may drive another bus */
+    /* Another one's, when a callback on its stack drives another bus. */
+    ri_hurry *outer = ri_hurry_swap(&task->hurry);
     atomic_store(&task->ready, false);
     task->runs = true;
-    ri_hurry_here = &task->hurry;
     task_mark_in(task);
     swapcontext(&task->there, &task->here);
     task_mark_is_out(task);
-    ri_hurry_here = outer;
+    ri_hurry_swap(outer);
     task->runs = false;
     return task->over;
 }

@@ -60,7 +60,7 @@ struct ri_task {
 /* The task that this thread runs; NULL: none. */
 static inline ri_task *ri_task_here(void)
 {
-    return (ri_task *)(void *)ri_hurry_here;
+    return (ri_task *)(void *)ri_hurry_here();
 }
 
 /* `run`, may_yield, wake and host are set; the rest is 0. RILL_ENOMEM. */

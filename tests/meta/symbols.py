@@ -14,9 +14,10 @@ GLOBALS = {
     "hash_secret": "what strangers may not know of tables: one for the process, since a hash that "
                    "one handle computed is looked up by another's",
     "bus_frames": "which callbacks this thread is within, of whatever bus (thread-local)",
+    "bus_floor": "from which of them on they are outside of the task that it runs (thread-local)",
     "ri_host_wire_depth": "which functions of wires this thread is within, of whatever handle "
                           "(thread-local)",
-    "ri_hurry_here": "whether somebody wants what this thread does to be over (thread-local)",
+    "hurry_here": "whether somebody wants what this thread does to be over (thread-local)",
     "ri_process_page": "a forked child's copies of all handles must find the mark that the kernel "
                        "wiped",
     "registry_entries": "mem:NAME is found by name, by callers that share no handle",

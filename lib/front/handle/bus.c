@@ -17,17 +17,9 @@ enum {
     BUS_ANSWER_MS = 5000, /* that an answer is waited for */
 };
 
-/* Each callback pushes and pops here. A pointer fits into what the C library keeps free for
- * thread-locals of libraries that are loaded later, so that no call is needed to find it. */
-#ifdef __GLIBC__
-#define BUS_NEAR __attribute__((tls_model("initial-exec")))
-#else
-#define BUS_NEAR
-#endif
-
 /* The callbacks that this thread runs, by which a wait knows that it would wait for itself. Those
  * from the floor on are further out than the task that it runs. */
-static _Thread_local ri_bus_frame *bus_frames BUS_NEAR, *bus_floor BUS_NEAR;
+static _Thread_local ri_bus_frame *bus_frames RI_NEAR, *bus_floor RI_NEAR;
 
 void ri_bus_frame_push(ri_bus_frame *frame, rill_bus *bus, rill_sub *sub)
 {

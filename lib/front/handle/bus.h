@@ -279,14 +279,14 @@ int ri_bus_drain(rill_bus *bus, int timeout_ms);
 void ri_bus_shut(rill_bus *bus);
 void ri_bus_ref(rill_bus *bus);
 void ri_bus_unref(rill_bus *bus);
-bool ri_bus_in_callback(const rill_bus *bus);        /* does this thread run one of it? */
-bool ri_bus_in_callback_of(const rill_sub *sub);
-void ri_bus_frame_push(ri_bus_frame *frame, rill_bus *bus, rill_sub *sub);
-void ri_bus_frame_pop(ri_bus_frame *frame);
+bool ri_bus_in_callback(const rill_bus *bus) RI_APART; /* does this thread run one of it? */
+bool ri_bus_in_callback_of(const rill_sub *sub) RI_APART;
+void ri_bus_frame_push(ri_bus_frame *frame, rill_bus *bus, rill_sub *sub) RI_APART;
+void ri_bus_frame_pop(ri_bus_frame *frame) RI_APART;
 /* Is this thread in any callback that began on the stack of the task which it runs, if any? */
-bool ri_bus_has_frames(void);
+bool ri_bus_has_frames(void) RI_APART;
 /* A task is resumed by the frame `floor`, or was; what the floor was before. */
-ri_bus_frame *ri_bus_floor_swap(ri_bus_frame *floor);
+ri_bus_frame *ri_bus_floor_swap(ri_bus_frame *floor) RI_APART;
 /* Callbacks are about to be possible: the thread that runs them, if the bus is to have one. */
 int ri_bus_need_thread(rill_bus *bus);
 /* Inside the gate: there is something for the dispatcher. */

@@ -40,9 +40,9 @@ bool ri_bus_call_gives_way(void)
 static void call_run_beside(ri_job *job)
 {
     ri_bus_call *call = CALL_OF(job, job);
-    ri_hurry_here = &call->task.hurry;
+    ri_hurry_swap(&call->task.hurry);
     call_run(&call->task);
-    ri_hurry_here = NULL;
+    ri_hurry_swap(NULL);
 }
 
 static void call_on_job(void *arg)
