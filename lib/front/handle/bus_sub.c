@@ -399,7 +399,6 @@ void ri_bus_sub_run_one(rill_sub *sub, ri_packet *packet)
     sub_owe(sub, packet);
 }
 
-
 /* Its messages, and its end, go to whoever reaps. With acks as many are asked for as he has room
  * for, and one at least, since without any he does not come again. */
 static int sub_reap(rill_sub *sub)
