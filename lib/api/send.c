@@ -89,7 +89,7 @@ int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len
 }
 
 /* May a call be begun whose end these hear? */
-static int send_done(const rill_bus *bus, const ri_bus_done *done)
+static int send_is_heard(const rill_bus *bus, const ri_bus_done *done)
 {
     int rc = ri_args_bus(bus);
     if (rc == RILL_OK && ri_bus_done_is_item(done) && !bus->reap)
@@ -101,7 +101,7 @@ int ri_send_append(rill_bus *bus, const char *subject, ri_str data, const rill_p
                    const ri_bus_done *done)
 {
     ri_bus_draft draft;
-    int rc = send_done(bus, done);
+    int rc = send_is_heard(bus, done);
     if (rc < 0) return rc;
     rc = send_stored(&draft, bus, subject, data, post);
     if (rc == RILL_OK) rc = ri_bus_append_async(bus, &draft.m, draft.safety, done);
@@ -190,7 +190,7 @@ int ri_send_request(rill_bus *bus, const char *subject, ri_str data, const rill_
                     int timeout_ms, const ri_bus_done *done)
 {
     ri_bus_draft draft;
-    int rc = send_done(bus, done);
+    int rc = send_is_heard(bus, done);
     if (rc < 0) return rc;
     rc = send_request(&draft, bus, subject, data, post);
     if (rc == RILL_OK)
