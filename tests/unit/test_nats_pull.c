@@ -490,6 +490,56 @@ START_TEST(a_seek_that_fails)
 }
 END_TEST
 
+/* While another call waits: the callback that it drives closes what that is about. */
+static void close_it(rill_sub *other, const rill_msg *m, void *arg)
+{
+    ck_assert(other != sub && m);
+    rill_sub_close(sub);
+    *(bool *)arg = true;
+}
+
+/* What the server has sent to it, and sends still, comes to nobody; both consumers are deleted,
+ * whether the second one was made or not. */
+START_TEST(a_reader_that_left_within_a_seek)
+{
+    const far_row rows[] = {{CREATE, _i ? REFUSED : MADE}, {NULL, NULL}};
+    rill_sub *live;
+    unsigned live_sid = 0;
+    bool closed = false;
+    char old[64], line[128];
+    begin(false);
+    bring(name, 10, 1, "ten");
+    snprintf(old, sizeof old, "%s", name);
+    OK(rill_subscribe(f.bus, &live, "x", RILL_OPTS(rill_sub_opts, .on_msg = close_it,
+                                                   .arg = &closed)));
+    far_turn(&f);
+    sscanf(far_hear(&f), "SUB x %u\r", &live_sid);
+    snprintf(line, sizeof line, "MSG x %u 2\r\nhi\r\n", live_sid);
+    pipe_put(&f.pipes[f.ndials - 1].end[1], line, strlen(line)); /* it is read within the seek */
+    far_follow(&f, rows);
+    ck_assert_rc(rill_seek(sub, RILL_AT(5)), RILL_ECLOSED);
+    ck_assert_str_eq(rill_errmsg(), "the subscription was closed");
+    ck_assert(closed);
+    far_follow(&f, nothing);
+    const char *heard = hear();
+    ck_assert_str_ne(name, old);
+    snprintf(line, sizeof line, "CONSUMER.DELETE.S.%s ", old);
+    ck_assert_msg(strstr(heard, line), "%s is not in: %s", line, heard);
+    snprintf(line, sizeof line, "CONSUMER.DELETE.S.%s ", name);
+    ck_assert_msg(strstr(heard, line), "%s is not in: %s", line, heard);
+    bring(old, 11, 2, "eleven");
+    bring(name, 5, 1, "five");
+    rill_sub_close(live);
+    far_cut(&f); /* nothing of it is mended, or asked for, any more */
+    far_pass(&f, RI_SEC);
+    far_greet(&f);
+    heard = far_hear(&f);
+    ck_assert_msg(!strstr(heard, "$JS.API.CONSUMER"), "%s", heard);
+    far_close(&f);
+    fault_fini(&f.fault);
+}
+END_TEST
+
 /* An older server has no other way than to delete the group and to make it anew: that is tried as
  * long as the call may take. */
 START_TEST(a_group_is_made_anew_until_it_is_there)
@@ -541,4 +591,4 @@ SUITE_MAIN_ROWS("nats_pull",
                a_request_lasts_as_long_as_its_read, limits_of_a_consumer_are_obeyed,
                limits_are_learnt, a_seek_leaves_its_inbox, a_seek_that_fails,
                a_group_is_made_anew_until_it_is_there, a_group_that_cannot_be_made_anew),
-    SUITE_EACH(2, a_stalled_server_makes_nobody_hold_more))
+    SUITE_EACH(2, a_stalled_server_makes_nobody_hold_more, a_reader_that_left_within_a_seek))

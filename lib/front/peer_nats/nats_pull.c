@@ -70,8 +70,8 @@ typedef enum nats_pull_state {
 
 struct ri_nats_reader {
     ri_list link;            /* in peer->reading */
-    uint32_t number;         /* joined.reader */
-    rill_sub *sub;           /* NULL: not claimed yet */
+    uint32_t number;         /* joined.reader; 0: its subscription was closed while it seeks */
+    rill_sub *sub;           /* NULL: not claimed yet, or closed */
     ri_arena arena;          /* of conf and stream */
     ri_consumer_conf conf;   /* what its consumer is, or is to be again */
     char *stream;
@@ -367,14 +367,22 @@ static void nats_pull_delete(ri_nats_reader *reader, const char *name)
 }
 
 /* A consumer of one reader goes with it. */
+static void nats_pull_go(ri_nats_reader *reader)
+{
+    if (reader->own && !reader->peer->closing) nats_pull_delete(reader, reader->name);
+    nats_pull_free(reader);
+}
+
+/* The call that seeks has its request of the reader, and lets it go when it is over. */
 void ri_nats_pull_leave(rill_sub *sub)
 {
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     ri_nats_reader *reader = nats_pull_of(sub);
     if (!reader) return;
-    if (reader->own && !reader->peer->closing) nats_pull_delete(reader, reader->name);
     sub->consumer->of_peer = NULL;
-    nats_pull_free(reader);
+    reader->sub = NULL;
+    reader->number = 0;
+    if (reader->state != PULL_SEEKS) nats_pull_go(reader);
 }
 
 /* ---- Its consumer is gone, or may be ---- */
@@ -516,6 +524,14 @@ static void nats_pull_back(ri_nats_reader *reader, const ri_nats_reader *was)
     else nats_pull_later(reader);
 }
 
+/* Its subscription was closed while it was seeking, whatever came of that. */
+static int nats_pull_was_closed(ri_nats_reader *reader, const char *before)
+{
+    if (!reader->peer->closing) nats_pull_delete(reader, before);
+    nats_pull_go(reader);
+    return ri_err(RILL_ECLOSED, "the subscription was closed");
+}
+
 int ri_nats_pull_seek(ri_nats_api *api, rill_sub *sub, const rill_at *at, uint64_t seq)
 {
     ri_nats_reader *reader = nats_pull_of(sub);
@@ -531,6 +547,7 @@ int ri_nats_pull_seek(ri_nats_api *api, rill_sub *sub, const rill_at *at, uint64
     reader->state = PULL_SEEKS;
     if (rc == RILL_OK) rc = ri_nats_api_ask(api, &request);
     reader->state = PULL_WELL;
+    if (!reader->sub) return nats_pull_was_closed(reader, was.name);
     if (rc < 0) {
         nats_pull_back(reader, &was);
         return rc;
