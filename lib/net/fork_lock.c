@@ -9,11 +9,17 @@
 /* A stamp is a process's number, which has fewer bits. */
 #define FORK_LOCK_CLAIMED 0x80000000u /* a thread of that process makes it anew */
 
+/* In a child where nobody has asked for a stamp yet the mark of the process is 0, too. */
+static bool fork_lock_is_made(uint32_t stamp)
+{
+    return stamp != 0 && ri_process_is(stamp);
+}
+
 void ri_fork_lock_enter(ri_fork_lock *lock)
 {
     RI_ASSERT(lock->reset);
     uint32_t stamp = atomic_load(&lock->stamp);
-    while (ri_unlikely(!ri_process_is(stamp))) {
+    while (ri_unlikely(!fork_lock_is_made(stamp))) {
         uint32_t own = ri_process_stamp();
         RI_ASSERT(!(own & FORK_LOCK_CLAIMED));
         if (stamp != (own | FORK_LOCK_CLAIMED) &&
@@ -30,6 +36,6 @@ void ri_fork_lock_enter(ri_fork_lock *lock)
 
 void ri_fork_lock_leave(ri_fork_lock *lock)
 {
-    RI_ASSERT(ri_process_is(atomic_load(&lock->stamp)));
+    RI_ASSERT(fork_lock_is_made(atomic_load(&lock->stamp)));
     pthread_mutex_unlock(&lock->mutex);
 }

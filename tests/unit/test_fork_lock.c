@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "support/suite.h"
 
 enum { THREADS = 4, TIMES = 20000 };
@@ -88,4 +89,21 @@ START_TEST(it_is_a_lock)
 }
 END_TEST
 
-SUITE_MAIN("fork_lock", a_child_does_not_wait_for_its_parents_threads, it_is_a_lock)
+/* A lock that the parent never entered, where the child has no stamp yet: it is made there, too. */
+START_TEST(it_is_made_in_a_child)
+{
+    int status;
+    ck_assert_uint_ne(ri_process_stamp(), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        ri_fork_lock_enter(&lock);
+        bool made = resets == 1 && atomic_load(&lock.stamp) == (uint32_t)getpid();
+        ri_fork_lock_leave(&lock);
+        _exit(made ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+SUITE_MAIN("fork_lock", it_is_made_in_a_child, a_child_does_not_wait_for_its_parents_threads, it_is_a_lock)
