@@ -106,4 +106,5 @@ START_TEST(it_is_made_in_a_child)
 }
 END_TEST
 
-SUITE_MAIN("fork_lock", it_is_made_in_a_child, a_child_does_not_wait_for_its_parents_threads, it_is_a_lock)
+SUITE_MAIN("fork_lock", it_is_made_in_a_child, a_child_does_not_wait_for_its_parents_threads,
+           it_is_a_lock)
