@@ -413,6 +413,7 @@ typedef struct rill_opts {
     const rill_host *host;    /* the C library; for mem:NAME that of the first opener counts */
     rill_drive drive;         /* THREAD */
     int32_t send_timeout_ms;  /* 0; how long a publish may wait for a RILL_FULL_BLOCK reader */
+    /* Not called any more when rill_close() has returned RILL_OK, or rill_open() has failed. */
     void (*on_event)(rill_bus *bus, const rill_event *ev, void *arg);
     void *arg;
     rill_sync sync;             /* file: only, that of the first opener counts */

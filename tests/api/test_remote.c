@@ -358,6 +358,7 @@ START_TEST(unreachable)
     ck_assert_ptr_nonnull(strstr(rill_errmsg(), "/no/such/socket"));
     start(NULL);
     snprintf(url, sizeof url, "nats://127.0.0.1:1,127.0.0.1:%d,localhost:%d", deaf, port);
+    opts.connect_timeout_ms = 1000; /* the last of them answers within it */
     OK(rill_open(&bus, url, &opts));
     OK(rill_flush(bus, 20000));
     OK(rill_close(bus, 20000));
@@ -566,7 +567,38 @@ START_TEST(over_a_unix_socket)
 }
 END_TEST
 
+typedef struct opening {
+    atomic_bool over;
+    atomic_int late;
+} opening;
+
+static void count_late(rill_bus *bus, const rill_event *ev, void *arg)
+{
+    opening *o = arg;
+    (void)bus;
+    (void)ev;
+    if (atomic_load(&o->over)) atomic_fetch_add(&o->late, 1);
+}
+
+/* When rill_open() has failed the program may free what its callback stands on. */
+START_TEST(an_open_that_fails_is_not_heard_of_any_more)
+{
+    enum { TIMES = 300 };
+    static opening openings[TIMES];
+    for (int i = 0; i < TIMES; i++) {
+        rill_bus *bus = NULL;
+        FAILS(rill_open(&bus, "nats://127.0.0.1:1",
+                        RILL_OPTS(rill_opts, .no_redial = true, .on_event = count_late,
+                                  .arg = &openings[i])), RILL_ECONN);
+        atomic_store(&openings[i].over, true);
+        ck_assert_ptr_null(bus);
+    }
+    for (int i = 0; i < TIMES; i++) ck_assert_int_eq(atomic_load(&openings[i].late), 0);
+}
+END_TEST
+
 SUITE_MAIN_ROWS("remote",
     SUITE_EACH(2, live, limit, requests, callbacks, flood, threads, askers, comes_back,
                credentials, unreachable, closes, over_a_unix_socket),
-    SUITE_ONCE(own_loop, forks, forks_at_any_time, hooks_are_compared_by_what_they_say))
+    SUITE_ONCE(own_loop, forks, forks_at_any_time, hooks_are_compared_by_what_they_say,
+               an_open_that_fails_is_not_heard_of_any_more))

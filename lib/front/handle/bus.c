@@ -676,6 +676,49 @@ static void bus_init(rill_bus *bus, const ri_peer_ops *ops, ri_broker *broker,
     if (ri_bus_hears(bus) && !ops->late) bus->events = 1u << RILL_EV_UP;
 }
 
+/* Are all callbacks over, and no more to come? Inside the gate. */
+static bool bus_is_quiet(rill_bus *bus)
+{
+    ri_list_each (link, &bus->subs)
+        if (atomic_load(&ri_container_of(link, rill_sub, link)->run)) return false;
+    return !bus->dispatching && (!bus->has_thread || bus->finished);
+}
+
+static bool bus_wait_quiet(rill_bus *bus, int64_t timeout_ns)
+{
+    int64_t until = ri_deadline_in(&bus->host, timeout_ns);
+    for (;;) {
+        ri_broker_enter(bus->broker);
+        bool quiet = bus_is_quiet(bus);
+        uint32_t seen = ri_park_count(&bus->quiet);
+        ri_broker_leave(bus->broker);
+        if (quiet) return true;
+        int64_t left = ri_deadline_left_ns(&bus->host, until);
+        if (left == 0) return false;
+        ri_park_wait(&bus->quiet, seen, left);
+    }
+}
+
+/* Nothing of it is heard any more, unless a callback still runs after `timeout_ns`: false. */
+static bool bus_end(rill_bus *bus, int64_t timeout_ns)
+{
+    ri_broker_enter(bus->broker);
+    ri_bus_shut(bus);
+    ri_broker_leave(bus->broker);
+    if (bus->ops->let_go) bus->ops->let_go(bus);
+    bool quiet = bus_wait_quiet(bus, timeout_ns);
+    if (bus->has_thread) {
+        if (quiet)
+            pthread_join(bus->thread, NULL);
+        else
+            pthread_detach(bus->thread);
+    } else {
+        bus_last_words(bus);
+    }
+    ri_bus_unref(bus);
+    return quiet;
+}
+
 int ri_bus_open(rill_bus **out, const ri_peer_ops *ops, ri_broker *broker, const rill_opts *opts)
 {
     static const rill_opts defaults = {.size = sizeof defaults};
@@ -696,10 +739,7 @@ int ri_bus_open(rill_bus **out, const ri_peer_ops *ops, ri_broker *broker, const
     ri_broker_leave(broker);
     int rc = closed ? ri_err(RILL_ECLOSED, "the broker is closed") : RILL_OK;
     if (rc == RILL_OK && bus->on_event) rc = ri_bus_need_thread(bus);
-    if (rc < 0) {
-        ri_bus_close(bus, 0);
-        return rc;
-    }
+    if (rc < 0) return ri_bus_give_up(bus, rc);
     *out = bus;
     return RILL_OK;
 }
@@ -722,31 +762,8 @@ int ri_bus_give_up(rill_bus *bus, int rc)
     RI_ASSERT(rc < 0);
     ri_failure why;
     ri_failure_keep(&why, rc);
-    ri_bus_close(bus, 0);
+    bus_end(bus, -1); /* the program may free what its callbacks stand on */
     return ri_failure_restore(&why);
-}
-
-/* Are all callbacks over, and no more to come? Inside the gate. */
-static bool bus_is_quiet(rill_bus *bus)
-{
-    ri_list_each (link, &bus->subs)
-        if (atomic_load(&ri_container_of(link, rill_sub, link)->run)) return false;
-    return !bus->dispatching && (!bus->has_thread || bus->finished);
-}
-
-static bool bus_wait_quiet(rill_bus *bus, int64_t timeout_ns)
-{
-    int64_t until = ri_deadline_in(&bus->host, timeout_ns);
-    for (;;) {
-        ri_broker_enter(bus->broker);
-        bool quiet = bus_is_quiet(bus);
-        uint32_t seen = ri_park_count(&bus->quiet);
-        ri_broker_leave(bus->broker);
-        if (quiet) return true;
-        int64_t left = ri_deadline_left_ns(&bus->host, until);
-        if (left == 0) return false;
-        ri_park_wait(&bus->quiet, seen, left);
-    }
 }
 
 /* Inside the gate: has every callback of what came run? */
@@ -817,20 +834,7 @@ int ri_bus_close(rill_bus *bus, int timeout_ms)
             rc = ri_err(RILL_ETIMEDOUT, "some appends were not committed in time");
         if (rc == RILL_OK) rc = bus->ops->flush(bus, timeout_ms, false);
     }
-    ri_broker_enter(bus->broker);
-    ri_bus_shut(bus);
-    ri_broker_leave(bus->broker);
-    if (bus->ops->let_go) bus->ops->let_go(bus);
-    bool quiet = bus_wait_quiet(bus, ri_timeout_ns(timeout_ms));
-    if (bus->has_thread) {
-        if (quiet)
-            pthread_join(bus->thread, NULL);
-        else
-            pthread_detach(bus->thread);
-    } else {
-        bus_last_words(bus);
-    }
-    ri_bus_unref(bus);
+    bool quiet = bus_end(bus, ri_timeout_ns(timeout_ms));
     if (!quiet) return ri_err(RILL_ETIMEDOUT, "a callback still runs; it keeps what it needs");
     return rc;
 }
