@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""prints.py SOURCE EXE: the example prints what the comment on its top says that it prints, and
-nothing on standard error, and ends with 0."""
+"""prints.py SOURCE EXE [ARGUMENT...]: the example prints what the comment on its top says that it
+prints, and nothing on standard error, and ends with 0."""
 import subprocess
 import sys
 
-source, exe = sys.argv[1:]
+source, *command = sys.argv[1:]
 want = []
 within = False
 with open(source) as file:
@@ -16,7 +16,7 @@ with open(source) as file:
         within = within or line.rstrip().endswith("Prints")
 if not want:
     sys.exit(source + ": its comment does not say what it prints")
-done = subprocess.run([exe], capture_output=True, text=True, timeout=30)
+done = subprocess.run(command, capture_output=True, text=True, timeout=30)
 print(done.stdout + done.stderr, end="")
 if done.returncode != 0 or done.stderr or done.stdout != "".join(want):
     sys.exit("exit code %d; it should print\n%s" % (done.returncode, "".join(want)))

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # install.sh BUILD_DIR: install into an empty place and use rill from there as a stranger would:
-# by pkg-config against the shared and the static library, and as a meson subproject.
+# by pkg-config against the shared and the static library, as a meson subproject, and from C++ by
+# pkg-config and by CMake, where they are here.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
@@ -12,7 +13,7 @@ pc=$(find "$work/dest" -name rill.pc)
 prefix=$(sed -n 's/^prefix=//p' "$pc")
 lib=$(dirname "$(dirname "$pc")")
 for file in "$lib/librill.so" "$lib/librill.so.0" "$lib/librill.a" \
-    "$work/dest$prefix/include/rill.h" "$work/dest$prefix/bin/rilld"; do
+    "$work/dest$prefix/include/rill.h" "$work/dest$prefix/include/rill.hpp" "$work/dest$prefix/bin/rilld"; do
     [ -e "$file" ] || { echo "not installed: $file"; exit 1; }
 done
 readelf -d "$lib/librill.so" | grep -q 'SONAME.*\[librill\.so\.0\]' || { echo "no SONAME"; exit 1; }
@@ -42,6 +43,41 @@ cc use.c "$I" "$lib/librill.a" $(flags --libs --static | sed 's/-lrill//') -o st
 [ "$(./static)" = used ]
 ! readelf -d static | grep -q librill
 echo "ok: static, by pkg-config"
+
+cat >use.cc <<'END'
+#include <rill.hpp>
+#include <cstdio>
+int main()
+{
+    rill::bus bus("mem:");
+    rill::sub sub = bus.subscribe("a");
+    bus.publish("a", "used");
+    std::puts(std::string(sub.next(1000)->data()).c_str());
+}
+END
+if command -v c++ >/dev/null; then
+    c++ -std=c++17 use.cc "$I" -L"$lib" $(flags --libs) -o cpp
+    [ "$(LD_LIBRARY_PATH=$lib ./cpp)" = used ]
+    echo "ok: C++, by pkg-config"
+fi
+if command -v c++ >/dev/null && command -v cmake >/dev/null; then
+    cat >CMakeLists.txt <<'END'
+cmake_minimum_required(VERSION 3.13)
+project(user CXX)
+set(CMAKE_CXX_STANDARD 17)
+find_package(rill 0.1 REQUIRED)
+add_executable(dynamic use.cc)
+target_link_libraries(dynamic rill::rill)
+add_executable(whole use.cc)
+target_link_libraries(whole rill::static)
+END
+    cmake -S . -B cmake -Drill_DIR="$lib/cmake/rill" >"$work/log" 2>&1 &&
+        cmake --build cmake >>"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+    [ "$(cmake/dynamic)" = used ]
+    [ "$(cmake/whole)" = used ]
+    ! readelf -d cmake/whole | grep -q librill
+    echo "ok: C++, by CMake"
+fi
 
 mkdir -p user/subprojects
 ln -s "$root" user/subprojects/rill

@@ -1,0 +1,739 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What rill.hpp promises, a row a feature: each row is a function, and prints "ok NAME". In C++20
+ * there are rows more. Without arguments all run; else those that are named. */
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <future>
+#include <thread>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "rill.hpp"
+
+using namespace std::chrono_literals;
+using rill::errc;
+
+static void is(bool so, const char *what, int line)
+{
+    if (so) return;
+    std::fprintf(stderr, "conformance.cpp:%d: %s\n", line, what);
+    std::exit(1);
+}
+#define IS(what) is((what), #what, __LINE__)
+
+/* The code with which `f` throws; 0 if it does not. */
+template <class F> static int thrown(F f)
+{
+    try {
+        f();
+    } catch (const rill::error &e) {
+        IS(*e.what() != 0);
+        return e.code().value();
+    }
+    return 0;
+}
+
+static void publish_subscribe()
+{
+    rill::bus bus("mem:");
+    rill::sub sub = bus.subscribe("greet.*");
+    bus.publish("greet.world", "hello");
+    auto m = sub.next(1s);
+    IS(m && m->subject() == "greet.world" && m->data() == "hello" && m->reply_to().empty());
+    IS(!sub.next(0));
+    IS(bus.caps() & RILL_CAN_KV);
+    IS(bus.stats().in_msgs == 1 && sub.status().delivered_msgs == 1);
+}
+
+static void views_and_bytes()
+{
+    rill::bus bus("mem:");
+    rill::sub sub = bus.subscribe("b");
+    std::string_view name = std::string_view("b.and more").substr(0, 1);
+    const std::vector<unsigned char> raw = {0, 1, 255};
+    const std::array<std::byte, 2> few = {std::byte{7}, std::byte{0}};
+    bus.publish(name, raw);
+    bus.publish(std::string("b"), few);
+    bus.publish("b", {});
+    auto m = sub.next(1s);
+    IS(m->bytes().size() == 3 && m->bytes().data()[2] == std::byte{255});
+    m = sub.next(1s);
+    IS(m->data() == std::string_view("\7\0", 2));
+    m = sub.next(1s);
+    IS(m->data().empty());
+    IS(thrown([&] { bus.publish(std::string_view("b\0c", 3), ""); }) == RILL_EINVAL);
+    std::string far(2000, 'x');
+    IS(thrown([&] { bus.publish(std::string_view(far), ""); }) == RILL_EINVAL);
+    IS(rill::wait(1ns).ms == 1 && rill::wait(-5s).ms == 0 && rill::wait(24h * 365).ms == INT_MAX);
+}
+
+static void error_forms()
+{
+    rill::bus bus("mem:");
+    std::error_code ec;
+    bus.request("nobody", "", nullptr, 1s, ec);
+    IS(ec == errc::no_reply && ec.category() == rill::category() && *rill::why());
+    bus.publish("a", "b", nullptr, ec);
+    IS(!ec);
+    try {
+        bus.publish("a b", "");
+        IS(false);
+    } catch (const std::system_error &e) {
+        IS(e.code() == errc::invalid && e.code() == std::errc::invalid_argument);
+        IS(std::string(e.what()) == rill::why());
+    }
+    rill::bus none("nowhere:", {}, ec);
+    IS(ec == errc::invalid && !none);
+    IS(thrown([] { rill::bus("nowhere:"); }) == RILL_EINVAL);
+    rill::opts<rill_stream_opts> two;
+    two.replicas = 3;
+    IS(thrown([&] { bus.stream_ensure("S", two); }) == RILL_ENOTSUP);
+    rill::sub sub = bus.subscribe("s");
+    IS(!sub.next(0, ec) && ec == errc::again && ec == std::errc::resource_unavailable_try_again);
+    IS(!sub.next(1ms, ec) && ec == errc::timed_out);
+}
+
+static void requests_and_services()
+{
+    rill::bus bus("mem:");
+    rill::sub service = bus.subscribe("echo", {}, [](rill::loan m) {
+        m.reply("you said " + std::string(m.data()), rill::post{{"From", m.subject()}});
+    });
+    rill::message reply = bus.request("echo", "ping", {}, 5s);
+    IS(reply.data() == "you said ping" && reply.header("From") == "echo" && !reply.header("from"));
+    IS(reply.header_count() == 1 && reply.header_at(0).first == "From");
+    std::promise<std::string> told;
+    bus.request_async("echo", "pong", {}, 5s, [&](std::error_code ec, rill::loan m) {
+        told.set_value(ec ? ec.message() : std::string(m.data()));
+    });
+    IS(told.get_future().get() == "you said pong");
+    std::string inbox = bus.inbox();
+    rill::sub answers = bus.subscribe(inbox);
+    rill::post asks;
+    asks.reply = inbox.c_str();
+    bus.publish("echo", "many", asks);
+    IS(answers.next(5s)->data() == "you said many");
+}
+
+static void streams()
+{
+    rill::bus bus("mem:");
+    rill::opts<rill_stream_opts> o;
+    o.subjects = "orders.*";
+    IS(bus.stream_ensure("ORDERS", o) && !bus.stream_ensure("ORDERS", o));
+    IS(bus.append("orders.a", "1").seq == 1);
+    std::promise<std::uint64_t> told;
+    bus.append_async("orders.b", "2", {}, [&](std::error_code ec, const rill::receipt &r) {
+        told.set_value(ec ? 0 : r.seq);
+    });
+    IS(told.get_future().get() == 2);
+    rill::sub tail = bus.tail("ORDERS");
+    auto m = tail.next(5s);
+    IS(m->seq() == 1 && m->stream() == "ORDERS" && m->time().time_since_epoch().count() > 0);
+    rill::opts<rill_at> at;
+    at.from = RILL_FROM_SEQ;
+    at.seq = 2;
+    IS(bus.stream_get("ORDERS", at).data() == "2");
+    tail.seek(at);
+    IS(tail.next(5s)->seq() == 2);
+    IS(bus.streams() == std::vector<std::string>{"ORDERS"});
+    std::string subjects;
+    bus.stream_describe("ORDERS", [&](const rill_stream_desc &d) { subjects = d.opts->subjects; });
+    IS(subjects == "orders.*" && bus.stream_status("ORDERS").msgs == 2);
+    bus.stream_erase("ORDERS", at);
+    IS(bus.stream_purge("ORDERS") == 1);
+    bus.stream_delete("ORDERS");
+    IS(thrown([&] { bus.stream_status("ORDERS"); }) == RILL_ENOENT);
+}
+
+static void consumers_and_groups()
+{
+    rill::bus bus("mem:");
+    bus.stream_ensure("JOBS");
+    for (const char *job : {"a", "b", "c"}) bus.append("JOBS", job);
+    rill::opts<rill_sub_opts> o;
+    o.group = "w";
+    bus.group_ensure("JOBS", "w", o);
+    rill::sub jobs = bus.consume("JOBS", o);
+    auto m = jobs.next(5s);
+    m->working();
+    m->nak();
+    m = jobs.next(5s);
+    while (m->data() != "a") m->ack(), m = jobs.next(5s);
+    IS(m->deliveries() == 2);
+    m->term();
+    std::error_code ec;
+    m->ack(ec);
+    IS(ec == errc::not_found);
+    IS(bus.groups("JOBS") == std::vector<std::string>{"w"});
+    bus.group_pause("JOBS", "w", std::chrono::system_clock::now() + 1h);
+    IS(bus.group_status("JOBS", "w").paused_until_ns > 0);
+    bus.group_pause("JOBS", "w", rill::time_point());
+    rill::opts<rill_at> first;
+    bus.group_seek("JOBS", "w", first);
+    IS(jobs.next(5s)->data() == "a");
+    bus.group_delete("JOBS", "w");
+    IS(bus.groups("JOBS").empty());
+}
+
+static void ranges()
+{
+    rill::bus bus("mem:");
+    rill::sub sub = bus.subscribe("r");
+    for (int i = 0; i < 5; i++) bus.publish("r", std::to_string(i));
+    std::string got;
+    for (rill::loan m : sub.read(2)) got += m.data();
+    IS(got == "01");
+    sub.stop();
+    for (const rill::loan &m : sub) got += m.data(); /* until errc::closed */
+    IS(got == "01234");
+    rill::sub quiet = bus.subscribe("q");
+    for (const rill::loan &m : quiet.each(1ms)) got += m.data();
+    IS(got.size() == 5 && quiet.read(10, 0).empty());
+    bus.publish("q", "x");
+    rill::loans one = quiet.read();
+    IS(one.size() == 1 && one[0].data() == "x");
+    IS(thrown([&] { one[1]; }) == RILL_EINVAL);
+    quiet.read(1, 0);
+    IS(thrown([&] { one.begin(); }) == RILL_EINVAL);
+}
+
+static void batches()
+{
+    rill::bus bus("mem:");
+    bus.stream_ensure("A");
+    rill::batch all = bus.batch_begin();
+    all.add("A", "1");
+    all.add("A", "2");
+    IS(all.commit(5s).seq == 2 && all.commit(5s).seq == 2);
+    rill::batch none = bus.batch_begin();
+    none.add("A", "3");
+    none.close();
+    IS(bus.stream_status("A").msgs == 2);
+    IS(thrown([&] { none.add("A", "4"); }) == RILL_ECLOSED);
+}
+
+static void key_value()
+{
+    rill::bus bus("mem:");
+    rill::kv kv = bus.kv_open("config");
+    IS(kv.put("color", "blue") == 1 && kv.create("size", "7") == 2);
+    IS(thrown([&] { kv.create("size", "8"); }) == RILL_EEXIST);
+    IS(kv.get("color")->data() == "blue" && kv.get("color")->seq() == 1);
+    std::error_code ec;
+    IS(!kv.get("weight") && !kv.get("weight", ec) && ec == errc::not_found);
+    rill::opts<rill_kv_opts> still;
+    std::uint64_t seen = 1;
+    still.expect = &seen;
+    IS(thrown([&] { kv.put("size", "9", still); }) == RILL_ECONFLICT);
+    std::vector<std::string> keys = kv.keys();
+    std::sort(keys.begin(), keys.end());
+    IS(keys == (std::vector<std::string>{"color", "size"}) && kv.keys("col*").empty());
+    int n = 0;
+    kv.each([&](std::string_view) { return ++n < 1; });
+    IS(n == 1);
+    rill::sub watch = kv.watch();
+    IS(watch.next(5s)->key() == "color");
+    IS(watch.next(5s)->caught_up());
+    kv.del("color");
+    IS(watch.next(5s)->deleted());
+    std::string history;
+    kv.history("color", [&](rill::loan m) { history += m.deleted() ? "-" : m.data(); });
+    IS(history == "-");
+    kv.purge("color");
+    std::promise<std::string> told;
+    rill::opts<rill_sub_opts> news;
+    news.from = RILL_FROM_NEW;
+    rill::sub called = kv.watch(news, [&](rill::loan m) {
+        if (!m.key().empty()) told.set_value(std::string(m.data())); /* else: nothing was there */
+    });
+    kv.put("size", "10");
+    IS(told.get_future().get() == "10");
+}
+
+static void objects()
+{
+    rill::bus bus("mem:");
+    rill::objects objs = bus.objs_open("files");
+    rill::sub watch = objs.watch();
+    IS(!rill::objects::told(*watch.next(5s)));
+    std::string large(300000, 'o');
+    objs.put("large", large);
+    IS(objs.get("large") == large && objs.status("large").bytes == large.size());
+    IS(rill::objects::told(*watch.next(5s))->bytes == large.size());
+    int left = 3;
+    objs.put("small", [&](void *to, std::size_t) {
+        return std::memcpy(to, "x", 1), left-- > 0 ? 1 : 0;
+    });
+    std::size_t size = 0;
+    objs.get("small", [&](rill::bytes piece) { size += piece.size(); });
+    IS(size == 3 && objs.names().size() == 2 && !objs.get("none"));
+    objs.link("same", objs, "small");
+    IS(objs.get("same") == "xxx");
+    try { /* what a source throws comes through, and nothing is stored */
+        objs.put("bad", [](void *, std::size_t) -> int { throw std::out_of_range("source"); });
+        IS(false);
+    } catch (const std::out_of_range &) {
+    }
+    IS(!objs.get("bad"));
+    objs.del("same");
+    objs.seal();
+    IS(thrown([&] { objs.put("more", "x"); }) != 0);
+}
+
+static void brokers_and_peers()
+{
+    rill::opts<rill_broker_opts> o;
+    o.jetstream = true;
+    rill::broker broker(o);
+    int port = broker.listen("nats://127.0.0.1:0");
+    IS(port > 0 && *broker.about().id);
+    std::atomic<int> ups{0};
+    {
+        rill::hooks hooks;
+        hooks.on_event = [&](const rill_event &ev) { ups += ev.kind == RILL_EV_UP; };
+        rill::bus far("nats://127.0.0.1:" + std::to_string(port), {}, hooks);
+        rill::bus near = broker.bus();
+        rill::sub sub = near.subscribe("x.>");
+        far.publish("x.y", "over TCP");
+        IS(sub.next(5s)->data() == "over TCP");
+        rill::sub theirs = far.subscribe("t");
+        far.flush(5s);
+        int conns = 0;
+        broker.conns([&](const rill_conn_info &c) { conns += *c.peer != 0; });
+        std::string subject;
+        IS(conns == 1 && broker.subs([&](const rill_conn_sub &s) { subject = s.subject; }) == 1);
+        IS(subject == "t" && broker.stats().conns == 1);
+        rill::message info = near.jetstream_ask("$JS.API.INFO", "", 5s);
+        IS(info.data().find("streams") != std::string_view::npos);
+        broker.lame_duck(10s, 10s);
+        far.close();
+    }
+    IS(ups == 1);
+    broker.reload(o);
+    broker.close(1s);
+    IS(thrown([&] { broker.stats(); }) == RILL_ECLOSED);
+}
+
+static void forwards()
+{
+    rill::bus from("mem:"), to("mem:");
+    from.stream_ensure("A");
+    to.stream_ensure("A");
+    from.append("A", "carried");
+    rill::opts<rill_forward_opts> o;
+    o.name = "edge";
+    rill::forward forward(from, "A", to, "A", o);
+    rill::sub arrived = to.tail("A");
+    IS(arrived.next(10s)->data() == "carried");
+    IS(forward.status().failures == 0);
+    forward.close();
+    IS(thrown([&] { forward.status(); }) == RILL_ECLOSED);
+}
+
+/* One end of a socketpair, closed by its destructor. */
+struct end {
+    std::unique_ptr<int, void (*)(int *)> fd_;
+    explicit end(int fd) : fd_(new int(fd), [](int *p) { ::close(*p), delete p; }) {}
+    std::int64_t read(void *buf, std::size_t n) { return said(::read(*fd_, buf, n)); }
+    std::int64_t write(const void *buf, std::size_t n) { return said(::write(*fd_, buf, n)); }
+    int fd() const { return *fd_; }
+    static std::int64_t said(ssize_t n)
+    {
+        return n >= 0 ? n : std::int64_t(errno == EAGAIN ? RILL_EAGAIN : RILL_ECONN);
+    }
+};
+
+static void own_wires()
+{
+    rill::broker broker;
+    rill::bus here = broker.bus();
+    rill::sub sub = here.subscribe("oven");
+    rill::hooks hooks;
+    hooks.dial = [&](const char *address) {
+        IS(std::string_view(address) == "depot:4222");
+        int ends[2];
+        IS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+        broker.accept("nats://other", rill::wire::over(end(ends[1])));
+        return rill::wire::over(end(ends[0]));
+    };
+    rill::bus there("nats://depot", {}, hooks);
+    there.publish("oven", "21 degrees");
+    IS(sub.next(5s)->data() == "21 degrees");
+    there.close();
+    int ends[2];
+    IS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+    ::close(ends[1]);
+    rill::wire unused = rill::wire::over(end(ends[0]));
+    rill::hooks fails;
+    fails.dial = [](const char *) -> rill::wire { throw std::runtime_error("no line"); };
+    IS(thrown([&] { rill::bus("nats://depot", {}, fails); }) == RILL_ECONN);
+}
+
+static void own_loop()
+{
+    rill::opts<rill_opts> o;
+    o.drive = RILL_DRIVE_HOST;
+    rill::bus bus("mem:", o);
+    int heard = 0;
+    rill::sub sub = bus.subscribe("x", {}, [&](rill::loan) { heard++; });
+    bus.publish("x", "");
+    IS(bus.fd() >= 0 && bus.wait_ms() == 0 && bus.poll(1s) == 1 && heard == 1);
+    std::error_code ec;
+    IS(bus.wait_ms(ec) == -1 && !ec);
+    rill::sub read = bus.subscribe("y");
+    IS(read.fd() >= 0);
+    bus.drain(1s);
+}
+
+static void care_of_a_store()
+{
+    char dir[] = "/tmp/rill-cpp-XXXXXX";
+    IS(mkdtemp(dir) != nullptr);
+    std::string at(dir);
+    {
+        rill::bus bus("file:" + at + "/a");
+        bus.stream_ensure("S");
+        bus.append("S", "kept");
+        int reports = 0;
+        IS(bus.store_check() == 0 && bus.store_check([&](const rill_care &) { reports++; }) == 0);
+        bus.store_snapshot(at + "/b");
+    }
+    int found = rill::store_salvage(at + "/a", at + "/c", [](const rill_care &) {});
+    IS(found == 0 && rill::bus("file:" + at + "/b").stream_status("S").msgs == 1);
+    IS(std::system(("rm -rf " + at).c_str()) == 0);
+}
+
+/* ---- Bad use ---- */
+
+static void moved_and_closed_handles()
+{
+    rill::bus first("mem:"), bus = std::move(first);
+    IS(thrown([&] { first.publish("a", ""); }) == RILL_ECLOSED && !first);
+    IS(thrown([&] { first.subscribe("a"); }) == RILL_ECLOSED);
+    IS(thrown([&] { first.kv_open("a"); }) == RILL_ECLOSED);
+    IS(thrown([&] { first.poll(); }) == RILL_ECLOSED && first.caps() == 0 && !first.caught());
+    std::error_code ec;
+    first.append("a", "", nullptr, 0, ec);
+    IS(ec == errc::closed);
+    first.close(0, ec);
+    rill::sub one = bus.subscribe("a"), two = std::move(one);
+    IS(thrown([&] { one.next(0); }) == RILL_ECLOSED && thrown([&] { one.read(); }) == RILL_ECLOSED);
+    IS(thrown([&] { one.each(); }) == RILL_ECLOSED && thrown([&] { one.fd(); }) == RILL_ECLOSED);
+    two.close(), two.close();
+    IS(thrown([&] { two.stop(); }) == RILL_ECLOSED);
+    IS(thrown([&] { two.status(); }) == RILL_ECLOSED);
+    rill::kv kv;
+    IS(thrown([&] { kv.put("a", ""); }) == RILL_ECLOSED && thrown([&] { kv.watch(); }) != 0);
+    rill::objects objs;
+    IS(thrown([&] { objs.put("a", ""); }) == RILL_ECLOSED && thrown([&] { objs.get("a"); }) != 0);
+    rill::message m;
+    IS(thrown([&] { m.data(); }) == RILL_EINVAL && thrown([&] { m.ack(); }) == RILL_EINVAL);
+    bus.close(), bus.close();
+    IS(thrown([&] { bus.flush(); }) == RILL_ECLOSED);
+}
+
+static void loans_that_are_over()
+{
+    rill::bus bus("mem:");
+    rill::sub sub = bus.subscribe("a");
+    bus.publish("a", "1"), bus.publish("a", "2");
+    auto lent = sub.next(1s);
+    rill::message kept = lent->keep(), more = kept.keep();
+    auto next = sub.next(1s);
+    IS(!*lent && *next && thrown([&] { lent->data(); }) == RILL_EINVAL);
+    sub.close();
+    IS(thrown([&] { next->keep(); }) == RILL_EINVAL);
+    bus.close();
+    IS(kept.data() == "1" && more.data() == "1");
+    IS(thrown([] { rill::loan().data(); }) == RILL_EINVAL);
+    rill::loan called;
+    rill::opts<rill_opts> o;
+    o.drive = RILL_DRIVE_HOST;
+    rill::bus other("mem:", o);
+    rill::sub calls = other.subscribe("a", {}, [&](rill::loan m) { called = m, IS(bool(called)); });
+    other.publish("a", "");
+    other.poll();
+    IS(!called && thrown([&] { called.subject(); }) == RILL_EINVAL);
+}
+
+static void ends_in_any_order()
+{
+    std::optional<rill::sub> sub;
+    std::optional<rill::kv> kv;
+    std::optional<rill::batch> batch;
+    rill::message kept;
+    {
+        rill::bus bus("mem:");
+        sub = bus.subscribe("a", {}, [](rill::loan) {});
+        kv = bus.kv_open("k");
+        batch = bus.batch_begin();
+        kv->put("a", "value");
+        kept = std::move(*kv->get("a"));
+    }
+    IS(thrown([&] { kv->put("a", ""); }) == RILL_ECLOSED);
+    IS(thrown([&] { batch->add("a", ""); }) == RILL_ECLOSED);
+    IS(kept.data() == "value");
+    std::optional<rill::bus> left;
+    {
+        rill::broker broker;
+        left = broker.bus();
+    }
+    IS(thrown([&] { left->publish("a", ""); }) == RILL_ECLOSED);
+}
+
+static void callbacks_that_throw()
+{
+    rill::opts<rill_opts> o;
+    o.drive = RILL_DRIVE_HOST;
+    rill::bus bus("mem:", o);
+    int calls = 0;
+    rill::sub sub = bus.subscribe("a", {}, [&](rill::loan) {
+        throw std::out_of_range(std::to_string(++calls));
+    });
+    bus.publish("a", ""), bus.publish("a", "");
+    try {
+        bus.poll(1s);
+        IS(false);
+    } catch (const std::out_of_range &e) {
+        IS(std::string(e.what()) == "1");
+    }
+    std::error_code ec;
+    while (calls < 2) bus.poll(1s, ec);
+    bus.publish("a", "");
+    while (calls < 3) bus.poll(1s, ec);
+    bus.poll(0, ec);
+    IS(ec == errc::thrown && bus.caught() && !bus.caught());
+    bus.stream_ensure("JOBS");
+    bus.append("JOBS", "job");
+    rill::opts<rill_sub_opts> own;
+    own.ack = RILL_ACK_AUTO;
+    std::uint32_t deliveries = 0;
+    rill::sub jobs = bus.consume("JOBS", own, [&](rill::loan m) {
+        deliveries = m.deliveries();
+        if (deliveries == 1) throw 7; /* so it comes again */
+    });
+    while (deliveries < 2) bus.poll(1s, ec);
+    IS(bus.caught() != nullptr);
+    try { /* what a listing's function throws ends it, and comes through */
+        bus.stream_each([](std::string_view) { throw std::length_error("x"); }, ec);
+        IS(false);
+    } catch (const std::length_error &) {
+    }
+    std::promise<void> over;
+    rill::bus threaded("mem:");
+    rill::sub bad = threaded.subscribe("a", {}, [&](rill::loan) { over.set_value(), throw 8; });
+    threaded.publish("a", "");
+    over.get_future().wait();
+    int caught = 0;
+    try {
+        bad.close();
+        threaded.close();
+    } catch (int eight) {
+        caught = eight;
+    }
+    IS(caught == 8 && !threaded);
+}
+
+static void closes_within_callbacks()
+{
+    rill::opts<rill_opts> o;
+    o.drive = RILL_DRIVE_HOST;
+    rill::bus bus("mem:", o);
+    int calls = 0, code = 0;
+    auto token = std::make_shared<int>(0);
+    std::weak_ptr<int> alive = token;
+    rill::sub sub;
+    sub = bus.subscribe("a", {}, [&, token = std::move(token)](rill::loan m) {
+        calls++;
+        code = thrown([&] { bus.close(); });
+        sub.close();
+        IS(m.data() == "x" && !alive.expired());
+    });
+    bus.publish("a", "x"), bus.publish("a", "y");
+    bus.poll(1s), bus.poll(0);
+    IS(calls == 1 && code == RILL_EDEADLK && bus && !sub && alive.expired());
+    std::promise<void> over;
+    rill::bus threaded("mem:");
+    std::mutex made;
+    rill::sub own;
+    {
+        std::lock_guard<std::mutex> hold(made);
+        own = threaded.subscribe("a", {}, [&](rill::loan) {
+            std::lock_guard<std::mutex> wait(made);
+            own.close();
+            over.set_value();
+        });
+    }
+    threaded.publish("a", "");
+    over.get_future().wait();
+}
+
+static void options_given_twice()
+{
+    rill::bus bus("mem:");
+    rill::opts<rill_sub_opts> o;
+    o.on_msg = [](rill_sub *, const rill_msg *, void *) {};
+    IS(thrown([&] { bus.subscribe("a", o, [](rill::loan) {}); }) == RILL_EINVAL);
+    rill::opts<rill_opts> open;
+    open.on_event = [](rill_bus *, const rill_event *, void *) {};
+    rill::hooks hooks;
+    hooks.on_event = [](const rill_event &) {};
+    IS(thrown([&] { rill::bus("mem:", open, hooks); }) == RILL_EINVAL);
+}
+
+/* A callback that still runs when close() has given up keeps what it stands on. */
+static void close_that_gives_up()
+{
+    std::promise<void> begun, go;
+    auto token = std::make_shared<int>(0);
+    std::weak_ptr<int> alive = token;
+    std::error_code ec;
+    rill::hooks hooks;
+    hooks.on_event = [token = std::move(token)](const rill_event &) {};
+    {
+        rill::bus bus("mem:", {}, hooks);
+        hooks.on_event = nullptr;
+        rill::sub sub = bus.subscribe("a", {}, [&](rill::loan) {
+            begun.set_value();
+            go.get_future().wait();
+        });
+        bus.publish("a", "");
+        begun.get_future().wait();
+        bus.close(1ms, ec);
+        IS(ec == errc::timed_out && !bus);
+        go.set_value();
+    }
+    for (int i = 0; i < 2000 && !alive.expired(); i++) std::this_thread::sleep_for(5ms);
+    IS(alive.expired());
+}
+
+#if defined(__cpp_lib_ranges) && defined(__cpp_lib_span)
+#include <span>
+static void ranges_of_cpp20()
+{
+    static_assert(std::ranges::input_range<rill::sub::range>);
+    static_assert(std::ranges::input_range<rill::loans>);
+    static_assert(std::ranges::contiguous_range<rill::bytes>);
+    rill::bus bus("mem:");
+    rill::sub sub = bus.subscribe("a");
+    bus.publish("a", std::span<const char>("xyz", 3));
+    auto m = sub.next(1s);
+    std::span<const std::byte> data = m->bytes();
+    IS(data.size() == 3 && data[2] == std::byte{'z'});
+    rill::sub named = bus.subscribe("b", RILL_OPTS(rill_sub_opts, .limit_msgs = 2));
+    for (int i = 0; i < 3; i++) bus.publish("b", "");
+    IS(std::ranges::distance(named.each()) == 2);
+}
+#endif
+
+#ifdef RILL_HPP_COROUTINES
+struct going { /* a coroutine that nobody waits for; one that throws stays, and is destroyed here */
+    struct promise_type {
+        going get_return_object()
+        {
+            return {std::coroutine_handle<promise_type>::from_promise(*this)};
+        }
+        std::suspend_never initial_suspend() noexcept { return {}; }
+        std::suspend_never final_suspend() noexcept { return {}; }
+        void return_void() {}
+        void unhandled_exception() { throw; }
+    };
+    std::coroutine_handle<promise_type> self;
+};
+
+static going talk(rill::bus &bus, std::string &said)
+{
+    rill::post with{{"A", "b"}};
+    rill::receipt r = co_await bus.co_append("S", "stored", with);
+    said += std::to_string(r.seq);
+    rill::message reply = co_await bus.co_request("echo", "ping", {}, 5s);
+    said += reply.data();
+    std::error_code ec;
+    co_await bus.co_request("nobody", "", {}, 1s, ec);
+    said += ec == errc::no_reply ? " nobody" : " somebody";
+    try {
+        co_await bus.co_append("no stream", "");
+    } catch (const rill::error &e) {
+        said += e.code() == errc::invalid ? " invalid" : e.what();
+    }
+    throw std::out_of_range("the end");
+}
+
+static going left_alone(rill::bus &bus, int &code)
+{
+    try {
+        co_await bus.co_request("silent", "", {}, rill::forever);
+    } catch (const rill::error &e) {
+        code = e.code().value();
+    }
+}
+
+static void coroutines()
+{
+    rill::opts<rill_opts> o;
+    o.drive = RILL_DRIVE_HOST;
+    rill::bus bus("mem:", o);
+    bus.stream_ensure("S");
+    rill::sub echo = bus.subscribe("echo", {}, [](rill::loan m) { m.reply(m.bytes()); });
+    rill::sub silent = bus.subscribe("silent");
+    std::string said;
+    int code = 0;
+    going talking = talk(bus, said);
+    left_alone(bus, code);
+    bool ended = false;
+    while (!ended) try { bus.poll(1s); } catch (const std::out_of_range &) { ended = true; }
+    talking.self.destroy();
+    IS(said == "1ping nobody invalid");
+    bus.close();
+    IS(code == RILL_ECLOSED);
+    rill::bus none;
+    left_alone(none, code = 0);
+    IS(code == RILL_ECLOSED);
+}
+#endif
+
+/* Objects and requests by the hundred: for who counts what is left. */
+static void many()
+{
+    rill::bus bus("mem:");
+    rill::sub sub = bus.subscribe("a");
+    for (int i = 0; i < 20000; i++) {
+        bus.publish("a", "12345678");
+        auto m = sub.next(1s);
+        if (i % 10 == 0) m->keep();
+    }
+    for (int i = 0; i < 200; i++) bus.subscribe("b", {}, [](rill::loan) {}).close();
+}
+
+#define ROW(f) {#f, &f}
+static const std::pair<const char *, void (*)()> rows[] = {
+    ROW(publish_subscribe), ROW(views_and_bytes), ROW(error_forms), ROW(requests_and_services),
+    ROW(streams), ROW(consumers_and_groups), ROW(ranges), ROW(batches), ROW(key_value),
+    ROW(objects), ROW(brokers_and_peers), ROW(forwards), ROW(own_wires), ROW(own_loop),
+    ROW(care_of_a_store), ROW(moved_and_closed_handles), ROW(loans_that_are_over),
+    ROW(ends_in_any_order), ROW(callbacks_that_throw), ROW(closes_within_callbacks),
+    ROW(options_given_twice), ROW(close_that_gives_up), ROW(many),
+#if defined(__cpp_lib_ranges) && defined(__cpp_lib_span)
+    ROW(ranges_of_cpp20),
+#endif
+#ifdef RILL_HPP_COROUTINES
+    ROW(coroutines),
+#endif
+};
+
+int main(int argc, char **argv)
+{
+    for (const auto &r : rows) {
+        bool wanted = argc == 1;
+        for (int i = 1; i < argc; i++) wanted = wanted || std::string_view(argv[i]) == r.first;
+        if (!wanted) continue;
+        std::printf("   %s\r", r.first);
+        std::fflush(stdout);
+        r.second();
+        std::printf("ok %s\n", r.first);
+    }
+}
