@@ -118,6 +118,67 @@ static void requests_and_services()
     IS(answers.next(5s)->data() == "you said many");
 }
 
+static void calls_that_do_not_wait()
+{
+    rill::bus bus("mem:");
+    rill::opts<rill_call> make, put;
+    make.verb = RILL_DO_KV_OPEN;
+    make.name = "colours";
+    std::promise<rill_kv *> made;
+    IS(bus.start(make, [&](const rill_item &it) { made.set_value(it.kv); }) != nullptr);
+    rill_kv *kv = made.get_future().get();
+    put.verb = RILL_DO_KV_PUT;
+    put.kv = kv;
+    put.name = "red";
+    put.data = "1";
+    put.len = 1;
+    std::promise<std::uint64_t> revision;
+    bus.start(put, [&](const rill_item &it) { revision.set_value(it.err ? 0 : it.count); });
+    IS(revision.get_future().get() == 1);
+    rill_kv_close(kv);
+    rill::opts<rill_call> asks;
+    asks.verb = RILL_DO_REQUEST;
+    asks.name = "somebody";
+    asks.timeout_ms = -1;
+    rill::sub mute = bus.subscribe("somebody");
+    std::promise<int> ended;
+    const void *asked = bus.start(asks, [&](const rill_item &it) { ended.set_value(it.err); });
+    IS(bus.cancel(asked) == 1);
+    IS(errc(ended.get_future().get()) == errc::canceled);
+    std::error_code ec;
+    rill::opts<rill_call> nothing;
+    IS(!bus.start(nothing, [](const rill_item &) {}, ec) && ec == errc::invalid);
+}
+
+static void all_in_one_call()
+{
+    rill::opts<rill_opts> o;
+    o.reap = true;
+    rill::bus bus("mem:", o);
+    int tag = 0;
+    rill::reaped kept;
+    IS(kept.empty() && kept.bytes() == 0);
+    {
+        rill::sub sub = bus.subscribe("a");
+        for (int i = 0; i < 10; i++) bus.publish("a", std::to_string(i));
+        rill::opts<rill_call> call;
+        call.verb = RILL_DO_FLUSH;
+        bus.start(call, &tag);
+        int msgs = 0, done = 0;
+        while (msgs < 10 || done < 1) {
+            rill::reaped got = bus.reap(4096, 5s);
+            for (const rill_item *it : got) {
+                if (it->kind == RILL_ITEM_MSG) IS(it->msg->data.ptr[0] == '0' + msgs++);
+                if (it->kind == RILL_ITEM_DONE) done += it->arg == &tag && it->err == RILL_OK;
+            }
+            kept = std::move(got);
+        }
+    }
+    std::error_code ec;
+    IS(bus.reap(1, 0ms, ec).empty() && ec);
+    IS(!kept.empty() && thrown([&] { kept[kept.size()]; }) == RILL_EINVAL);
+}
+
 static void streams()
 {
     rill::bus bus("mem:");
@@ -712,6 +773,7 @@ static void many()
 #define ROW(f) {#f, &f}
 static const std::pair<const char *, void (*)()> rows[] = {
     ROW(publish_subscribe), ROW(views_and_bytes), ROW(error_forms), ROW(requests_and_services),
+    ROW(calls_that_do_not_wait), ROW(all_in_one_call),
     ROW(streams), ROW(consumers_and_groups), ROW(ranges), ROW(batches), ROW(key_value),
     ROW(objects), ROW(brokers_and_peers), ROW(forwards), ROW(own_wires), ROW(own_loop),
     ROW(care_of_a_store), ROW(moved_and_closed_handles), ROW(loans_that_are_over),

@@ -90,7 +90,7 @@ enum class errc : int {
     exists = RILL_EEXIST, conflict = RILL_ECONFLICT, no_reply = RILL_ENOREPLY,
     too_big = RILL_ETOOBIG, full = RILL_EFULL, auth = RILL_EAUTH, no_connection = RILL_ECONN,
     protocol = RILL_EPROTO, io = RILL_EIO, corrupt = RILL_ECORRUPT, fenced = RILL_EFENCED,
-    bug = RILL_EBUG, unsure = RILL_EUNSURE,
+    bug = RILL_EBUG, unsure = RILL_EUNSURE, canceled = RILL_ECANCELED,
     thrown = 1, /* of this header alone: a callback threw, see bus.caught() */
 };
 
@@ -1249,6 +1249,22 @@ template <class F> struct asking {
     }
 };
 
+/* The `arg` of a call that was started. */
+template <class F> struct starting {
+    F f;
+    std::shared_ptr<mailbox> mail;
+
+    static void done(const rill_item *item, void *arg) noexcept
+    {
+        std::unique_ptr<starting> self(static_cast<starting *>(arg));
+        try {
+            self->f(*item);
+        } catch (...) {
+            self->mail->keep();
+        }
+    }
+};
+
 /* A library that is older than this header lends structs without some fields. */
 inline int version(const errors &how)
 {
@@ -1259,13 +1275,41 @@ inline int version(const errors &how)
 
 } // namespace detail
 
+/* What bus.reap() has brought: items, each of which rill.h tells. They and the messages in them are
+ * lent until this ends, which may be after its bus, on any thread. */
+class reaped {
+public:
+    reaped() noexcept = default;
+    explicit reaped(rill_reaped *r) noexcept : r_(r) {}
+    reaped(reaped &&o) noexcept : r_(std::exchange(o.r_, nullptr)) {}
+    reaped &operator=(reaped &&o) noexcept
+    {
+        std::swap(r_, o.r_);
+        return *this;
+    }
+    ~reaped() { rill_reaped_free(r_); }
+    const rill_item *const *begin() const noexcept { return r_ ? r_->items : nullptr; }
+    const rill_item *const *end() const noexcept { return r_ ? r_->items + r_->n : nullptr; }
+    std::size_t size() const noexcept { return r_ ? r_->n : 0; }
+    bool empty() const noexcept { return size() == 0; }
+    std::uint64_t bytes() const noexcept { return r_ ? r_->bytes : 0; }
+    const rill_item &operator[](std::size_t i) const
+    {
+        if (i >= size()) throw error(RILL_EINVAL, "there is no item of that number");
+        return *r_->items[i];
+    }
+
+private:
+    rill_reaped *r_ = nullptr;
+};
+
 class bus : private source {
 public:
     bus() noexcept = default;
-    explicit bus(text url, in<rill_opts> o = {}, errors how = {}) { start(with{url}, o, how); }
+    explicit bus(text url, in<rill_opts> o = {}, errors how = {}) { open_by(with{url}, o, how); }
     bus(text url, in<rill_opts> o, hooks h, errors how = {})
     {
-        start(with{url}, o, std::move(h), how);
+        open_by(with{url}, o, std::move(h), how);
     }
     bus(bus &&o) noexcept
         : source(std::move(o)), bus_(std::exchange(o.bus_, nullptr)),
@@ -1348,6 +1392,31 @@ public:
                                     ask::answered, a.get());
         if (rc >= 0) a.release();
         check(rc, how);
+    }
+    /* f(const rill_item &), once, where callbacks run: the item is lent, and what the call has opened
+     * is yours. What is returned is for cancel(), until f runs; null if nothing was started. */
+    template <class F, class = std::enable_if_t<std::is_invocable_v<F &, const rill_item &>>>
+    const void *start(in<rill_call> call, F &&f, errors how = {})
+    {
+        using ask = detail::starting<std::decay_t<F>>;
+        std::unique_ptr<ask> a(new ask{std::forward<F>(f), mail_});
+        return check(rill_start(bus_, call, ask::done, a.get()), how) < 0 ? nullptr : a.release();
+    }
+    /* The same, whose end is an item of reap(), with this arg. */
+    void start(in<rill_call> call, void *arg, errors how = {})
+    {
+        check(rill_start(bus_, call, nullptr, arg), how);
+    }
+    /* How many it takes back. */
+    int cancel(const void *started, errors how = {})
+    {
+        return check(rill_cancel(bus_, const_cast<void *>(started)), how);
+    }
+    reaped reap(std::size_t most = 4096, wait w = forever, errors how = {})
+    {
+        rill_reaped *out = nullptr;
+        tell(rill_reap(bus_, &out, most, w.ms), how);
+        return reaped(out);
     }
     std::string inbox(errors how = {})
     {
@@ -1557,15 +1626,15 @@ private:
         const char *url;
         int operator()(rill_bus **b, const rill_opts *o) const { return rill_open(b, url, o); }
     };
-    template <class Open> void start(Open opening, const rill_opts *o, const errors &how)
+    template <class Open> void open_by(Open opening, const rill_opts *o, const errors &how)
     {
         if (detail::version(how) < 0) return;
         mail_ = std::make_shared<detail::mailbox>();
         how.check(opening(&bus_, o));
     }
-    template <class Open> void start(Open opening, in<rill_opts> o, hooks h, const errors &how)
+    template <class Open> void open_by(Open opening, in<rill_opts> o, hooks h, const errors &how)
     {
-        if (!h.on_event && !h.dial) return start(opening, static_cast<const rill_opts *>(o), how);
+        if (!h.on_event && !h.dial) return open_by(opening, static_cast<const rill_opts *>(o), how);
         if (detail::version(how) < 0) return;
         rill_opts own = o.copy();
         if (own.on_event || own.dial) {
@@ -1662,7 +1731,7 @@ public:
         rill::bus b;
         rill_broker *self = get();
         if (!self) return check(RILL_ECLOSED, how), rill::bus();
-        b.start([self](rill_bus **to, const rill_opts *own) {
+        b.open_by([self](rill_bus **to, const rill_opts *own) {
             return rill_broker_bus(self, to, own);
         }, o, std::move(h), how);
         return b;
