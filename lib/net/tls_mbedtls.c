@@ -24,6 +24,7 @@ enum {
     TLS_MBEDTLS_BYTES = 40 * 1024,  /* two records, and what belongs to them */
     TLS_MBEDTLS_CIPHERS = 32,       /* in a list that somebody gives */
     TLS_MBEDTLS_RSA_MIN = 2048,     /* bits of a key */
+    TLS_MBEDTLS_ALERT_WANTED = 116, /* a certificate is; mbedTLS has no name for it */
     TLS_MBEDTLS_TICKET_S = 2 * 3600,
 };
 
@@ -410,6 +411,18 @@ static int tls_mbedtls_open(ri_tls **out, ri_tls_conf *conf, const char *name)
     return rc;
 }
 
+/* A server that wants a certificate, and was shown none, may say no more than that it has failed. */
+static int tls_mbedtls_alert(const ri_tls *tls)
+{
+    int alert = tls->ssl.in_msg[1];
+#if MBEDTLS_VERSION_MAJOR < 3 /* later ones do not show what was asked for */
+    bool refused = alert == MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE;
+    if (refused && !tls->conf->conf.server && tls->ssl.client_auth && !tls->conf->cert.raw.p)
+        return TLS_MBEDTLS_ALERT_WANTED;
+#endif
+    return alert;
+}
+
 static int tls_mbedtls_err(const ri_tls *tls, int rc)
 {
     RI_ASSERT(rc < 0 && !tls->io);
@@ -418,7 +431,7 @@ static int tls_mbedtls_err(const ri_tls *tls, int rc)
     case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED: return ri_tls_verdict_err(&tls->verdict, name);
     case MBEDTLS_ERR_X509_FATAL_ERROR:
         return ri_tls_verdict_err(&(ri_tls_verdict){.flaw = RI_TLS_FLAW_LONG}, name);
-    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE: return ri_tls_alert_err(tls->ssl.in_msg[1]);
+    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE: return ri_tls_alert_err(tls_mbedtls_alert(tls));
     case MBEDTLS_ERR_SSL_INVALID_MAC:
     case MBEDTLS_ERR_SSL_INVALID_RECORD: return ri_tls_fault_err(RI_TLS_FAULT_RECORD);
     case MBEDTLS_ERR_SSL_ALLOC_FAILED:
