@@ -70,8 +70,8 @@ static int reap_some(rill_bus *bus, book *b, size_t max, int timeout_ms)
     do {                                                                                  \
         int64_t until_ = api_now_ms() + 50000;                                            \
         while (!(condition) && api_now_ms() < until_) {                                   \
-            int rc_ = reap_some(bus, b, 64, 1000);                                        \
-            if (rc_ != RILL_ETIMEDOUT) OK(rc_);                                           \
+            int n_ = reap_some(bus, b, 64, 1000);                                         \
+            if (n_ != RILL_ETIMEDOUT) OK(n_);                                             \
         }                                                                                 \
         ck_assert_msg(condition, "%s did not come true in 50 s: %s", #condition, (b)->text); \
     } while (0)
