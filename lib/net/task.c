@@ -34,11 +34,6 @@ static void task_mark_is_out(ri_task *task)
     __sanitizer_finish_switch_fiber(task->outer_fake, NULL, NULL);
 }
 
-static void task_mark_close(ri_task *task)
-{
-    (void)task;
-}
-
 #elif defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
 
@@ -54,11 +49,12 @@ static void task_mark_out(ri_task *task)
     __tsan_switch_to_fiber(task->outer_fiber, 0);
 }
 
-static void task_mark_close(ri_task *task)
+static void task_mark_end(ri_task *task)
 {
     if (task->fiber) __tsan_destroy_fiber(task->fiber);
 }
 
+#define task_mark_end task_mark_end
 #define task_mark_is_in(task) ((void)(task))
 #define task_mark_is_out(task) ((void)(task))
 
@@ -67,7 +63,28 @@ static void task_mark_close(ri_task *task)
 #define task_mark_is_in(task) ((void)(task))
 #define task_mark_out(task) ((void)(task))
 #define task_mark_is_out(task) ((void)(task))
-#define task_mark_close(task) ((void)(task))
+#endif
+
+#ifndef task_mark_end
+#define task_mark_end(task) ((void)(task))
+#endif
+
+/* valgrind, where its header is, would take a stack that lies near another for a part of it. */
+#if !defined(NDEBUG) && __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+
+static void task_mark_stack(ri_task *task)
+{
+    task->stack_id = (unsigned)VALGRIND_STACK_REGISTER(task->stack, task->stack + RI_TASK_STACK);
+}
+
+static void task_unmark_stack(ri_task *task)
+{
+    VALGRIND_STACK_DEREGISTER(task->stack_id);
+}
+#else
+#define task_mark_stack(task) ((void)(task))
+#define task_unmark_stack(task) ((void)(task))
 #endif
 
 /* ---- The two stacks ---- */
@@ -117,6 +134,7 @@ int ri_task_open(ri_task *task)
         return ri_err_nomem(guard + RI_TASK_STACK);
     }
     task->stack = (char *)stack + guard;
+    task_mark_stack(task);
     task->here.uc_stack.ss_sp = task->stack;
     task->here.uc_stack.ss_size = RI_TASK_STACK;
     task->here.uc_link = NULL;
@@ -133,7 +151,8 @@ void ri_task_close(ri_task *task)
 {
     RI_ASSERT(!task->runs && !ri_list_linked(&task->watch.link));
     if (!task->stack) return;
-    task_mark_close(task);
+    task_mark_end(task);
+    task_unmark_stack(task);
     munmap((char *)task->stack - task_guard(), task_guard() + RI_TASK_STACK);
     task->stack = NULL;
 }

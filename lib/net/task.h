@@ -51,7 +51,8 @@ struct ri_task {
     _Atomic int64_t due_ns;    /* monotonic: until when it waits; INT64_MAX: for ever */
     ri_park_watch watch;       /* of the park on which it waits */
     ucontext_t here, there;    /* of the task; of its thread */
-    /* What a sanitizer keeps of both stacks. */
+    /* What sanitizers and valgrind keep of both stacks. */
+    unsigned stack_id;
     void *fake, *outer_fake, *fiber, *outer_fiber;
     const void *outer;
     size_t outer_size;

@@ -386,7 +386,7 @@ START_TEST(the_end)
                       NULL));
         OK(rill_append_async(bus, "a", "", 0, NULL, NULL, NULL));
     }
-    int rc = rill_close(bus, 5000);
+    int rc = rill_close(bus, 60000);
     ck_assert(rc == RILL_OK || rc == RILL_ETIMEDOUT);
     if (_i % 2) pthread_join(thread, NULL);
     rill_sub_close(sub);

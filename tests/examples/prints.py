@@ -18,5 +18,7 @@ if not want:
     sys.exit(source + ": its comment does not say what it prints")
 done = subprocess.run(command, capture_output=True, text=True, timeout=30)
 print(done.stdout + done.stderr, end="")
-if done.returncode != 0 or done.stderr or done.stdout != "".join(want):
+# AddressSanitizer says so of every program that changes its stack, whatever it was told of them.
+said = [line for line in done.stderr.splitlines() if "ASan doesn't fully support" not in line]
+if done.returncode != 0 or said or done.stdout != "".join(want):
     sys.exit("exit code %d; it should print\n%s" % (done.returncode, "".join(want)))
