@@ -10,7 +10,7 @@
 #define PEER_CONNECT "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true," \
                      "\"protocol\":1,\"no_responders\":true}\r\n"
 
-enum { PEER_WAIT_MS = 20000 }; /* far more than any answer takes */
+enum { PEER_WAIT_MS = 60000 }; /* far more than any answer takes */
 
 typedef struct peer {
     int fd;

@@ -797,6 +797,9 @@ START_TEST(test_live)
         hears(sub, "t", value);
     }
     ck_assert_int_eq(rill_next(sub, &m, 0), RILL_EAGAIN);
+    rill_sub_close(sub);
+    rill_sub_close(all);
+    rill_sub_close(worker);
     ck_assert_ok(rill_close(bus, WAIT_MS));
 }
 END_TEST
