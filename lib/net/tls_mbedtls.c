@@ -411,7 +411,7 @@ static int tls_mbedtls_open(ri_tls **out, ri_tls_conf *conf, const char *name)
     return rc;
 }
 
-/* A server that wants a certificate, and was shown none, may say no more than that it has failed. */
+/* A server that wants a certificate, and was shown none, may say just that it has failed. */
 static int tls_mbedtls_alert(const ri_tls *tls)
 {
     int alert = tls->ssl.in_msg[1];
