@@ -275,7 +275,7 @@ static int tls_mbedtls_parse_ciphers(tls_mbedtls_conf *c, const char *list)
     int n = 0;
     while (ri_tls_next_cipher(&list, name)) {
         char own[RI_TLS_WORD_MAX];
-        for (size_t i = 0; i < sizeof own; i++) own[i] = name[i] == '_' ? '-' : name[i];
+        for (size_t i = 0; i <= strlen(name); i++) own[i] = name[i] == '_' ? '-' : name[i];
         int id = mbedtls_ssl_get_ciphersuite_id(own);
         if (!id && tls_mbedtls_is_13(own)) continue;
         if (!id) return ri_err(RILL_EINVAL, "ciphers: %s is none that this library knows", name);
