@@ -341,7 +341,9 @@ bool ri_kafka_create_step(ri_kafka_request *r)
         c->made = false;
         ri_kafka_serve_commit(r, &c->commit, NULL);
     }
-    if (!c->commit.waits) ri_kafka_request_answer(r, &c->answer);
+    if (c->commit.waits) return false;
+    RI_KAFKA_SERVE_STORED(&c->commit, &c->answer.topics);
+    ri_kafka_request_answer(r, &c->answer);
     return false;
 }
 
@@ -432,6 +434,8 @@ bool ri_kafka_create_more_step(ri_kafka_request *r)
         c->made = false;
         ri_kafka_serve_commit(r, &c->commit, NULL);
     }
-    if (!c->commit.waits) ri_kafka_request_answer(r, &c->more);
+    if (c->commit.waits) return false;
+    RI_KAFKA_SERVE_STORED(&c->commit, &c->more.results);
+    ri_kafka_request_answer(r, &c->more);
     return false;
 }

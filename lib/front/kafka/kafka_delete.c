@@ -100,7 +100,9 @@ bool ri_kafka_delete_step(ri_kafka_request *r)
         d->gone = false;
         ri_kafka_serve_commit(r, &d->commit, NULL);
     }
-    if (!d->commit.waits) ri_kafka_request_answer(r, &d->answer);
+    if (d->commit.waits) return false;
+    RI_KAFKA_SERVE_STORED(&d->commit, &d->answer.responses);
+    ri_kafka_request_answer(r, &d->answer);
     return false;
 }
 

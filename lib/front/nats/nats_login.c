@@ -119,6 +119,7 @@ static ri_nats_check *login_check_new(ri_nats_session *s)
     const char *given = "", *want = login_wanted(conf, &s->login, &given);
     ri_nats_check *check = ri_new(host, ri_nats_check);
     if (!check) return NULL;
+    if (!want) want = ""; /* a reload has taken it away since: no hash is that */
     *check = (ri_nats_check){.job.run = login_check_run, .epoch = conf->login_epoch,
                              .user = login_right_user(conf, &s->login),
                              .want = ri_strdup(host, want, strlen(want)),
