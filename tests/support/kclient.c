@@ -180,6 +180,14 @@ ri_kafka_create_topics_request *kclient_create(const char *topic, int32_t partit
     return &q;
 }
 
+void kclient_created(kclient *c, const char *topic, int32_t partitions)
+{
+    ri_kafka_create_topics_answer *a = kclient_ask(c, RI_KAFKA_CREATE_TOPICS, 7,
+                                                   kclient_create(topic, partitions));
+    int error = a->topics.items[0].error_code;
+    if (error) die("topic %s was not made: error %d", topic, error);
+}
+
 ri_kafka_delete_topics_request *kclient_delete(const char *topic)
 {
     static ri_kafka_delete_topics_request q;

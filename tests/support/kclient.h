@@ -42,6 +42,14 @@ ri_kafka_create_topics_request *kclient_create(const char *topic, int32_t partit
 ri_kafka_delete_topics_request *kclient_delete(const char *topic);
 ri_kafka_metadata_request *kclient_metadata(const char *topic); /* NULL: all */
 
+/* A struct whose fields are the defaults of its rows; and a list of one item. */
+#define KCLIENT_BLANK(type, name) \
+    ri_kafka_##type name; \
+    ri_kafka_blank(ri_kafka_##type##_type(), &name)
+#define KCLIENT_ONE(list, item) ((list).items = (item), (list).len = 1)
+
+void kclient_created(kclient *c, const char *topic, int32_t partitions); /* or the test ends */
+
 /* Ask, and give what the one partition says. */
 ri_kafka_produce_answer_partition kclient_produced(kclient *c, int16_t version,
                                                    const ri_kafka_produce_request *q);

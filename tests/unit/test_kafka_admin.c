@@ -45,27 +45,15 @@ static void setup(void)
     start(NULL);
 }
 
-#define BLANK(type, name) \
-    ri_kafka_##type name; \
-    ri_kafka_blank(ri_kafka_##type##_type(), &name)
-#define ONE(list, item) ((list).items = (item), (list).len = 1)
-
-static void create(const char *topic, int32_t partitions)
-{
-    ri_kafka_create_topics_answer *a = kclient_ask(&c, RI_KAFKA_CREATE_TOPICS, 7,
-                                                   kclient_create(topic, partitions));
-    ck_assert_int_eq(a->topics.items[0].error_code, 0);
-}
-
 /* ---- Describing ---- */
 
 static const ri_kafka_describe_configs_answer_result *describe(int type, const char *name,
                                                                ri_str *keys, uint32_t nkeys)
 {
-    BLANK(describe_configs_request, q);
+    KCLIENT_BLANK(describe_configs_request, q);
     ri_kafka_describe_configs_request_resource of = {(int8_t)type, ri_str_of(name),
                                                      {keys, nkeys}};
-    ONE(q.resources, &of);
+    KCLIENT_ONE(q.resources, &of);
     q.include_synonyms = true;
     ri_kafka_describe_configs_answer *a = kclient_ask(&c, RI_KAFKA_DESCRIBE_CONFIGS, 4, &q);
     ck_assert_uint_eq(a->results.len, 1);
@@ -95,7 +83,7 @@ static void is(const char *topic, const char *name, const char *value, int sourc
 START_TEST(test_described)
 {
     size_t n = 0;
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     while (ri_kafka_config_at(n)) n++;
     const ri_kafka_describe_configs_answer_result *r =
         describe(RI_KAFKA_RESOURCE_TOPIC, "t", NULL, 0);
@@ -140,8 +128,8 @@ START_TEST(test_of_the_broker)
     ck_assert_uint_eq(r->configs.len, 0);
     r = describe(RI_KAFKA_RESOURCE_GROUP, "g", NULL, 0);
     ck_assert_span(find(r, "consumer.session.timeout.ms")->value, "45000");
-    BLANK(list_config_resources_request, q);
-    create("t", 2);
+    KCLIENT_BLANK(list_config_resources_request, q);
+    kclient_created(&c, "t", 2);
     ri_kafka_list_config_resources_answer *a =
         kclient_ask(&c, RI_KAFKA_LIST_CONFIG_RESOURCES, 1, &q);
     ck_assert_uint_eq(a->resources.len, 2);
@@ -160,12 +148,12 @@ static bool only_check;
 static ri_kafka_alter_configs_answer_response change(int type, const char *topic, const char *name,
                                                      int op, const char *value)
 {
-    BLANK(incremental_alter_configs_request, q);
+    KCLIENT_BLANK(incremental_alter_configs_request, q);
     ri_kafka_incremental_alter_configs_request_config one = {
         ri_str_of(name), (int8_t)op, value ? ri_str_of(value) : RI_STR_NONE};
     ri_kafka_incremental_alter_configs_request_resource of = {(int8_t)type, ri_str_of(topic),
                                                               {&one, 1}};
-    ONE(q.resources, &of);
+    KCLIENT_ONE(q.resources, &of);
     q.validate_only = only_check;
     ri_kafka_incremental_alter_configs_answer *a =
         kclient_ask(&c, RI_KAFKA_INCREMENTAL_ALTER_CONFIGS, 1, &q);
@@ -201,7 +189,7 @@ static int64_t age_ms(const char *stream)
 
 START_TEST(test_incremental)
 {
-    create("t", 3);
+    kclient_created(&c, "t", 3);
     ck_assert_int_eq(changed("t", "retention.ms", SET, "5000"), 0);
     is("t", "retention.ms", "5000", RI_KAFKA_CONFIG_TOPIC);
     ck_assert_int_eq(age_ms("t"), 5000);
@@ -224,7 +212,7 @@ END_TEST
 
 START_TEST(test_refused)
 {
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     ck_assert_int_eq(changed("t", "retention.ms", APPEND, "1"), RI_KAFKA_E_INVALID_CONFIG);
     ck_assert_int_eq(changed("t", "retention.ms", SUBTRACT, "1"), RI_KAFKA_E_INVALID_CONFIG);
     ck_assert_int_eq(changed("t", "retention.ms", SET, "soon"), RI_KAFKA_E_INVALID_CONFIG);
@@ -243,12 +231,12 @@ START_TEST(test_refused)
     ck_assert_int_eq(changed("t", "retention.ms", SET, "x"), RI_KAFKA_E_INVALID_CONFIG);
     only_check = false;
     is("t", "retention.ms", "604800000", RI_KAFKA_CONFIG_DEFAULT);
-    BLANK(incremental_alter_configs_request, q);
+    KCLIENT_BLANK(incremental_alter_configs_request, q);
     ri_kafka_incremental_alter_configs_request_config twins[] = {
         {RI_STR("retention.ms"), SET, RI_STR("1000")}, {RI_STR("retention.ms"), SET, RI_STR("2")}};
     ri_kafka_incremental_alter_configs_request_resource of = {RI_KAFKA_RESOURCE_TOPIC, RI_STR("t"),
                                                               {twins, 2}};
-    ONE(q.resources, &of);
+    KCLIENT_ONE(q.resources, &of);
     ri_kafka_incremental_alter_configs_answer *a =
         kclient_ask(&c, RI_KAFKA_INCREMENTAL_ALTER_CONFIGS, 0, &q);
     ck_assert_int_eq(a->responses.items[0].error_code, RI_KAFKA_E_INVALID_REQUEST);
@@ -262,13 +250,13 @@ START_TEST(test_replaced)
     stop();
     scratch_make(dir);
     start(dir);
-    create("my.topic", 2);
+    kclient_created(&c, "my.topic", 2);
     ck_assert_int_eq(changed("my.topic", "retention.ms", SET, "5000"), 0);
-    BLANK(alter_configs_request, q);
+    KCLIENT_BLANK(alter_configs_request, q);
     ri_kafka_alter_configs_request_config one = {RI_STR("max.message.bytes"), RI_STR("100000")};
     ri_kafka_alter_configs_request_resource of = {RI_KAFKA_RESOURCE_TOPIC, RI_STR("my.topic"),
                                                   {&one, 1}};
-    ONE(q.resources, &of);
+    KCLIENT_ONE(q.resources, &of);
     ri_kafka_alter_configs_answer *a = kclient_ask(&c, RI_KAFKA_ALTER_CONFIGS, 2, &q);
     ck_assert_int_eq(a->responses.items[0].error_code, 0);
     is("my.topic", "retention.ms", "604800000", RI_KAFKA_CONFIG_DEFAULT);
@@ -295,7 +283,7 @@ START_TEST(test_of_another_door)
     ck_assert_int_eq(changed("S", "retention.bytes", SET, "8192"), 0);
     ck_assert_int_eq(age_ms("S"), 60000);
     ck_assert_int_eq(conf_of("S").max_bytes, 8192);
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     ck_assert_int_eq(changed("t", "retention.ms", SET, "50"), 0); /* no stream has so short a one */
     is("t", "retention.ms", "50", RI_KAFKA_CONFIG_TOPIC);
 }
@@ -305,9 +293,9 @@ END_TEST
 
 START_TEST(test_pages)
 {
-    create("b", 3);
-    create("a", 2);
-    BLANK(describe_topic_partitions_request, q);
+    kclient_created(&c, "b", 3);
+    kclient_created(&c, "a", 2);
+    KCLIENT_BLANK(describe_topic_partitions_request, q);
     ri_kafka_describe_topic_partitions_request_topic topics[] = {
         {RI_STR("b")}, {RI_STR("nope")}, {RI_STR("a")}, {RI_STR("a")}};
     q.topics.items = topics;
@@ -343,8 +331,8 @@ END_TEST
 
 START_TEST(test_directories)
 {
-    create("t", 2);
-    BLANK(describe_log_dirs_request, q);
+    kclient_created(&c, "t", 2);
+    KCLIENT_BLANK(describe_log_dirs_request, q);
     ri_kafka_describe_log_dirs_answer *a = kclient_ask(&c, RI_KAFKA_DESCRIBE_LOG_DIRS, 4, &q);
     ck_assert_uint_eq(a->results.len, 1);
     ck_assert_span(a->results.items[0].log_dir, "memory");
@@ -368,29 +356,29 @@ END_TEST
 
 START_TEST(test_leaders)
 {
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     int32_t partitions[] = {0, 1}, here[] = {1}, there[] = {2};
-    BLANK(elect_leaders_request, q);
+    KCLIENT_BLANK(elect_leaders_request, q);
     ri_kafka_elect_leaders_answer *e = kclient_ask(&c, RI_KAFKA_ELECT_LEADERS, 2, &q);
     ck_assert_uint_eq(e->topics.len, 1);
     ri_kafka_elect_leaders_request_topic t = {RI_STR("t"), {partitions, 2}};
-    ONE(q.topics, &t);
+    KCLIENT_ONE(q.topics, &t);
     e = kclient_ask(&c, RI_KAFKA_ELECT_LEADERS, 0, &q);
     ck_assert_int_eq(e->topics.items[0].partitions.items[0].error_code,
                      RI_KAFKA_E_ELECTION_NOT_NEEDED);
     ck_assert_int_eq(e->topics.items[0].partitions.items[1].error_code, RI_KAFKA_E_UNKNOWN_TOPIC);
-    BLANK(alter_partition_reassignments_request, m);
+    KCLIENT_BLANK(alter_partition_reassignments_request, m);
     ri_kafka_alter_partition_reassignments_request_partition to[] = {
         {0, {here, 1}}, {0, {there, 1}}, {0, {NULL, 0}}, {1, {here, 1}}};
     ri_kafka_alter_partition_reassignments_request_topic mt = {RI_STR("t"), {to, 4}};
-    ONE(m.topics, &mt);
+    KCLIENT_ONE(m.topics, &mt);
     ri_kafka_alter_partition_reassignments_answer *a =
         kclient_ask(&c, RI_KAFKA_ALTER_PARTITION_REASSIGNMENTS, 1, &m);
     const int16_t codes[] = {0, RI_KAFKA_E_INVALID_ASSIGNMENT, RI_KAFKA_E_NOT_REASSIGNING,
                              RI_KAFKA_E_UNKNOWN_TOPIC};
     for (size_t i = 0; i < RI_LEN(codes); i++)
         ck_assert_int_eq(a->responses.items[0].partitions.items[i].error_code, codes[i]);
-    BLANK(list_partition_reassignments_request, l);
+    KCLIENT_BLANK(list_partition_reassignments_request, l);
     ri_kafka_list_partition_reassignments_answer *moving =
         kclient_ask(&c, RI_KAFKA_LIST_PARTITION_REASSIGNMENTS, 0, &l);
     ck_assert_int_eq(moving->error_code, 0);
@@ -400,17 +388,17 @@ END_TEST
 
 START_TEST(test_nobody)
 {
-    BLANK(describe_acls_request, acls);
+    KCLIENT_BLANK(describe_acls_request, acls);
     ri_kafka_describe_acls_answer *a = kclient_ask(&c, RI_KAFKA_DESCRIBE_ACLS, 3, &acls);
     ck_assert_int_eq(a->error_code, RI_KAFKA_E_NO_SECURITY);
-    BLANK(describe_client_quotas_request, quotas);
+    KCLIENT_BLANK(describe_client_quotas_request, quotas);
     ri_kafka_describe_client_quotas_answer *q =
         kclient_ask(&c, RI_KAFKA_DESCRIBE_CLIENT_QUOTAS, 1, &quotas);
     ck_assert_ptr_nonnull(q->entries.items);
     ck_assert_uint_eq(q->entries.len, 0);
-    BLANK(describe_user_scram_credentials_request, users);
+    KCLIENT_BLANK(describe_user_scram_credentials_request, users);
     ri_kafka_describe_user_scram_credentials_request_user who = {RI_STR("who")};
-    ONE(users.users, &who);
+    KCLIENT_ONE(users.users, &who);
     ri_kafka_describe_user_scram_credentials_answer *u =
         kclient_ask(&c, RI_KAFKA_DESCRIBE_USER_SCRAM_CREDENTIALS, 0, &users);
     ck_assert_int_eq(u->results.items[0].error_code, RI_KAFKA_E_UNKNOWN_USER);

@@ -49,23 +49,11 @@ static void setup(void)
     start(NULL);
 }
 
-#define BLANK(type, name) \
-    ri_kafka_##type name; \
-    ri_kafka_blank(ri_kafka_##type##_type(), &name)
-#define ONE(list, item) ((list).items = (item), (list).len = 1)
-
-static void create(const char *topic, int32_t partitions)
-{
-    ri_kafka_create_topics_answer *a = kclient_ask(&c, RI_KAFKA_CREATE_TOPICS, 7,
-                                                   kclient_create(topic, partitions));
-    ck_assert_int_eq(a->topics.items[0].error_code, 0);
-}
-
 /* ---- The coordinator ---- */
 
 START_TEST(test_find)
 {
-    BLANK(find_coordinator_request, q);
+    KCLIENT_BLANK(find_coordinator_request, q);
     q.key = RI_STR("g");
     ri_kafka_find_coordinator_answer *a = kclient_ask(&c, RI_KAFKA_FIND_COORDINATOR, 0, &q);
     ck_assert_int_eq(a->error_code, 0);
@@ -119,7 +107,7 @@ static ri_kafka_join_group_request *join(const char *group, ri_str member)
     q.rebalance_timeout_ms = 10000;
     q.member_id = member;
     q.protocol_type = RI_STR("consumer");
-    ONE(q.protocols, &range);
+    KCLIENT_ONE(q.protocols, &range);
     return &q;
 }
 
@@ -134,7 +122,7 @@ static ri_str member_of(kclient *client, const char *group)
 
 static int beat(kclient *client, const char *group, ri_str member, int32_t generation)
 {
-    BLANK(heartbeat_request, q);
+    KCLIENT_BLANK(heartbeat_request, q);
     q.group_id = ri_str_of(group);
     q.member_id = member;
     q.generation_id = generation;
@@ -161,7 +149,7 @@ static ri_str alone(const char *group)
     ck_assert_int_eq(a->error_code, 0);
     ri_kafka_sync_group_request *s = sync_of(group, id, a->generation_id);
     ri_kafka_sync_group_request_assignment to = {id, RI_STR("all")};
-    ONE(s->assignments, &to);
+    KCLIENT_ONE(s->assignments, &to);
     ri_kafka_sync_group_answer *given = kclient_ask(&c, RI_KAFKA_SYNC_GROUP, 5, s);
     ck_assert_int_eq(given->error_code, 0);
     ck_assert_span(given->assignment, "all");
@@ -204,7 +192,7 @@ START_TEST(test_members)
     ck_assert_span(s->protocol_name, "range");
     ck_assert_int_eq(beat(&c, "g", one, 1), 0);
     ck_assert_int_eq(beat(&c, "g", one, 2), RI_GROUP_ILLEGAL_GENERATION);
-    BLANK(leave_group_request, l);
+    KCLIENT_BLANK(leave_group_request, l);
     l.group_id = RI_STR("g");
     l.member_id = one;
     ri_kafka_leave_group_answer *left = kclient_ask(&c, RI_KAFKA_LEAVE_GROUP, 2, &l);
@@ -236,7 +224,7 @@ START_TEST(test_refused)
     ck_assert_int_ne(a->error_code, RI_GROUP_MEMBER_ID_REQUIRED);
     static ri_kafka_leave_group_request_member all[RI_LIMIT_GROUP_MEMBERS + 1];
     for (size_t i = 0; i < RI_LEN(all); i++) all[i].member_id = RI_STR("x");
-    BLANK(leave_group_request, l);
+    KCLIENT_BLANK(leave_group_request, l);
     l.group_id = RI_STR("g");
     l.members.items = all;
     l.members.len = RI_LEN(all);
@@ -285,9 +273,9 @@ static ri_kafka_offset_commit_request *commit_of(const char *group, const char *
     commit_part.committed_offset = offset;
     commit_part.committed_metadata = RI_STR("note");
     commit_topic.name = ri_str_of(topic);
-    ONE(commit_topic.partitions, &commit_part);
+    KCLIENT_ONE(commit_topic.partitions, &commit_part);
     q.group_id = ri_str_of(group);
-    ONE(q.topics, &commit_topic);
+    KCLIENT_ONE(q.topics, &commit_topic);
     return &q;
 }
 
@@ -300,12 +288,12 @@ static int committed(int16_t version, const ri_kafka_offset_commit_request *q)
 
 static int64_t position(const char *group, const char *topic, int32_t partition)
 {
-    BLANK(offset_fetch_request, q);
-    BLANK(offset_fetch_request_topic, t);
+    KCLIENT_BLANK(offset_fetch_request, q);
+    KCLIENT_BLANK(offset_fetch_request_topic, t);
     t.name = ri_str_of(topic);
-    ONE(t.partition_indexes, &partition);
+    KCLIENT_ONE(t.partition_indexes, &partition);
     q.group_id = ri_str_of(group);
-    ONE(q.topics, &t);
+    KCLIENT_ONE(q.topics, &t);
     ri_kafka_offset_fetch_answer *a = kclient_ask(&c, RI_KAFKA_OFFSET_FETCH, 7, &q);
     ck_assert_int_eq(a->error_code, 0);
     return a->topics.items[0].partitions.items[0].committed_offset;
@@ -319,7 +307,7 @@ static ri_kafka_uuid id_of(const char *topic)
 
 START_TEST(test_commits)
 {
-    create("t", 2);
+    kclient_created(&c, "t", 2);
     ck_assert_int_eq(position("g", "t", 0), -1); /* of a group that is not there */
     ck_assert_int_eq(committed(2, commit_of("g", "t", 0, 5)), 0);
     ck_assert_int_eq(committed(9, commit_of("g", "t", 1, 6)), 0);
@@ -347,12 +335,12 @@ END_TEST
 
 START_TEST(test_positions)
 {
-    create("t", 2);
-    create("u", 1);
+    kclient_created(&c, "t", 2);
+    kclient_created(&c, "u", 1);
     committed(8, commit_of("g", "t", 0, 5));
     committed(8, commit_of("g", "u", 0, 6));
     committed(8, commit_of("h", "t", 1, 7));
-    BLANK(offset_fetch_request, q);
+    KCLIENT_BLANK(offset_fetch_request, q);
     q.group_id = RI_STR("g");
     q.topics.items = NULL; /* all of them */
     ri_kafka_offset_fetch_answer *a = kclient_ask(&c, RI_KAFKA_OFFSET_FETCH, 5, &q);
@@ -361,7 +349,7 @@ START_TEST(test_positions)
     ck_assert_span(p->metadata, "note");
     ck_assert_int_ge(p->committed_offset, 5);
     ri_kafka_offset_fetch_request_group groups[2];
-    BLANK(offset_fetch_request_group_topic, named);
+    KCLIENT_BLANK(offset_fetch_request_group_topic, named);
     int32_t parts[] = {0, 1, 9};
     named.name = RI_STR("t");
     named.partition_indexes.items = parts;
@@ -371,7 +359,7 @@ START_TEST(test_positions)
     groups[0].group_id = RI_STR("g");
     groups[0].topics.items = NULL;
     groups[1].group_id = RI_STR("h");
-    ONE(groups[1].topics, &named);
+    KCLIENT_ONE(groups[1].topics, &named);
     q.groups.items = groups;
     q.groups.len = 2;
     a = kclient_ask(&c, RI_KAFKA_OFFSET_FETCH, 8, &q);
@@ -397,11 +385,11 @@ START_TEST(test_positions)
     ck_assert_int_eq(a->groups.items[1].topics.items[0].partitions.items[1].committed_offset, 7);
     ck_assert_uint_eq(a->groups.items[0].topics.len, 2);
     q.group_id = RI_STR("");
-    BLANK(offset_fetch_request_topic, t);
+    KCLIENT_BLANK(offset_fetch_request_topic, t);
     t.name = RI_STR("t");
     t.partition_indexes.items = parts;
     t.partition_indexes.len = 3;
-    ONE(q.topics, &t);
+    KCLIENT_ONE(q.topics, &t);
     a = kclient_ask(&c, RI_KAFKA_OFFSET_FETCH, 1, &q);
     ck_assert_uint_eq(a->topics.items[0].partitions.len, 3);
 }
@@ -411,7 +399,7 @@ END_TEST
 START_TEST(test_long_commits)
 {
     enum { MANY = 1200, TIMES = 20 };
-    create("t", MANY);
+    kclient_created(&c, "t", MANY);
     ri_kafka_offset_commit_request *q = commit_of("g", "t", 0, 5);
     static ri_kafka_offset_commit_request_topic topics[TIMES];
     static ri_kafka_offset_commit_request_partition parts[MANY];
@@ -432,7 +420,7 @@ START_TEST(test_long_commits)
         ck_assert_uint_eq(a->topics.items[i].partitions.len, MANY);
         ck_assert_int_eq(a->topics.items[i].partitions.items[MANY - 1].error_code, 0);
     }
-    BLANK(offset_fetch_request, f);
+    KCLIENT_BLANK(offset_fetch_request, f);
     f.group_id = RI_STR("g");
     f.topics.items = NULL;
     ri_kafka_offset_fetch_answer *all = kclient_ask(&c, RI_KAFKA_OFFSET_FETCH, 7, &f);
@@ -447,11 +435,11 @@ END_TEST
 
 START_TEST(test_deleted)
 {
-    create("t", 1);
-    create("u", 1);
+    kclient_created(&c, "t", 1);
+    kclient_created(&c, "u", 1);
     committed(8, commit_of("g", "t", 0, 5));
     committed(8, commit_of("g", "u", 0, 6));
-    BLANK(offset_delete_request, q);
+    KCLIENT_BLANK(offset_delete_request, q);
     ri_kafka_offset_delete_request_partition parts[] = {{0}, {1}};
     ri_kafka_offset_delete_request_topic topics[] = {{.name = RI_STR("t")}, {.name = RI_STR("no")}};
     for (int i = 0; i < 2; i++) {
@@ -472,7 +460,7 @@ START_TEST(test_deleted)
     a = kclient_ask(&c, RI_KAFKA_OFFSET_DELETE, 0, &q);
     ck_assert_int_eq(a->error_code, RI_GROUP_NOT_FOUND);
     kclient_ask(&c, RI_KAFKA_DELETE_TOPICS, 4, kclient_delete("u"));
-    create("u", 1);
+    kclient_created(&c, "u", 1);
     ck_assert_int_eq(position("g", "u", 0), -1); /* it was another topic's */
 }
 END_TEST
@@ -481,16 +469,16 @@ END_TEST
 
 static ri_kafka_list_groups_answer *list(const char *state, const char *type)
 {
-    BLANK(list_groups_request, q);
+    KCLIENT_BLANK(list_groups_request, q);
     ri_str states[] = {ri_str_of(state ? state : "")}, types[] = {ri_str_of(type ? type : "")};
-    if (state) ONE(q.states_filter, states);
-    if (type) ONE(q.types_filter, types);
+    if (state) KCLIENT_ONE(q.states_filter, states);
+    if (type) KCLIENT_ONE(q.types_filter, types);
     return kclient_ask(&c, RI_KAFKA_LIST_GROUPS, 5, &q);
 }
 
 START_TEST(test_groups)
 {
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     committed(8, commit_of("simple", "t", 0, 5));
     ri_str member = alone("g");
     ck_assert_uint_eq(list(NULL, NULL)->groups.len, 2);
@@ -500,7 +488,7 @@ START_TEST(test_groups)
     ck_assert_span(l->groups.items[0].group_state, "Stable");
     ck_assert_span(l->groups.items[0].group_type, "classic");
     ck_assert_uint_eq(list(NULL, "consumer")->groups.len, 0);
-    BLANK(describe_groups_request, q);
+    KCLIENT_BLANK(describe_groups_request, q);
     ri_str names[] = {RI_STR("g"), RI_STR("none"), RI_STR("simple")};
     q.groups.items = names;
     q.groups.len = 3;
@@ -518,7 +506,7 @@ START_TEST(test_groups)
     ck_assert_span(a->groups.items[2].group_state, "Empty");
     a = kclient_ask(&c, RI_KAFKA_DESCRIBE_GROUPS, 6, &q);
     ck_assert_int_eq(a->groups.items[1].error_code, RI_GROUP_NOT_FOUND);
-    BLANK(delete_groups_request, d);
+    KCLIENT_BLANK(delete_groups_request, d);
     d.group_names.items = names;
     d.group_names.len = 3;
     ri_kafka_delete_groups_answer *gone = kclient_ask(&c, RI_KAFKA_DELETE_GROUPS, 2, &d);
@@ -528,7 +516,7 @@ START_TEST(test_groups)
     ck_assert_uint_eq(list(NULL, NULL)->groups.len, 1);
     static ri_str states[1000];
     for (int i = 0; i < 1000; i++) states[i] = RI_STR("x");
-    BLANK(list_groups_request, many);
+    KCLIENT_BLANK(list_groups_request, many);
     many.states_filter.items = states;
     many.states_filter.len = 1000;
     ri_kafka_list_groups_answer *refused = kclient_ask(&c, RI_KAFKA_LIST_GROUPS, 5, &many);
@@ -542,7 +530,7 @@ static ri_kafka_consumer_group_heartbeat_answer *pulse(ri_str member, int32_t ep
 {
     static ri_str topic;
     topic = RI_STR("t");
-    BLANK(consumer_group_heartbeat_request, q);
+    KCLIENT_BLANK(consumer_group_heartbeat_request, q);
     q.group_id = RI_STR("g");
     q.member_id = member;
     q.member_epoch = epoch;
@@ -551,7 +539,7 @@ static ri_kafka_consumer_group_heartbeat_answer *pulse(ri_str member, int32_t ep
     if (joins) {
         static ri_kafka_consumer_group_heartbeat_request_topic_partition none;
         q.rebalance_timeout_ms = 10000;
-        ONE(q.subscribed_topic_names, &topic);
+        KCLIENT_ONE(q.subscribed_topic_names, &topic);
         q.topic_partitions.items = &none;
     }
     return kclient_ask(&c, RI_KAFKA_CONSUMER_GROUP_HEARTBEAT, 1, &q);
@@ -559,7 +547,7 @@ static ri_kafka_consumer_group_heartbeat_answer *pulse(ri_str member, int32_t ep
 
 START_TEST(test_modern)
 {
-    create("t", 3);
+    kclient_created(&c, "t", 3);
     ri_str id = RI_STR("11111111-2222-3333-4444-555555555555");
     ri_kafka_consumer_group_heartbeat_answer *a = pulse(id, 0, true);
     ck_assert_int_eq(a->error_code, 0);
@@ -575,7 +563,7 @@ START_TEST(test_modern)
     ri_kafka_uuid t = id_of("t");
     ck_assert_mem_eq(a->assignment->topic_partitions.items[0].topic_id.bytes, t.bytes, 16);
     ck_assert_uint_eq(a->assignment->topic_partitions.items[0].partitions.len, 3);
-    BLANK(consumer_group_describe_request, q);
+    KCLIENT_BLANK(consumer_group_describe_request, q);
     ri_str names[] = {RI_STR("g"), RI_STR("none")};
     q.group_ids.items = names;
     q.group_ids.len = 2;
@@ -591,13 +579,13 @@ START_TEST(test_modern)
     ck_assert_int_eq(m->target_assignment.topic_partitions.items[0].partitions.items[2], 2);
     ck_assert_int_eq(d->groups.items[1].error_code, RI_GROUP_NOT_FOUND);
     ck_assert_uint_eq(list(NULL, "consumer")->groups.len, 1);
-    BLANK(offset_fetch_request, f);
-    BLANK(offset_fetch_request_group, g);
+    KCLIENT_BLANK(offset_fetch_request, f);
+    KCLIENT_BLANK(offset_fetch_request_group, g);
     g.group_id = RI_STR("g");
     g.member_id = id;
     g.member_epoch = epoch + 9;
     g.topics.items = NULL;
-    ONE(f.groups, &g);
+    KCLIENT_ONE(f.groups, &g);
     ri_kafka_offset_fetch_answer *found = kclient_ask(&c, RI_KAFKA_OFFSET_FETCH, 9, &f);
     ck_assert_int_eq(found->groups.items[0].error_code, RI_GROUP_STALE_EPOCH);
     g.member_id = RI_STR("who");
@@ -619,7 +607,7 @@ START_TEST(test_restart)
     stop();
     scratch_make(dir);
     start(dir);
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     committed(8, commit_of("simple", "t", 0, 42));
     ri_str member = alone("g");
     char id[128];

@@ -65,13 +65,6 @@ static ri_str batch(int n)
     return batch_of(n, -1, -1);
 }
 
-static void create(const char *topic, int32_t partitions)
-{
-    ri_kafka_create_topics_answer *a = kclient_ask(&c, RI_KAFKA_CREATE_TOPICS, 7,
-                                                   kclient_create(topic, partitions));
-    ck_assert_int_eq(a->topics.items[0].error_code, 0);
-}
-
 static int64_t sent(const char *topic, int n)
 {
     ri_kafka_produce_answer_partition a =
@@ -162,7 +155,7 @@ END_TEST
 /* However a frame is cut on its way, it is one. */
 START_TEST(test_split)
 {
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     for (int round = 0; round < 2; round++) {
         kclient_put(&c, RI_KAFKA_METADATA, 9, kclient_metadata("t"));
         kclient_put(&c, RI_KAFKA_PRODUCE, 9, kclient_produce("t", 0, batch(2)));
@@ -188,7 +181,7 @@ END_TEST
 
 START_TEST(test_topics)
 {
-    create("a.b", 3);
+    kclient_created(&c, "a.b", 3);
     ri_kafka_metadata_answer *m = kclient_ask(&c, RI_KAFKA_METADATA, 12, kclient_metadata(NULL));
     ck_assert_uint_eq(m->topics.len, 1);
     ck_assert_span(m->topics.items[0].name, "a.b");
@@ -216,7 +209,7 @@ START_TEST(test_topics)
     ck_assert_int_eq(gone->responses.items[0].error_code, 0);
     gone = kclient_ask(&c, RI_KAFKA_DELETE_TOPICS, 4, kclient_delete("a.b"));
     ck_assert_int_eq(gone->responses.items[0].error_code, RI_KAFKA_E_UNKNOWN_TOPIC);
-    create("a.b", 1);
+    kclient_created(&c, "a.b", 1);
     m = kclient_ask(&c, RI_KAFKA_METADATA, 12, kclient_metadata("a.b"));
     ck_assert_mem_ne(&m->topics.items[0].topic_id, &id, sizeof id);
 }
@@ -236,7 +229,7 @@ START_TEST(test_auto_create)
     ck_assert_int_eq(m->topics.items[0].error_code, RI_KAFKA_E_UNKNOWN_TOPIC);
     ck_assert_span(m->brokers.items[0].host, "kafka.example");
     ck_assert_int_eq(m->brokers.items[0].port, 77);
-    create("t", -1);
+    kclient_created(&c, "t", -1);
     m = kclient_ask(&c, RI_KAFKA_METADATA, 9, kclient_metadata("t"));
     ck_assert_uint_eq(m->topics.items[0].partitions.len, 4);
 }
@@ -246,7 +239,7 @@ END_TEST
 START_TEST(test_many_partitions)
 {
     enum { MANY = 1500, MORE = 2000 };
-    create("big", MANY);
+    kclient_created(&c, "big", MANY);
     ri_kafka_metadata_answer *m = kclient_ask(&c, RI_KAFKA_METADATA, 9, kclient_metadata("big"));
     ck_assert_uint_eq(m->topics.items[0].partitions.len, MANY);
     ri_kafka_create_partitions_request q;
@@ -302,7 +295,7 @@ static int16_t refused(int16_t version, const ri_kafka_produce_request *q)
 START_TEST(test_produce_refused)
 {
     static char text[4096];
-    create("t", 2);
+    kclient_created(&c, "t", 2);
     ri_str good = batch(3);
     memcpy(text, good.ptr, good.len);
     ri_str other = {text, good.len};
@@ -348,7 +341,7 @@ END_TEST
 
 START_TEST(test_producers)
 {
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     ri_kafka_init_producer_id_request q;
     ri_kafka_blank(ri_kafka_init_producer_id_request_type(), &q);
     ri_kafka_init_producer_id_answer *id = kclient_ask(&c, RI_KAFKA_INIT_PRODUCER_ID, 4, &q);
@@ -380,7 +373,7 @@ END_TEST
 /* No byte comes back, and the next answer is that of the next request; but not if it failed. */
 START_TEST(test_no_acks)
 {
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     for (int i = 0; i < 100; i++) {
         ri_kafka_produce_request *q = kclient_produce("t", 0, batch(1));
         q->acks = 0;
@@ -404,7 +397,7 @@ END_TEST
 START_TEST(test_pipeline)
 {
     enum { ROUNDS = 40 };
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     sent("t", 1);
     for (int i = 0; i < ROUNDS; i++) {
         kclient_put(&c, RI_KAFKA_FETCH, 11, kclient_fetch("t", 0, 1 + 3 * i, 1));
@@ -431,7 +424,7 @@ END_TEST
 START_TEST(test_long_pipeline)
 {
     enum { MANY = 3 * RI_LIMIT_KAFKA_PIPELINE };
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     ri_str one = batch(1);
     for (int i = 0; i < MANY; i++)
         kclient_put(&c, RI_KAFKA_PRODUCE, 9, kclient_produce("t", 0, one));
@@ -449,7 +442,7 @@ START_TEST(test_large_produce)
     enum { PARTS = 24, BYTES = 500 * 1000 };
     static char value[BYTES];
     ri_kafka_produce_request_partition parts[PARTS];
-    create("t", PARTS);
+    kclient_created(&c, "t", PARTS);
     memset(value, 'x', sizeof value);
     produce_begin(&p, &c.host, 0, -1, -1);
     produce_add_bytes(&p, RI_STR_NONE, (ri_str){value, BYTES}, ri_wall_ns(&c.host) / RI_MS);
@@ -480,7 +473,7 @@ START_TEST(test_large_fetch)
     enum { PARTS = 9, BYTES = 300 * 1000 };
     static char value[BYTES];
     ri_kafka_fetch_request_partition parts[PARTS];
-    create("t", PARTS);
+    kclient_created(&c, "t", PARTS);
     for (int i = 0; i < PARTS; i++) {
         memset(value, 'a' + i, sizeof value);
         produce_begin(&p, &c.host, 0, -1, -1);
@@ -515,7 +508,7 @@ END_TEST
 
 START_TEST(test_fetch)
 {
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     ck_assert_int_eq(kclient_fetched(&c, 11, kclient_fetch("t", 0, 0, 0)).records.len, 0);
     sent("t", 2);
     size_t first = p.plain.len;
@@ -558,7 +551,7 @@ static int64_t now_ms(void)
 START_TEST(test_parked)
 {
     kclient other;
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     kclient_open(&other, port);
     int64_t before_ms = now_ms();
     ri_kafka_fetch_answer_partition f = kclient_fetched(&other, 11, kclient_fetch("t", 0, 0, 150));
@@ -595,7 +588,7 @@ START_TEST(test_crowd)
 {
     enum { CROWD = 200 };
     static kclient crowd[CROWD];
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     for (int i = 0; i < CROWD; i++) {
         kclient_open(&crowd[i], port);
         kclient_send(&crowd[i], RI_KAFKA_FETCH, 11, kclient_fetch("t", 0, 0, 60000));
@@ -625,7 +618,7 @@ START_TEST(test_never_reads)
     enum { BYTES = 900 * 1000, ASKED = 48 };
     static char value[BYTES];
     kclient deaf;
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     memset(value, 'x', sizeof value);
     produce_begin(&p, &c.host, 0, -1, -1);
     produce_add_bytes(&p, RI_STR_NONE, (ri_str){value, BYTES}, ri_wall_ns(&c.host) / RI_MS);
@@ -655,7 +648,7 @@ END_TEST
 
 START_TEST(test_offsets)
 {
-    create("t", 1);
+    kclient_created(&c, "t", 1);
     int64_t base_ms = ri_wall_ns(&c.host) / RI_MS - 1000;
     for (int i = 0; i < 3; i++) {
         produce_begin(&p, &c.host, i == 1 ? RI_KAFKA_CODEC_GZIP : 0, -1, -1);
@@ -706,7 +699,7 @@ START_TEST(test_both_doors)
     rill_bus *bus;
     const rill_msg *m;
     rill_sub *sub;
-    create("t", 2);
+    kclient_created(&c, "t", 2);
     ck_assert_ok(rill_broker_bus(broker, &bus, NULL));
     ck_assert_ok(rill_append(bus, "t", "from here", 9, NULL, NULL, WAIT_MS));
     ri_kafka_fetch_answer_partition f = kclient_fetched(&c, 11, kclient_fetch("t", 0, 0, 0));
@@ -759,7 +752,7 @@ START_TEST(test_live)
     const rill_msg *m;
     rill_sub *sub, *all, *worker;
     rill_str key;
-    create("t", 2);
+    kclient_created(&c, "t", 2);
     ck_assert_ok(rill_broker_bus(broker, &bus, NULL));
     ck_assert_ok(rill_subscribe(bus, &sub, "t", NULL));
     ck_assert_ok(rill_subscribe(bus, &all, ">", NULL));
@@ -810,7 +803,7 @@ START_TEST(test_restart)
     scratch_make(dir);
     const rill_broker_opts *opts = RILL_OPTS(rill_broker_opts, .dir = dir);
     start(opts, NULL);
-    create("t", 2);
+    kclient_created(&c, "t", 2);
     ri_str one = batch_of(2, 4711, 0);
     ck_assert_int_eq(kclient_produced(&c, 9, kclient_produce("t", 0, one)).base_offset, 0);
     ri_kafka_metadata_answer *m = kclient_ask(&c, RI_KAFKA_METADATA, 12, kclient_metadata("t"));
