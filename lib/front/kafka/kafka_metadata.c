@@ -182,6 +182,7 @@ bool ri_kafka_metadata_step(ri_kafka_request *r)
         ri_kafka_serve_commit(r, &m->commit, NULL);
     }
     if (m->commit.waits) return false;
+    RI_KAFKA_SERVE_STORED(&m->commit, &m->answer.topics); /* who asks again hears of each */
     kafka_metadata_answer(r);
     return false;
 }

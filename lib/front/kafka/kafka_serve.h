@@ -49,7 +49,7 @@ typedef struct ri_kafka_commit {
 /* `log` NULL: that of the catalogue. */
 void ri_kafka_serve_commit(ri_kafka_request *r, ri_kafka_commit *commit, ri_log *log);
 void ri_kafka_serve_forget(ri_kafka_commit *commit);
-/* What was well until the disk failed is not well. `list` is of an answer's rows. */
+/* The commit is over: if the disk has failed, rows of an answer that were well are not. */
 #define RI_KAFKA_SERVE_STORED(commit, list)                                         \
     do {                                                                            \
         for (uint32_t i_ = 0; i_ < (list)->len && (commit)->rc < 0; i_++)           \
