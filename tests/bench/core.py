@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """core.py --rilld P --loadgen P [--peer P] [--lib P] [--rounds N] [--scale F]: live messages
 over TCP, rilld against nats-server with the same load generator, turn and turn about."""
-import argparse
 import os
 import pathlib
 import shutil
@@ -10,16 +9,11 @@ import sys
 import tempfile
 import time
 
-from servers import Server, alternate, generate, median, peer_or_skip, version
+from servers import Server, alternate, generate, median, parser_of_servers, peer_or_skip, version
 from table import Table
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--rilld", required=True)
-parser.add_argument("--loadgen", required=True)
-parser.add_argument("--peer")
+parser = parser_of_servers()
 parser.add_argument("--lib")
-parser.add_argument("--rounds", type=int, default=5)
-parser.add_argument("--scale", type=float, default=1.0, help="of the message counts")
 parser.add_argument("--conns", type=int, default=10000)
 args = parser.parse_args()
 peer = peer_or_skip(args.peer)

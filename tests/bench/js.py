@@ -14,26 +14,20 @@ the machine of the README's figures; the request and its answer take some 25 us 
 server's share is 8, most of that in the call that sends. Unsynced puts and gets are that round
 trip alone, and its length depends on whether the kernel has the client and the server share a
 core, so these rows are longer to have their median over both."""
-import argparse
 import shutil
 import sys
 import tempfile
 import time
 
-from servers import Server, alternate, generate, median, peer_or_skip, version
+from servers import Server, alternate, generate, median, parser_of_servers, peer_or_skip, version
 from table import Table
 
 SYNCED = 'jetstream { store_dir: "@DIR@/js", sync_interval: always }'
 UNSYNCED = 'jetstream { store_dir: "@DIR@/js", sync_interval: "2m" }'
 DEFAULT = 'jetstream { store_dir: "@DIR@/js" }'  # rilld's is SYNCED, nats-server's is UNSYNCED
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--rilld", required=True)
-parser.add_argument("--loadgen", required=True)
+parser = parser_of_servers()
 parser.add_argument("--append", required=True)
-parser.add_argument("--peer")
-parser.add_argument("--rounds", type=int, default=5)
-parser.add_argument("--scale", type=float, default=1.0, help="of the message counts")
 parser.add_argument("--only", default="", help="rows whose name has this")
 args = parser.parse_args()
 peer = peer_or_skip(args.peer)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start and measure the servers that a benchmark compares: rilld and a nats-server."""
+import argparse
 import os
 import pathlib
 import re
@@ -79,6 +80,17 @@ def find_peer(given):
     """The nats-server to compare with: the one given, else RILL_PEER, else the first on PATH."""
     given = given or os.environ.get("RILL_PEER")
     return given if given and os.access(given, os.X_OK) else shutil.which("nats-server")
+
+
+def parser_of_servers():
+    """What every program takes that runs a load on rilld and on a peer in turn."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rilld", required=True)
+    parser.add_argument("--loadgen", required=True)
+    parser.add_argument("--peer")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scale", type=float, default=1.0, help="of the message counts")
+    return parser
 
 
 def peer_or_skip(given):

@@ -1,21 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """tls.py --rilld P --loadgen P [--peer P] [--rounds N] [--scale F]: TLS 1.3 over TCP,
 rilld against nats-server with the same certificates and the same client, turn and turn about."""
-import argparse
 import subprocess
 import sys
 import tempfile
 import time
 
-from servers import Server, alternate, generate, median, peer_or_skip, version
+from servers import Server, alternate, generate, median, parser_of_servers, peer_or_skip, version
 from table import Table
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--rilld", required=True)
-parser.add_argument("--loadgen", required=True)
-parser.add_argument("--peer")
-parser.add_argument("--rounds", type=int, default=5)
-parser.add_argument("--scale", type=float, default=1.0, help="of the counts")
+parser = parser_of_servers()
 parser.add_argument("--conns", type=int, default=2000)
 args = parser.parse_args()
 peer = peer_or_skip(args.peer)

@@ -19,27 +19,9 @@ if [ ! "$dir/kdiff" -nt "$here/kafka_diff/main.go" ]; then
         skip "kmsg was not to be had from the Go registry: $(tail -n 1 "$dir/log")"
 fi
 
-work=$(mktemp -d)
-pid=
-trap '[ -z "$pid" ] || { kill "$pid"; wait "$pid"; } 2>/dev/null; rm -rf "$work"' EXIT
-: >"$work/log"
-"$rilld" -a 127.0.0.1 -p -1 --kafka -1 -js -sd "$work/store" >"$work/log" 2>&1 &
-pid=$!
-port="" tries=0
-while [ -z "$port" ]; do
-    port=$(sed -n "s/.*Listening for Kafka's clients on .*:\([0-9][0-9]*\)$/\1/p" "$work/log")
-    tries=$((tries + 1))
-    if [ $tries -gt 100 ] || ! kill -0 $pid 2>/dev/null; then
-        echo "rilld does not listen:"
-        cat "$work/log"
-        exit 1
-    fi
-    [ -n "$port" ] || sleep 0.05
-done
-gunzip -c "$here/kafka_diff/answers.jsonl.gz" >"$work/answers" || exit 1
 cd "$here/kafka_diff" || exit 1
-KDIFF_ACCEPT=accepted.txt "$dir/kdiff" run "${KAFKA_BROKERS:-@$work/answers}" "127.0.0.1:$port" \
-    ./0*.txt
-status=$?
-kill -0 $pid 2>/dev/null || { echo "rilld is gone:"; cat "$work/log"; status=1; }
-exit $status
+KDIFF=$dir/kdiff exec sh "$here/with_server.sh" "$rilld" --kafka -1 -js -sd @DIR@/store -- sh -c '
+    port=$(sed -n "s/.*Listening for Kafka.s clients on .*:\([0-9][0-9]*\)$/\1/p" "$SERVER_DIR/log")
+    gunzip -c answers.jsonl.gz >"$SERVER_DIR/answers" || exit 1
+    KDIFF_ACCEPT=accepted.txt "$KDIFF" run "${KAFKA_BROKERS:-@$SERVER_DIR/answers}" \
+        "127.0.0.1:$port" ./0*.txt'

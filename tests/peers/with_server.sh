@@ -19,7 +19,7 @@ pid=$!
 trap 'kill -9 $pid 2>/dev/null; rm -rf "$work"' EXIT
 
 port="" tries=0
-while [ -z "$port" ]; do
+until [ -n "$port" ] && grep -q "Server is ready" "$work/log"; do
     port=$(sed -n 's/.*Listening for client connections on .*:\([0-9][0-9]*\)$/\1/p' "$work/log")
     tries=$((tries + 1))
     if [ $tries -gt 100 ] || ! kill -0 $pid 2>/dev/null; then
@@ -27,7 +27,7 @@ while [ -z "$port" ]; do
         cat "$work/log"
         exit 1
     fi
-    [ -n "$port" ] || sleep 0.05
+    sleep 0.05
 done
 NATS_URL=nats://127.0.0.1:$port SERVER_PID=$pid SERVER_DIR=$work "$@"
 status=$?
