@@ -462,7 +462,8 @@ typedef struct rill_opts {
     /* Of all kinds: there is something for rill_reap(), or rill_poll(), and there was not when it
      * was called last. From any thread, with a lock of rill's held: it calls nothing of rill, and
      * takes no lock that is held around a call of rill; uv_async_send(), a write to a pipe, or a
-     * semaphore of an interrupt are meant. What is due by the clock, rill_wait_ms() says. */
+     * semaphore of an interrupt are meant. What is due by the clock, rill_wait_ms() says. It is not
+     * called any more when rill_close() has returned. */
     void (*on_ready)(void *arg);
 } rill_opts;
 

@@ -23,9 +23,10 @@ static int verb_take_name(const char *name, void *arg)
 /* The names stand in `bytes`, which moves no more. */
 static int verb_names(ri_start *s, int rc)
 {
+    if (rc >= 0 && s->bytes.failed) return RILL_ENOMEM;
     if (rc < 0 || s->item->n == 0) return rc;
     rill_str *names = ri_arena_alloc(&s->arena, ri_size_mul(s->item->n, sizeof *names));
-    if (s->bytes.failed || !names) return RILL_ENOMEM;
+    if (!names) return RILL_ENOMEM;
     const char *at = ri_buffer_str(&s->bytes).ptr;
     for (size_t i = 0; i < s->item->n; i++) {
         names[i] = (rill_str){at, strlen(at)};

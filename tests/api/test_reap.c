@@ -368,6 +368,48 @@ static void *reap_for_ever(void *arg)
     return NULL;
 }
 
+static void feed_itself(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    (void)sub, (void)m;
+    OK(rill_publish(arg, "again", "x", 1, NULL));
+}
+
+/* A callback that never runs out of messages does not keep the thread that reaps. */
+START_TEST(callbacks_without_end)
+{
+    rill_bus *bus = reap_kind(_i, NULL, NULL);
+    rill_sub *sub;
+    rill_reaped *reaped;
+    OK(rill_subscribe(bus, &sub, "again", RILL_OPTS(rill_sub_opts, .on_msg = feed_itself,
+                                                    .arg = bus)));
+    OK(rill_publish(bus, "again", "x", 1, NULL));
+    for (int i = 0; i < 3; i++) {
+        OK(rill_reap(bus, &reaped, 10, 20000));
+        rill_reaped_free(reaped);
+    }
+    rill_sub_close(sub);
+    end_kind(bus);
+}
+END_TEST
+
+/* on_ready() is not called any more when rill_close() has returned, whatever ends later. */
+START_TEST(closed_is_silent)
+{
+    bell bell = {.rung = 0};
+    rill_sub *sub;
+    ck_assert_int_eq(pipe(bell.fds), 0);
+    rill_bus *bus = reap_kind(_i, ring, &bell);
+    OK(rill_subscribe(bus, &sub, "a", NULL));
+    OK(rill_close(bus, 20000));
+    int before = atomic_load(&bell.rung);
+    rill_sub_close(sub);
+    ck_assert_int_eq(atomic_load(&bell.rung), before);
+    close(bell.fds[0]);
+    close(bell.fds[1]);
+    remove_dir();
+}
+END_TEST
+
 /* What was not reaped goes with the bus; whoever waits hears of its end. */
 START_TEST(the_end)
 {
@@ -386,7 +428,7 @@ START_TEST(the_end)
                       NULL));
         OK(rill_append_async(bus, "a", "", 0, NULL, NULL, NULL));
     }
-    int rc = rill_close(bus, 60000);
+    int rc = rill_close(bus, 5000);
     ck_assert(rc == RILL_OK || rc == RILL_ETIMEDOUT);
     if (_i % 2) pthread_join(thread, NULL);
     rill_sub_close(sub);
@@ -397,4 +439,5 @@ END_TEST
 
 SUITE_MAIN_ROWS("reap",
     EACH_KIND(all_that_comes, batches_are_the_programs, acks, on_ready_tells_once,
-              a_descriptor_tells, callbacks_run_in_reap, arguments, the_end))
+              a_descriptor_tells, callbacks_run_in_reap, callbacks_without_end,
+              closed_is_silent, arguments, the_end))

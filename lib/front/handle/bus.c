@@ -97,7 +97,8 @@ void ri_bus_unref(rill_bus *bus)
 /* The program hears of it once, until it looks. */
 static void bus_ready(rill_bus *bus)
 {
-    if (bus->on_ready && !atomic_exchange(&bus->readied, true)) bus->on_ready(bus->arg);
+    if (!bus->on_ready || atomic_load(&bus->ended)) return;
+    if (!atomic_exchange(&bus->readied, true)) bus->on_ready(bus->arg);
 }
 
 void ri_bus_ring(rill_bus *bus)
@@ -293,13 +294,14 @@ static void bus_expire(rill_bus *bus)
     }
 }
 
-/* Turns, until there is nothing to do, or the host's loop has other work. */
+/* Turns, until there is nothing to do, or the thread, which is the program's, has other work. */
 static int bus_turns(rill_bus *bus)
 {
     int ran = 0, n;
+    bool lent = bus->reap || bus->drive == RILL_DRIVE_HOST;
     while ((n = bus_turn(bus)) > 0) {
         ran += n;
-        if (bus_is_full(bus) || (ran >= BUS_BURST && bus->drive == RILL_DRIVE_HOST)) break;
+        if (bus_is_full(bus) || (ran >= BUS_BURST && lent)) break;
     }
     return ran;
 }
@@ -358,7 +360,9 @@ int ri_bus_dispatch_reaping(rill_bus *bus, ri_bus_reaping *reaping)
     if (drives) return 0;
     if (reaping || !bus->reap) atomic_store(&bus->readied, false);
     int ran = reaping || !bus->reap ? bus_turns(bus) : 0;
-    if (ri_unlikely(atomic_load(&bus->closed)) && !reaping) bus_finish_calls(bus);
+    /* While somebody reaps nobody else can do it, and rill_close() waits for him. */
+    if (ri_unlikely(atomic_load(&bus->closed)) && (!reaping || atomic_load(&bus->ended)))
+        bus_finish_calls(bus);
     ri_broker_enter(bus->broker);
     bus->reaping = NULL;
     bus->dispatching = false;
@@ -703,6 +707,7 @@ static bool bus_wait_quiet(rill_bus *bus, int64_t timeout_ns)
 static bool bus_end(rill_bus *bus, int64_t timeout_ns)
 {
     ri_broker_enter(bus->broker);
+    atomic_store(&bus->ended, true);
     ri_bus_shut(bus);
     ri_broker_leave(bus->broker);
     if (bus->ops->let_go) bus->ops->let_go(bus);

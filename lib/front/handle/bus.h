@@ -207,6 +207,7 @@ struct rill_bus {
     ri_party party;
     ri_member member;          /* the bus as a member of the broker */
     atomic_bool closed;        /* written inside the gate */
+    atomic_bool ended;         /* rill_close() has begun to end it: nobody reaps, or is woken */
     ri_list deferred;          /* rill_sub.deferred_link: to end when the publish is over */
     ri_list asking;            /* readers of streams whose request found no memory */
     ri_list subs, ready, slow; /* rill_sub.link, .ready_link, .slow_link */
@@ -218,7 +219,7 @@ struct rill_bus {
     uint64_t lost_msgs;        /* drops of closed subscriptions that were not reported before */
     bool sleeping;             /* the dispatcher, or a wait of a host-driven bus, sleeps */
     bool watched;              /* rill_fd() was called */
-    bool dispatching;          /* somebody runs callbacks; his are: */
+    bool dispatching;          /* somebody runs callbacks */
     ri_bus_reaping *reaping;   /* where items go; NULL: nobody reaps */
     bool finished;             /* the CLOSED event has been given */
     char checked[64];          /* the last subject that was found valid, while short */

@@ -45,9 +45,13 @@ static void call_run_beside(ri_job *job)
     ri_hurry_swap(NULL);
 }
 
+/* Inside the gate, so that rill_close() does not return before on_ready() has. */
 static void call_on_job(void *arg)
 {
-    ri_bus_ring(arg);
+    rill_bus *bus = arg;
+    ri_broker_enter(bus->broker);
+    ri_bus_ring(bus);
+    ri_broker_leave(bus->broker);
 }
 
 /* ---- Begin ---- */

@@ -6,6 +6,7 @@
 #include "base/array.h"
 #include "base/assert.h"
 #include "base/deadline.h"
+#include "base/process.h"
 #include "front/handle/bus_stored.h"
 #include "front/handle/peer.h"
 
@@ -245,6 +246,7 @@ void ri_bus_reap_free(rill_reaped *reaped)
     ri_bus_reaping *b = reap_of(reaped);
     rill_bus *bus = b->bus;
     RI_ASSERT(ri_bus_is_sound(bus) && reaped->n <= b->entries);
+    if (!ri_process_is(bus->stamp)) return; /* a child's copy, whose locks nobody gives back */
     const ri_host *host = &bus->host;
     ri_packet *near = NULL;
     uint32_t nnear = 0;
