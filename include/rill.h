@@ -1250,7 +1250,8 @@ RILL_API int rill_obj_told(const rill_msg *m, rill_obj_info *out);
 
 /* ---- Calls that do not wait --------------------------------------------------------- */
 
-/* Every call that is marked RILL_ASKS has a verb, and one function begins all of them:
+/* Every call that is marked RILL_ASKS has a verb, but rill_open(), and one function begins all of
+ * them:
  *
  *     rill_start(bus, RILL_OPTS(rill_call, .verb = RILL_DO_KV_PUT, .kv = kv, .name = "colour",
  *                               .data = "red", .len = 3), done, arg);
@@ -1374,9 +1375,10 @@ typedef void (*rill_done_fn)(const rill_item *item, void *arg);
  * with the arguments of the call is in the item, too; when the bus closes first, its err is
  * RILL_ECLOSED, or RILL_EUNSURE. From any thread, and in a callback. Up to 64 are under way at a
  * time, of kafka:// and of the care of a store one, and others wait for their turn; RILL_EAGAIN
- * when 65536 do. They are made where callbacks run, on stacks of 256 KiB: an on_msg with
- * on_publisher that one of them leads to has no more than that. kafka:// and the care of a store
- * have a thread for them, from the first one to the end of the bus, with RILL_DRIVE_HOST, too. */
+ * when 65536 are begun and not over. They are made where callbacks run, on stacks of 256 KiB: an
+ * on_msg with on_publisher that one of them leads to has no more than that. kafka:// and the care
+ * of a store have a thread for them, from the first one to the end of the bus, with
+ * RILL_DRIVE_HOST, too; rill_close() waits for care of a store that is under way. */
 RILL_API int rill_start(rill_bus *bus, const rill_call *call, rill_done_fn done, void *arg);
 /* Take back what was begun with this `arg`, not NULL, by rill_start(), rill_append_async() or
  * rill_request_async(): it ends soon, with RILL_ECANCELED, or as it has ended by then. What was
@@ -1398,8 +1400,8 @@ RILL_API int rill_cancel(rill_bus *bus, void *arg);
  * queue has room again when it is reaped.
  *   Returns how many items; *out is NULL if that is not above 0: 0 when only callbacks ran,
  * RILL_ETIMEDOUT (RILL_EAGAIN if timeout_ms is 0) when nothing came in time, RILL_EBUSY while
- * another thread reaps, RILL_EDEADLK from a callback of this bus, RILL_EINVAL without
- * rill_opts.reap. What is not reaped when rill_close() is called is dropped. */
+ * another thread runs callbacks or gathers items, RILL_EDEADLK from a callback of this bus,
+ * RILL_EINVAL without rill_opts.reap. What is not reaped when rill_close() is called is dropped. */
 typedef struct rill_reaped {
     const rill_item *const *items;
     size_t n;

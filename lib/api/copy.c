@@ -128,6 +128,7 @@ static int copy_span(ri_arena *arena, rill_str *span)
 
 static int copy_headers(ri_arena *arena, const rill_header *from, size_t n, const void **out)
 {
+    RI_ASSERT(from || n == 0);
     int rc = copy_bytes(arena, from, ri_size_mul(n, sizeof *from), out);
     rill_header *headers = (rill_header *)(uintptr_t)*out;
     for (size_t i = 0; rc == RILL_OK && i < n; i++) {
@@ -155,6 +156,7 @@ static int copy_field(ri_arena *arena, const copy_row *row, const char *name, vo
     const void *from, *to = NULL;
     size_t n = 0;
     RI_ASSERT(row->at > 0 && row->at % sizeof from == 0);
+    RI_ASSERT(row->count % sizeof(uint32_t) == 0);
     memcpy(&from, (char *)own + row->at, sizeof from);
     if (row->count) memcpy(&n, (char *)own + row->count, sizeof n);
     if (!from) return RILL_OK;

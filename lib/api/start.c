@@ -33,7 +33,7 @@ static const char *start_field_name(uint32_t fields)
     return names[i];
 }
 
-/* The handles that it names are open, and of this bus. */
+/* The handles that it names are open, and of this bus; rill_obj_link() looks at `to`. */
 static int start_handles(rill_bus *bus, const rill_call *c)
 {
     bool same = (!c->sub || (ri_args_sub(c->sub) == RILL_OK && c->sub->bus == bus)) &&
@@ -67,6 +67,7 @@ static bool start_is_short(const rill_call *c)
 
 static int start_timeout_ms(rill_bus *bus, const rill_call *c)
 {
+    RI_ASSERT(bus->answer_ns > 0);
     if (c->timeout_ms > 0) return c->timeout_ms;
     if (c->timeout_ms < 0) return INT32_MAX; /* an end that it never sees, but by a cancel */
     return (int)RI_MIN(bus->answer_ns / RI_MS, INT32_MAX);
@@ -75,6 +76,7 @@ static int start_timeout_ms(rill_bus *bus, const rill_call *c)
 static int start_short(rill_bus *bus, const rill_call *c, const ri_bus_done *done)
 {
     ri_str data = {c->data, c->len};
+    RI_ASSERT(start_is_short(c));
     if (c->verb == RILL_DO_APPEND) return ri_send_append(bus, c->name, data, c->post, done);
     int timeout_ms = c->timeout_ms < 0 ? -1 : start_timeout_ms(bus, c);
     return ri_send_request(bus, c->name, data, c->post, timeout_ms, done);
@@ -121,6 +123,7 @@ static int start_run(ri_bus_call *call)
 static ri_start *start_new(rill_bus *bus, const ri_verb *verb, const rill_call *c,
                            rill_done_fn done, void *arg)
 {
+    RI_ASSERT(verb && verb == ri_verb_of(c->verb) && (done || bus->reap));
     ri_start *s = ri_new(&bus->host, ri_start);
     if (!s) return NULL;
     s->call.bus = s->bus = bus;
@@ -132,11 +135,10 @@ static ri_start *start_new(rill_bus *bus, const ri_verb *verb, const rill_call *
     s->verb = verb;
     s->item = &s->call.item;
     s->timeout_ms = start_timeout_ms(bus, c);
-    /* A verb that is timed has its own end, and needs no other but a cancel. */
-    int64_t ns = verb->timed || c->timeout_ms < 0 ? -1 : ri_ns_of_ms(s->timeout_ms);
-    s->call.until_ns = ri_deadline_in(&bus->host, ns);
     s->call.begin_ns = ri_deadline_in(&bus->host,
                                       c->timeout_ms < 0 ? -1 : ri_ns_of_ms(s->timeout_ms));
+    /* A verb that is timed has its own end, and needs no other but a cancel. */
+    s->call.until_ns = verb->timed ? INT64_MAX : s->call.begin_ns;
     ri_arena_init(&s->arena, &bus->host);
     ri_buffer_init(&s->bytes, &bus->host);
     return s;

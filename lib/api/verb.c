@@ -15,6 +15,7 @@
 static int verb_take_name(const char *name, void *arg)
 {
     ri_start *s = arg;
+    RI_ASSERT(name && !s->item->names);
     ri_buffer_put(&s->bytes, name, strlen(name) + 1);
     s->item->n += !s->bytes.failed;
     return s->bytes.failed;
@@ -23,6 +24,7 @@ static int verb_take_name(const char *name, void *arg)
 /* The names stand in `bytes`, which moves no more. */
 static int verb_names(ri_start *s, int rc)
 {
+    RI_ASSERT(!s->item->names && !s->call.delivered);
     if (rc >= 0 && s->bytes.failed) return RILL_ENOMEM;
     if (rc < 0 || s->item->n == 0) return rc;
     rill_str *names = ri_arena_alloc(&s->arena, ri_size_mul(s->item->n, sizeof *names));
@@ -38,6 +40,7 @@ static int verb_names(ri_start *s, int rc)
 
 static bool verb_add_row(ri_start *s, const void *row)
 {
+    RI_ASSERT(s->item->n <= s->rows_cap && !s->item->names);
     if (!row || ri_array_reserve(&s->bus->host, &s->rows, &s->rows_cap, s->item->n + 1,
                                  sizeof *s->rows) < 0)
         return false;
@@ -57,6 +60,7 @@ static int verb_take_msg(const rill_msg *m, void *arg)
 
 static bool verb_copy_desc(ri_start *s, const rill_stream_desc *desc, rill_stream_desc *own)
 {
+    RI_ASSERT(desc->name && desc->opts && desc->info);
     rill_stream_info *info = ri_arena_alloc(&s->arena, sizeof *info);
     const void *opts = NULL;
     own->name = ri_arena_copy(&s->arena, desc->name, strlen(desc->name));

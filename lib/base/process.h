@@ -22,8 +22,8 @@ extern atomic_uint *_Atomic ri_process_page; /* private; NULL before the first s
 uint32_t ri_process_stamp(void);
 bool ri_process_is_slow(uint32_t stamp); /* private */
 
-/* Was the stamp made in this process? Any thread, also that of a forked child. It is not 0, which
- * a child's page holds until somebody asks for a stamp there. */
+/* Was the stamp made in this process? Any thread, also that of a forked child. `stamp`
+ * is not 0: a child's page holds 0 until somebody asks for a stamp there. */
 static inline bool ri_process_is(uint32_t stamp)
 {
     atomic_uint *page = atomic_load_explicit(&ri_process_page, memory_order_relaxed);

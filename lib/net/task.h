@@ -39,12 +39,12 @@ enum { RI_TASK_STACK = 256 * 1024 };
 
 typedef struct ri_task ri_task;
 struct ri_task {
-    ri_hurry hurry;            /* first: what this thread's deadlines look at */
+    ri_hurry hurry;            /* first: what deadlines look at while the task runs */
     void (*run)(ri_task *task); /* on its own stack, outside any gate */
     bool (*may_yield)(const ri_task *task); /* NULL: a thread of its own, which never does */
     void (*wake)(ri_task *task); /* any thread, under the lock of a park: it is ready */
     const ri_host *host;       /* whose clock it waits by */
-    void *stack;               /* the guard page first; NULL: none */
+    void *stack;               /* its lowest byte, above a page that guards it; NULL: none */
     bool over;                 /* run() has returned */
     bool runs;                 /* some thread is on its stack */
     atomic_bool ready;         /* its park was signalled, or it gave others a turn */

@@ -328,6 +328,7 @@ static void bus_nap(rill_bus *bus, uint32_t seen, int64_t timeout_ns)
  * does. Items of theirs are dropped: nobody reaps any more. */
 static void bus_finish_calls(rill_bus *bus)
 {
+    RI_ASSERT(bus->dispatching && atomic_load(&bus->closed));
     for (;;) {
         uint32_t seen = ri_park_count(&bus->park);
         ri_bus_calls_turn(bus, true);

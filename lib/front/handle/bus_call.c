@@ -40,6 +40,7 @@ bool ri_bus_call_gives_way(void)
 static void call_run_beside(ri_job *job)
 {
     ri_bus_call *call = CALL_OF(job, job);
+    RI_ASSERT(call->beside && !ri_hurry_here());
     ri_hurry_swap(&call->task.hurry);
     call_run(&call->task);
     ri_hurry_swap(NULL);
@@ -75,7 +76,8 @@ void ri_bus_calls_fini(rill_bus *bus)
 /* Inside the gate: it waits or runs no more. */
 static void call_over(rill_bus *bus, ri_bus_call *call)
 {
-    RI_ASSERT(bus->calls.n > 0);
+    RI_ASSERT(ri_broker_is_entered(bus->broker) && call->bus == bus);
+    RI_ASSERT(bus->calls.n > 0 && ri_list_linked(&call->link));
     bus->calls.n--;
     ri_heap_cancel(&bus->timers, &call->timer.timer);
     if (call->cancelled && call->item.err == RILL_ETIMEDOUT) {
@@ -228,6 +230,7 @@ static void call_resume(rill_bus *bus, ri_bus_call *call)
 void ri_bus_call_free(ri_bus_call *call)
 {
     rill_bus *bus = call->bus;
+    RI_ASSERT(bus && !ri_list_linked(&call->link));
     call->free(call);
     ri_bus_unref(bus);
 }
@@ -328,6 +331,14 @@ static int call_cancel_waiting(rill_bus *bus, const void *arg)
     return n;
 }
 
+/* Inside the gate: a call on the thread beside may sleep for an answer, or for room. */
+static void call_wake_beside(rill_bus *bus)
+{
+    RI_ASSERT(bus->calls.has_worker);
+    ri_bus_notify(bus);
+    ri_park_signal(&bus->broker->room);
+}
+
 static int call_cancel_running(rill_bus *bus, const void *arg)
 {
     int n = 0;
@@ -336,6 +347,7 @@ static int call_cancel_running(rill_bus *bus, const void *arg)
         if (call->arg != arg || call->cancelled) continue;
         call->cancelled = true;
         atomic_store(&call->task.hurry.now, true);
+        if (call->beside) call_wake_beside(bus);
         n++;
     }
     return n;

@@ -107,6 +107,7 @@ static reap_entry *reap_next(rill_bus *bus, rill_item_kind kind, void *arg)
 /* Room for texts of an item; NULL: there is no memory, and the item does without. */
 static char *reap_texts(rill_bus *bus, reap_entry *e, size_t size)
 {
+    RI_ASSERT(size > 0 && !e->texts);
     e->texts = ri_alloc(&bus->host, size);
     e->texts_size = size;
     return e->texts;
@@ -218,6 +219,7 @@ static ri_bus_reaping *reap_new(rill_bus *bus, size_t max)
 
 static void reap_settle(reap_entry *e)
 {
+    RI_ASSERT(!e->auto_ack || e->item.kind == RILL_ITEM_MSG);
     if (!e->auto_ack || atomic_load_explicit(&e->has.view.settled, memory_order_relaxed)) return;
     ri_bus_consume_settle_one(&e->has.view.m, RI_STR_NONE);
 }
@@ -268,6 +270,7 @@ void ri_bus_reap_free(rill_reaped *reaped)
 /* Until there is an item, or a callback has run (> 0), or the time is up. */
 static int reap_fill(rill_bus *bus, ri_bus_reaping *b, int64_t timeout_ns)
 {
+    RI_ASSERT(b->bus == bus && b->reaped.n == 0);
     int64_t until = ri_deadline_in(&bus->host, timeout_ns);
     for (;;) {
         int ran = ri_bus_dispatch_reaping(bus, b);
