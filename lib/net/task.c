@@ -190,6 +190,9 @@ bool ri_task_wait(ri_park *park, uint32_t seen, int64_t timeout_ns)
     ri_task *task = ri_task_here();
     RI_ASSERT(task && task->runs);
     bool over = timeout_ns == 0 || (timeout_ns > 0 && ri_hurry_is_now());
+    /* The watch of the wait before may have fired once more between resume and its end, and would
+     * make this wait look late. From here on no watch can fire until one begins. */
+    atomic_store(&task->ready, false);
     if (!over && ri_park_watch_begin(park, seen, &task->watch)) {
         task->due_ns = timeout_ns < 0 ? INT64_MAX
                                       : ri_ns_add(ri_mono_ns(task->host), timeout_ns);
