@@ -264,4 +264,5 @@ START_TEST(it_has_a_stack)
 END_TEST
 
 SUITE_MAIN("task", a_signal_calls_it_back, a_wake_is_of_one_wait, time_calls_it_back, it_hurries,
-           a_pinned_one_waits_here, it_gives_others_a_turn, it_goes_on_on_any_thread, it_has_a_stack)
+           a_pinned_one_waits_here, it_gives_others_a_turn, it_goes_on_on_any_thread,
+           it_has_a_stack)
