@@ -86,7 +86,10 @@ static int fetch_build(ri_fetch *fetch, ri_stream *stream, ri_record *r, uint64_
     while (rc == 1 && r->seq <= last && !(r->flags & RI_RECORD_BATCH) && n < FETCH_BUILT_MAX) {
         if ((rc = fetch_record(&names, r, &fetch->text, &record)) < 0) break;
         size += fetch_record_size(&record);
-        if (size > max && !(whole && n == 0)) break;
+        if (size > max && !(whole && n == 0)) {
+            ri_budget_spend(budget, FETCH_MESSAGE_UNITS + ri_budget_bytes(r->data.len));
+            break;
+        }
         if ((rc = ri_kafka_builder_add(&builder, &record)) < 0) break;
         *next = r->seq + 1;
         n++;
@@ -110,10 +113,11 @@ static int fetch_copy(const ri_stream *stream, const ri_record *r, size_t max, b
     if (ri_kafka_batch_parse(r->data, RI_LIMIT_KAFKA_BATCH_MAX, &b) <= 0)
         return ri_err(RILL_ECORRUPT, "what stands at sequence %llu is no record batch",
                       (unsigned long long)r->seq);
-    if (r->data.len > max && !whole) return 0;
-    ri_buffer_put_str(out, r->data);
+    /* Also one that does not fit was read. */
     ri_budget_spend(&ri_js_router(ri_stream_js(stream))->budget,
                     1 + ri_budget_bytes(r->data.len));
+    if (r->data.len > max && !whole) return 0;
+    ri_buffer_put_str(out, r->data);
     *next = RI_MAX(r->seq, ri_kafka_seq_of(ri_kafka_batch_last_offset(&b))) + 1;
     return out->failed ? ri_err_nomem(r->data.len) : 1;
 }
@@ -145,7 +149,8 @@ static void fetch_make_room(const ri_stream *stream, uint64_t next, uint64_t las
     ri_track_counts(ri_stream_track(stream), &info);
     size_t left = next <= last ? (size_t)(last - next + 1) : 0;
     size_t each = info.count ? (size_t)(info.bytes / info.count) + 1 : 0;
-    size_t likely = RI_MIN(ri_size_add(ri_size_mul(left, each), FETCH_RECORD), max);
+    uint64_t live = RI_MIN((uint64_t)ri_size_mul(left, each), info.bytes); /* gaps take none */
+    size_t likely = RI_MIN(ri_size_add((size_t)live, FETCH_RECORD), max);
     if (likely > FETCH_BUILT) ri_buffer_room(out, likely);
 }
 

@@ -141,7 +141,7 @@ bool ri_kafka_admin_dirs_step(ri_kafka_request *r)
     kafka_admin *a = r->work;
     while (kafka_admin_dirs_next(r))
         if (!kafka_admin_budget_left(r, 1)) return ri_kafka_request_claim(r, 0);
-    if (!r->session->end) ri_kafka_request_answer(r, &a->answer.dirs);
+    if (!r->session->end) ri_kafka_request_answer_kept(r, &a->answer.dirs);
     return false;
 }
 
@@ -260,7 +260,7 @@ bool ri_kafka_admin_topics_step(ri_kafka_request *r)
     kafka_admin *a = r->work;
     while (kafka_admin_topics_next(r))
         if (!kafka_admin_budget_left(r, 1)) return ri_kafka_request_claim(r, 0);
-    if (!r->session->end) ri_kafka_request_answer(r, &a->answer.topics);
+    if (!r->session->end) ri_kafka_request_answer_kept(r, &a->answer.topics);
     return false;
 }
 
@@ -317,7 +317,7 @@ bool ri_kafka_admin_elect_step(ri_kafka_request *r)
     kafka_admin *a = r->work;
     while (kafka_admin_elect_next(r))
         if (!kafka_admin_budget_left(r, 1)) return ri_kafka_request_claim(r, 0);
-    if (!r->session->end) ri_kafka_request_answer(r, &a->answer.elect);
+    if (!r->session->end) ri_kafka_request_answer_kept(r, &a->answer.elect);
     return false;
 }
 
@@ -383,7 +383,7 @@ bool ri_kafka_admin_reassign_step(ri_kafka_request *r)
     kafka_admin *a = r->work;
     while (kafka_admin_reassign_next(r))
         if (!kafka_admin_budget_left(r, 1)) return ri_kafka_request_claim(r, 0);
-    if (!r->session->end) ri_kafka_request_answer(r, &a->answer.moved);
+    if (!r->session->end) ri_kafka_request_answer_kept(r, &a->answer.moved);
     return false;
 }
 
@@ -412,18 +412,20 @@ bool ri_kafka_admin_quotas_step(ri_kafka_request *r)
 bool ri_kafka_admin_scram_step(ri_kafka_request *r)
 {
     const ri_kafka_describe_user_scram_credentials_request *q = r->body;
-    ri_kafka_describe_user_scram_credentials_answer answer;
+    ri_kafka_describe_user_scram_credentials_answer *answer =
+        ri_kafka_request_alloc(r, sizeof *answer);
     RI_ASSERT(ri_kafka_request_is_begun(r) && q);
-    ri_kafka_blank(ri_kafka_describe_user_scram_credentials_answer_type(), &answer);
-    if (!RI_KAFKA_SERVE_LIST(r, &answer.results, describe_user_scram_credentials_answer_result,
+    if (!answer) return false;
+    ri_kafka_blank(ri_kafka_describe_user_scram_credentials_answer_type(), answer);
+    if (!RI_KAFKA_SERVE_LIST(r, &answer->results, describe_user_scram_credentials_answer_result,
                              q->users.len))
         return false;
     for (uint32_t i = 0; i < q->users.len; i++) {
-        answer.results.items[i].user = q->users.items[i].name;
-        answer.results.items[i].error_code = RI_KAFKA_E_UNKNOWN_USER;
-        answer.results.items[i].error_message = RI_STR("there is no such user");
+        answer->results.items[i].user = q->users.items[i].name;
+        answer->results.items[i].error_code = RI_KAFKA_E_UNKNOWN_USER;
+        answer->results.items[i].error_message = RI_STR("there is no such user");
     }
-    ri_kafka_request_answer(r, &answer);
+    ri_kafka_request_answer_kept(r, answer);
     return false;
 }
 

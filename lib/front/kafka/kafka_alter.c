@@ -21,7 +21,9 @@ typedef struct kafka_alter_change {
 } kafka_alter_change;
 
 typedef struct kafka_alter_work {
-    ri_kafka_alter_configs_answer_response *out; /* one for each resource */
+    ri_kafka_alter_configs_answer_response *out; /* one for each resource, of this answer: */
+    ri_kafka_incremental_alter_configs_answer some;
+    ri_kafka_alter_configs_answer all;
     ri_kafka_commit commit;
     uint32_t next;              /* of the resources */
     /* The topic whose partitions are changed now: */
@@ -327,15 +329,15 @@ static bool kafka_alter_begin(ri_kafka_request *r)
 
 static void kafka_alter_answer(ri_kafka_request *r)
 {
-    const kafka_alter_work *a = r->work;
+    kafka_alter_work *a = r->work;
     uint32_t n = kafka_alter_resources(r);
     RI_ASSERT(a->next == n && !a->making);
     for (uint32_t i = 0; i < n && a->commit.rc < 0; i++)
         if (!a->out[i].error_code) a->out[i].error_code = RI_KAFKA_E_STORAGE;
-    ri_kafka_incremental_alter_configs_answer some = {.responses = {a->out, n}};
-    ri_kafka_alter_configs_answer all = {.responses = {a->out, n}};
-    if (kafka_alter_is_incremental(r)) ri_kafka_request_answer(r, &some);
-    else ri_kafka_request_answer(r, &all);
+    a->some.responses.items = a->all.responses.items = a->out;
+    a->some.responses.len = a->all.responses.len = n;
+    if (kafka_alter_is_incremental(r)) ri_kafka_request_answer_kept(r, &a->some);
+    else ri_kafka_request_answer_kept(r, &a->all);
 }
 
 bool ri_kafka_alter_step(ri_kafka_request *r)

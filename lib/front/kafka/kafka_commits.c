@@ -57,7 +57,7 @@ static void kafka_commits_answer(kafka_commits *c, ri_group_error error)
             if (!topic->partitions.items[k].error_code)
                 topic->partitions.items[k].error_code = (int16_t)error;
     }
-    ri_kafka_request_answer(c->r, &c->answer);
+    ri_kafka_request_answer_kept(c->r, &c->answer);
 }
 
 static void kafka_commits_done(ri_group_call *call)
@@ -199,7 +199,7 @@ static void kafka_commits_erased(ri_group_call *call)
     if (e->dropped) return;
     e->answer.error_code = (int16_t)call->error;
     if (call->error) e->answer.topics.len = 0;
-    ri_kafka_request_answer(e->r, &e->answer);
+    ri_kafka_request_answer_kept(e->r, &e->answer);
 }
 
 static bool kafka_commits_erase_begin(ri_kafka_request *r)
@@ -273,7 +273,7 @@ bool ri_kafka_commits_erase_step(ri_kafka_request *r)
     if (e->begun && kafka_commits_erase_some(r)) return ri_kafka_request_claim(r, 0);
     if (r->session->end) return false;
     if (!e->begun) {
-        ri_kafka_request_answer(r, &e->answer);
+        ri_kafka_request_answer_kept(r, &e->answer);
         return false;
     }
     e->begun = false;

@@ -343,7 +343,7 @@ bool ri_kafka_create_step(ri_kafka_request *r)
     }
     if (c->commit.waits) return false;
     RI_KAFKA_SERVE_STORED(&c->commit, &c->answer.topics);
-    ri_kafka_request_answer(r, &c->answer);
+    ri_kafka_request_answer_kept(r, &c->answer);
     return false;
 }
 
@@ -436,6 +436,6 @@ bool ri_kafka_create_more_step(ri_kafka_request *r)
     }
     if (c->commit.waits) return false;
     RI_KAFKA_SERVE_STORED(&c->commit, &c->more.results);
-    ri_kafka_request_answer(r, &c->more);
+    ri_kafka_request_answer_kept(r, &c->more);
     return false;
 }

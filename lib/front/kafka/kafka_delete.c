@@ -102,7 +102,7 @@ bool ri_kafka_delete_step(ri_kafka_request *r)
     }
     if (d->commit.waits) return false;
     RI_KAFKA_SERVE_STORED(&d->commit, &d->answer.responses);
-    ri_kafka_request_answer(r, &d->answer);
+    ri_kafka_request_answer_kept(r, &d->answer);
     return false;
 }
 

@@ -7,18 +7,20 @@
  *                        +--- something is committed, or the time is up
  *
  * The first batch of all goes out whole, however large it is; the others keep to the limits, of the
- * request, of each partition, and of this broker's memory. A session, which would spare a client to
- * name its partitions each time, is never opened: that is said by the number 0. */
+ * request, of each partition, and of this broker's memory. A partition that is named twice is an
+ * error: else it would be read, and watched, as often as it is named. A session, which would spare a
+ * client to name its partitions each time, is never opened: that is said by the number 0. */
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/saturate.h"
 #include "codec/limits.h"
 #include "front/kafka/kafka_serve.h"
 
 typedef struct kafka_fetch_part {
     ri_watch watch;       /* of its stream, from when it was looked up to the answer */
-    ri_fetch reader;
     ri_buffer records;
+    uint64_t id;          /* of the stream, if no part before this one has it */
     int64_t offset;       /* next to be read */
     size_t max;           /* bytes that may still be read */
     ri_kafka_request *r;
@@ -29,13 +31,18 @@ typedef struct kafka_fetch {
     ri_kafka_fetch_answer answer;
     kafka_fetch_part *parts; /* of all partitions, as they are asked for */
     uint32_t nparts;
+    uint32_t *seen, mask;    /* 1 + the part of a stream, by the stream's hash; 0: none is there */
     uint32_t topic, partition; /* next to be looked up */
-    uint32_t at;             /* of the parts, the next to be read */
+    uint32_t at;             /* of the parts, the one that is read now, or is next */
+    ri_fetch reader;         /* of that one, while it is read */
     size_t bytes, max;       /* read, and that may be, of all */
+    size_t held;             /* what the buffers of all have taken */
     bool found;              /* the topic that is looked up is there: */
     ri_kafka_topic of;
     bool looked_up;          /* all are */
     bool wrong;              /* of some partition: the answer does not wait */
+    bool full;               /* the next batch found no room: nothing more is looked for */
+    bool told;               /* the log has a line of what failed */
     bool parked;             /* it waits for records */
     bool timed;              /* its time is set */
 } kafka_fetch;
@@ -46,8 +53,9 @@ static void kafka_fetch_grew(ri_watch *watch)
 {
     kafka_fetch_part *part = ri_container_of(watch, kafka_fetch_part, watch);
     RI_ASSERT(ri_kafka_request_is_begun(part->r));
-    const kafka_fetch *f = part->r->work;
-    if (!watch->stream) ri_fetch_close(&part->reader);
+    kafka_fetch *f = part->r->work;
+    RI_ASSERT(f && part >= f->parts && part < f->parts + f->nparts);
+    if (!watch->stream && part == &f->parts[f->at]) ri_fetch_close(&f->reader);
     if (f->parked) ri_kafka_request_ready(part->r);
 }
 
@@ -63,17 +71,31 @@ static ri_kafka_error kafka_fetch_diverges(const ri_kafka_fetch_request_partitio
     return RI_KAFKA_E_NONE;
 }
 
+/* Has an earlier part that stream? Else it is this one's from now on. */
+static bool kafka_fetch_is_twin(kafka_fetch *f, const ri_stream *stream)
+{
+    RI_ASSERT(f->nparts > 0 && f->nparts <= f->mask);
+    uint64_t id = ri_stream_id(stream);
+    uint32_t at = (uint32_t)ri_hash_u64(id) & f->mask;
+    for (; f->seen[at]; at = (at + 1) & f->mask)
+        if (f->parts[f->seen[at] - 1].id == id) return true;
+    f->seen[at] = f->nparts;
+    f->parts[f->nparts - 1].id = id;
+    return false;
+}
+
 /* Open it for reading, if it can be. */
 static ri_kafka_error kafka_fetch_open(ri_kafka_request *r,
                                        const ri_kafka_fetch_request_partition *in,
                                        kafka_fetch_part *part)
 {
-    const kafka_fetch *f = r->work;
+    kafka_fetch *f = r->work;
     ri_fetch_ends ends;
     bool by_id = r->head.version >= 13;
     if (!f->found) return by_id ? RI_KAFKA_E_UNKNOWN_TOPIC_ID : RI_KAFKA_E_UNKNOWN_TOPIC;
     ri_stream *stream = ri_kafka_catalog_partition(ri_kafka_serve_js(r), &f->of, in->partition);
     if (!stream) return RI_KAFKA_E_UNKNOWN_TOPIC;
+    if (kafka_fetch_is_twin(f, stream)) return RI_KAFKA_E_INVALID_REQUEST;
     ri_kafka_error error = ri_kafka_serve_epoch(in->current_leader_epoch);
     if (error != RI_KAFKA_E_NONE) return error;
     ri_fetch_ends_of(stream, &ends);
@@ -81,7 +103,6 @@ static ri_kafka_error kafka_fetch_open(ri_kafka_request *r,
         return RI_KAFKA_E_OFFSET_OUT_OF_RANGE;
     part->offset = in->fetch_offset;
     part->max = (size_t)RI_MAX(in->partition_max_bytes, 0);
-    ri_fetch_open(&part->reader, stream);
     ri_watch_begin(&part->watch, stream);
     return kafka_fetch_diverges(in, &ends, part->out);
 }
@@ -139,27 +160,50 @@ static bool kafka_fetch_look_up(ri_kafka_request *r)
 
 /* ---- Reading ---- */
 
-/* As much as goes now. True: the budget of the turn is used up, and there may be more. */
+static bool kafka_fetch_is_read(const kafka_fetch_part *part) /* to its end */
+{
+    ri_fetch_ends ends;
+    ri_fetch_ends_of(part->watch.stream, &ends);
+    return part->offset >= ends.end;
+}
+
+/* What was made room for and not used goes: the request counts what its buffers take. */
+static void kafka_fetch_count(kafka_fetch *f, kafka_fetch_part *part, size_t cap)
+{
+    if (ri_buffer_size(&part->records) == 0) ri_buffer_fini(&part->records);
+    RI_ASSERT(f->held >= cap);
+    f->held = f->held - cap + part->records.cap;
+}
+
+/* As much as goes now. True: the budget of the turn is used up, and there may be more. What finds no
+ * room, since others have taken all, is not even looked for: that would read it from the disk. */
 static bool kafka_fetch_read(ri_kafka_request *r, kafka_fetch_part *part)
 {
     kafka_fetch *f = r->work;
     ri_stream *stream = part->watch.stream;
-    size_t before = ri_buffer_size(&part->records);
+    size_t before = ri_buffer_size(&part->records), cap = part->records.cap;
+    size_t left = f->max > f->bytes ? f->max - f->bytes : 0;
+    RI_ASSERT(f->held >= f->bytes);
+    ri_budget_spend(&r->session->server->broker->router.budget, 1);
     if (!stream) f->wrong = true; /* it never was there, or it went: nothing more will come */
     if (!stream || part->out->error_code || part->out->diverging_epoch.epoch >= 0) return false;
-    size_t max = RI_MIN(part->max, f->max > f->bytes ? f->max - f->bytes : 0);
-    int rc = ri_fetch_some(&part->reader, stream, &part->offset, max, f->bytes == 0,
-                           &part->records);
+    if (f->full || (f->bytes > 0 && RI_MIN(part->max, left) == 0)) return false;
+    if (!f->reader.open) ri_fetch_open(&f->reader, stream);
+    int rc = ri_fetch_some(&f->reader, stream, &part->offset, RI_MIN(part->max, left),
+                           f->bytes == 0, &part->records);
     size_t got = ri_buffer_size(&part->records) - before;
     f->bytes += got;
+    kafka_fetch_count(f, part, cap);
+    f->full = rc == 0 && left <= part->max && !kafka_fetch_is_read(part);
     part->max -= RI_MIN(part->max, got);
     if (rc >= 0) return rc == 1;
     if (f->bytes > 0 && rc != RILL_EINVAL) return false; /* what was read goes out first */
     f->wrong = true;
     part->out->error_code = rc == RILL_EINVAL ? RI_KAFKA_E_OFFSET_OUT_OF_RANGE
                                               : RI_KAFKA_E_STORAGE;
-    if (rc != RILL_EINVAL)
+    if (rc != RILL_EINVAL && !f->told)
         ri_host_log(&r->session->server->broker->host, RILL_ERROR, "a fetch: %s", ri_err_text());
+    f->told = f->told || rc != RILL_EINVAL;
     return false;
 }
 
@@ -185,9 +229,11 @@ static bool kafka_fetch_begin(ri_kafka_request *r)
         return false;
     for (uint32_t i = 0; i < q->topics.len; i++) n += q->topics.items[i].partitions.len;
     f->parts = ri_kafka_request_alloc(r, ri_size_mul(n + 1, sizeof *f->parts));
+    while (f->mask / 2 < n) f->mask = 2 * f->mask + 1;
+    f->seen = f->parts ? ri_kafka_request_alloc(r, ((size_t)f->mask + 1) * sizeof *f->seen) : NULL;
     f->max = kafka_fetch_most(r);
-    if (f->parts) r->work = f;
-    return f->parts != NULL;
+    if (f->seen) r->work = f;
+    return f->seen != NULL;
 }
 
 /* ---- Answering ---- */
@@ -217,10 +263,12 @@ static void kafka_fetch_answer(ri_kafka_request *r)
     if (!records) return;
     for (uint32_t i = 0; i < f->nparts; i++) {
         kafka_fetch_finish(&f->parts[i], q->isolation_level);
+        ri_watch_end(&f->parts[i].watch);
         records[i] = &f->parts[i].records;
     }
+    if (r->session->end) return;
     ri_kafka_request_answer_records(r, &f->answer, records);
-    ri_kafka_fetch_drop(r);
+    if (r->stage == RI_KAFKA_DONE) ri_kafka_fetch_drop(r);
 }
 
 static bool kafka_fetch_park(ri_kafka_request *r)
@@ -266,12 +314,13 @@ bool ri_kafka_fetch_step(ri_kafka_request *r)
     }
     while (f->at < f->nparts) {
         bool more = kafka_fetch_read(r, &f->parts[f->at]);
+        if (!more) ri_fetch_close(&f->reader);
         if (!more) f->at++;
-        if (more || !ri_budget_left(budget)) return ri_kafka_request_claim(r, f->bytes);
+        if (more || !ri_budget_left(budget)) return ri_kafka_request_claim(r, f->held);
     }
     f->at = 0;
-    if (!ri_kafka_request_claim(r, f->bytes)) return false;
-    bool enough = (int64_t)f->bytes >= q->min_bytes || f->bytes >= f->max;
+    if (!ri_kafka_request_claim(r, f->held)) return false;
+    bool enough = (int64_t)f->bytes >= q->min_bytes || f->bytes >= f->max || f->full;
     if (!enough && !f->wrong && !r->late && q->max_wait_ms > 0 && q->topics.len)
         return kafka_fetch_park(r);
     kafka_fetch_answer(r);
@@ -284,8 +333,8 @@ void ri_kafka_fetch_drop(ri_kafka_request *r)
     kafka_fetch *f = r->work;
     for (uint32_t i = 0; f && i < f->nparts; i++) {
         ri_watch_end(&f->parts[i].watch);
-        ri_fetch_close(&f->parts[i].reader);
         ri_buffer_fini(&f->parts[i].records);
     }
+    if (f) ri_fetch_close(&f->reader);
     if (f) f->nparts = 0;
 }

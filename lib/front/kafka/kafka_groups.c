@@ -94,27 +94,28 @@ bool ri_kafka_groups_find_step(ri_kafka_request *r)
 {
     RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
     const ri_kafka_find_coordinator_request *q = r->body;
-    ri_kafka_find_coordinator_answer answer;
-    ri_str why;
+    ri_kafka_find_coordinator_answer *answer = ri_kafka_request_alloc(r, sizeof *answer);
+    ri_str why, host = RI_STR("");
     ri_kafka_error error = kafka_groups_coordinator(r, &why);
-    ri_str host = error ? RI_STR("") : ri_kafka_serve_host(r->session);
+    if (!answer || (!error && !ri_kafka_serve_copy(r, ri_kafka_serve_host(r->session), &host)))
+        return false;
     int32_t port = error ? -1 : ri_kafka_serve_port(r->session);
     int32_t node = error ? -1 : RI_KAFKA_NODE;
-    ri_kafka_blank(ri_kafka_find_coordinator_answer_type(), &answer);
-    answer.error_code = (int16_t)error;
-    answer.error_message = why;
-    answer.node_id = node;
-    answer.host = host;
-    answer.port = port;
-    if (!RI_KAFKA_SERVE_LIST(r, &answer.coordinators, find_coordinator_answer_coordinator,
+    ri_kafka_blank(ri_kafka_find_coordinator_answer_type(), answer);
+    answer->error_code = (int16_t)error;
+    answer->error_message = why;
+    answer->node_id = node;
+    answer->host = host;
+    answer->port = port;
+    if (!RI_KAFKA_SERVE_LIST(r, &answer->coordinators, find_coordinator_answer_coordinator,
                              q->coordinator_keys.len))
         return false;
     for (uint32_t i = 0; i < q->coordinator_keys.len; i++)
-        answer.coordinators.items[i] = (ri_kafka_find_coordinator_answer_coordinator){
+        answer->coordinators.items[i] = (ri_kafka_find_coordinator_answer_coordinator){
             .key = q->coordinator_keys.items[i], .node_id = node, .host = host, .port = port,
             .error_code = (int16_t)error, .error_message = why};
     ri_budget_spend(&r->session->server->broker->router.budget, q->coordinator_keys.len / 16);
-    ri_kafka_request_answer(r, &answer);
+    ri_kafka_request_answer_kept(r, answer);
     return false;
 }
 
@@ -198,7 +199,7 @@ bool ri_kafka_groups_describe_step(ri_kafka_request *r)
             return false;
         if (!ri_budget_spend(budget, 1)) return ri_kafka_request_claim(r, 0);
     }
-    ri_kafka_request_answer(r, &d->answer);
+    ri_kafka_request_answer_kept(r, &d->answer);
     return false;
 }
 
@@ -264,7 +265,7 @@ bool ri_kafka_groups_list_step(ri_kafka_request *r)
         if (rc != 1 || !ri_budget_spend(budget, 1)) return ri_kafka_request_claim(r, 0);
     }
     ri_kafka_groups_list_drop(r);
-    ri_kafka_request_answer(r, &l->answer);
+    ri_kafka_request_answer_kept(r, &l->answer);
     return false;
 }
 
@@ -339,7 +340,7 @@ bool ri_kafka_groups_delete_step(ri_kafka_request *r)
         else kafka_groups_deleted(&one->request.call);
         if (!ri_budget_spend(budget, 1)) return ri_kafka_request_claim(r, 0);
     }
-    if (d->waiting == 0) ri_kafka_request_answer(r, &d->answer);
+    if (d->waiting == 0) ri_kafka_request_answer_kept(r, &d->answer);
     return false;
 }
 

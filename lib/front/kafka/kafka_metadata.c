@@ -160,9 +160,9 @@ static void kafka_metadata_answer(ri_kafka_request *r)
     if (q->include_cluster_auth_ops) answer->cluster_auth_ops = KAFKA_METADATA_CLUSTER_OPS;
     if (!RI_KAFKA_SERVE_LIST(r, &answer->brokers, metadata_answer_broker, 1)) return;
     answer->brokers.items[0] = (ri_kafka_metadata_answer_broker){
-        .node_id = RI_KAFKA_NODE, .host = ri_kafka_serve_host(r->session),
-        .port = ri_kafka_serve_port(r->session)};
-    ri_kafka_request_answer(r, answer);
+        .node_id = RI_KAFKA_NODE, .port = ri_kafka_serve_port(r->session)};
+    if (ri_kafka_serve_copy(r, ri_kafka_serve_host(r->session), &answer->brokers.items[0].host))
+        ri_kafka_request_answer_kept(r, answer);
 }
 
 bool ri_kafka_metadata_step(ri_kafka_request *r)

@@ -251,6 +251,6 @@ bool ri_kafka_modern_describe_step(ri_kafka_request *r)
         if (!kafka_modern_describe_one(r, groups, q->group_ids.items[i], out)) return false;
         if (!ri_budget_spend(budget, 1)) return ri_kafka_request_claim(r, 0);
     }
-    ri_kafka_request_answer(r, &d->answer);
+    ri_kafka_request_answer_kept(r, &d->answer);
     return false;
 }

@@ -193,7 +193,7 @@ bool ri_kafka_offsets_list_step(ri_kafka_request *r)
         if (o->partition < in->partitions.len) kafka_offsets_list_one(r, in, out);
         if (kafka_offsets_next(r, in->partitions.len)) return ri_kafka_request_claim(r, 0);
     }
-    ri_kafka_request_answer(r, &o->answer.list);
+    ri_kafka_request_answer_kept(r, &o->answer.list);
     return false;
 }
 
@@ -246,7 +246,7 @@ bool ri_kafka_offsets_epoch_step(ri_kafka_request *r)
         }
         if (kafka_offsets_next(r, in->partitions.len)) return ri_kafka_request_claim(r, 0);
     }
-    ri_kafka_request_answer(r, &o->answer.epoch);
+    ri_kafka_request_answer_kept(r, &o->answer.epoch);
     return false;
 }
 
@@ -356,7 +356,7 @@ bool ri_kafka_offsets_delete_step(ri_kafka_request *r)
         o->changed = false;
         ri_kafka_serve_commit(r, &o->commit, NULL);
     }
-    if (!o->commit.waits) ri_kafka_request_answer(r, &o->answer.records);
+    if (!o->commit.waits) ri_kafka_request_answer_kept(r, &o->answer.records);
     return false;
 }
 

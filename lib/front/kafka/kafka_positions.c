@@ -247,7 +247,7 @@ static void kafka_positions_answer(ri_kafka_request *r)
             answer->topics.items[i].partitions.len = group->topics.items[i].partitions.len;
         }
     }
-    ri_kafka_request_answer(r, answer);
+    ri_kafka_request_answer_kept(r, answer);
 }
 
 /* Of the group that is read. 1: the turn is over. */

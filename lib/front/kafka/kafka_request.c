@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
+#include "codec/kafka/kafka_table.h"
+#include "codec/limits.h"
 #include "front/broker/durable.h"
 #include "front/kafka/kafka_session.h"
+
+enum {
+    KAFKA_REQUEST_UNCLAIMED = 64 * 1024, /* bytes that it may take before it claims them */
+    KAFKA_REQUEST_LARGE = 64 * 1024,     /* an answer of more is written outside the gate */
+};
 
 static ri_kafka_server *kafka_request_server(const ri_kafka_request *r)
 {
@@ -25,7 +33,9 @@ static int kafka_request_decode(ri_kafka_request *r)
         return ri_err(RILL_ENOTSUP, "%s v%d is not served", r->head.api->word, r->head.version);
     const ri_kafka_type *type = r->head.api->request();
     if (!(r->body = ri_kafka_items(type, &r->arena, 1))) return RILL_ENOMEM;
-    return ri_kafka_frame_read(r->head.api, type, r->head.version, &rest, &r->arena, r->body);
+    rc = ri_kafka_frame_read(r->head.api, type, r->head.version, &rest, &r->arena, r->body);
+    r->decoded = r->arena.bytes;
+    return rc;
 }
 
 int ri_kafka_request_keep(ri_kafka_request *r)
@@ -74,19 +84,50 @@ int ri_kafka_request_read(ri_kafka_session *s, ri_str frame, ri_kafka_request **
 
 /* ---- Its memory ---- */
 
+/* May it take so many bytes more? False: the session ends. */
+static bool kafka_request_may_take(ri_kafka_request *r, uint64_t size)
+{
+    ri_kafka_session *s = r->session;
+    uint64_t taken = r->arena.bytes - r->decoded;
+    RI_ASSERT(r->arena.bytes >= r->decoded);
+    if (size > RI_LIMIT_KAFKA_ANSWER || taken > RI_LIMIT_KAFKA_ANSWER - size) {
+        ri_host_log(&s->server->broker->host, RILL_ERROR, "%s - cid:%llu - %s v%d: an answer that "
+                    "takes more than %d bytes of memory: ask for less at a time", s->peer,
+                    (unsigned long long)s->cid, r->head.api->word, r->head.version,
+                    RI_LIMIT_KAFKA_ANSWER);
+        ri_kafka_session_end(s, RI_KAFKA_END_REFUSED);
+        return false;
+    }
+    uint64_t bytes = sizeof *r + r->arena.bytes + r->beside + size;
+    if (bytes < r->claimed + KAFKA_REQUEST_UNCLAIMED) return true;
+    return ri_kafka_request_claim(r, r->beside + size);
+}
+
+/* What was taken, or NULL, which ends the session. */
+static void *kafka_request_taken(ri_kafka_request *r, void *p)
+{
+    if (!p) ri_kafka_session_end(r->session, RI_KAFKA_END_MEMORY);
+    return p;
+}
+
 void *ri_kafka_request_alloc(ri_kafka_request *r, size_t size)
 {
-    void *p = ri_arena_alloc(&r->arena, size);
+    if (!kafka_request_may_take(r, size)) return NULL;
+    void *p = kafka_request_taken(r, ri_arena_alloc(&r->arena, size));
     if (p) memset(p, 0, size);
-    else ri_kafka_session_end(r->session, RI_KAFKA_END_MEMORY);
     return p;
 }
 
 void *ri_kafka_request_items(ri_kafka_request *r, const ri_kafka_type *type, size_t n)
 {
-    void *items = ri_kafka_items(type, &r->arena, n);
-    if (!items) ri_kafka_session_end(r->session, RI_KAFKA_END_MEMORY);
-    return items;
+    if (!kafka_request_may_take(r, ri_size_mul(n, type->size))) return NULL;
+    return kafka_request_taken(r, ri_kafka_items(type, &r->arena, n));
+}
+
+char *ri_kafka_request_copy(ri_kafka_request *r, ri_str bytes)
+{
+    if (!kafka_request_may_take(r, bytes.len)) return NULL;
+    return kafka_request_taken(r, ri_arena_copy(&r->arena, bytes.ptr, bytes.len));
 }
 
 bool ri_kafka_request_claim(ri_kafka_request *r, uint64_t more)
@@ -96,6 +137,7 @@ bool ri_kafka_request_claim(ri_kafka_request *r, uint64_t more)
     ri_ledger *work = &s->server->broker->router.work;
     uint64_t bytes = sizeof *r + r->arena.bytes + more;
     if (s->end) return false;
+    r->beside = more;
     if (bytes > r->claimed && !ri_claim_grow(work, &s->claim, bytes - r->claimed)) {
         ri_kafka_session_end(s, RI_KAFKA_END_MEMORY);
         return false;
@@ -166,21 +208,18 @@ void ri_kafka_request_silent(ri_kafka_request *r)
     kafka_request_done(r);
 }
 
-void ri_kafka_request_answer_records(ri_kafka_request *r, const void *answer,
-                                     ri_buffer *const *records)
+/* The answer as a frame: a code. A version that is not known is answered as the first one. */
+static int kafka_request_frame(ri_kafka_request *r, const void *answer)
 {
-    RI_ASSERT(!records || !r->kind->together);
+    RI_ASSERT(r->answer.len == 0 && answer);
     const ri_kafka_head *head = &r->head;
-    /* One that waits for others before it outlives the step's buffers. */
-    if (r->session->requests.next != &r->link) records = NULL;
-    RI_ASSERT(ri_kafka_request_is_begun(r) && r->answer.len == 0);
-    /* A version that is not known is answered as the first one. */
-    int16_t version = r->body ? head->version : 0;
-    ri_kafka_writer writer = {.out = &r->answer, .splices = records ? &r->splices : NULL};
-    int rc = ri_kafka_frame_answer(&writer, head->api, version, head->correlation_id, answer);
-    r->records = records;
-    ri_budget_spend(&kafka_request_server(r)->broker->router.budget,
-                    ri_budget_bytes(r->answer.len));
+    ri_kafka_writer writer = {.out = &r->answer, .splices = r->records ? &r->splices : NULL};
+    return ri_kafka_frame_answer(&writer, head->api, r->body ? head->version : 0,
+                                 head->correlation_id, answer);
+}
+
+static void kafka_request_answered(ri_kafka_request *r, int rc)
+{
     if (rc < 0) ri_kafka_session_refuse(r->session, "an answer that cannot be written");
     r->silent = rc < 0;
     kafka_request_done(r);
@@ -189,14 +228,56 @@ void ri_kafka_request_answer_records(ri_kafka_request *r, const void *answer,
 
 void ri_kafka_request_answer(ri_kafka_request *r, const void *answer)
 {
-    ri_kafka_request_answer_records(r, answer, NULL);
+    RI_ASSERT(ri_kafka_request_is_begun(r));
+    int rc = kafka_request_frame(r, answer);
+    ri_budget_spend(&kafka_request_server(r)->broker->router.budget,
+                    ri_budget_bytes(r->answer.len));
+    kafka_request_answered(r, rc);
+}
+
+/* ---- A large answer ---- */
+
+void ri_kafka_request_answer_kept(ri_kafka_request *r, const void *answer)
+{
+    RI_ASSERT(ri_kafka_request_is_begun(r) && answer && !r->kept);
+    ri_kafka_server *server = kafka_request_server(r);
+    if (r->arena.bytes - r->decoded < KAFKA_REQUEST_LARGE) {
+        ri_kafka_request_answer(r, answer);
+        return;
+    }
+    r->stage = RI_KAFKA_WRITTEN;
+    r->kept = answer;
+    ri_list_remove(&r->busy_link);
+    ri_list_push(&server->written_apart, &r->busy_link);
+    server->broker->output_waits |= server->door.bit;
+}
+
+void ri_kafka_request_answer_records(ri_kafka_request *r, const void *answer,
+                                     ri_buffer *const *records)
+{
+    /* It is the first of its session's: its records go out at once. */
+    RI_ASSERT(!r->kind->together && r->session->requests.next == &r->link && records);
+    r->records = records;
+    ri_kafka_request_answer_kept(r, answer);
+}
+
+void ri_kafka_request_write(ri_kafka_request *r)
+{
+    RI_ASSERT(r->stage == RI_KAFKA_WRITTEN && r->kept);
+    ri_kafka_server *server = kafka_request_server(r);
+    int rc = kafka_request_frame(r, r->kept);
+    ri_kafka_server_enter(server);
+    r->stage = RI_KAFKA_BEGUN;
+    kafka_request_answered(r, rc);
+    if (r->kind->drop) r->kind->drop(r);
+    ri_kafka_server_leave(server);
 }
 
 void ri_kafka_request_drop(ri_kafka_request *r)
 {
     RI_ASSERT(r);
     ri_kafka_server *server = kafka_request_server(r);
-    if (r->stage == RI_KAFKA_BEGUN) {
+    if (r->stage == RI_KAFKA_BEGUN || r->stage == RI_KAFKA_WRITTEN) {
         if (r->kind->drop) r->kind->drop(r);
         r->session->napart -= !r->kind->together;
     }

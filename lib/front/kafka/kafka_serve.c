@@ -80,8 +80,7 @@ bool ri_kafka_serve_copy(ri_kafka_request *r, ri_str s, ri_str *out)
     RI_ASSERT(r);
     *out = s;
     if (!s.ptr) return true;
-    out->ptr = ri_arena_copy(&r->arena, s.ptr, s.len);
-    if (!out->ptr) ri_kafka_session_end(r->session, RI_KAFKA_END_MEMORY);
+    out->ptr = ri_kafka_request_copy(r, s);
     return out->ptr != NULL;
 }
 

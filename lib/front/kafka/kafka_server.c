@@ -13,6 +13,7 @@
 
 enum {
     KAFKA_SERVER_LDM_STEP_MS = 1000,           /* the longest between two closes of a lame duck */
+    KAFKA_SERVER_WRITTEN = 1024 * 1024,        /* bytes of large answers in a turn of the loop */
     KAFKA_SERVER_SHARE_MIN = RI_BUDGET_TURN / 8, /* units of a connection's input in a turn */
 };
 
@@ -209,6 +210,22 @@ static void kafka_server_step(ri_kafka_server *server)
     ri_list_splice(&server->busy, &row);
 }
 
+/* Large answers become frames, as many as are KAFKA_SERVER_WRITTEN bytes, and at least one. Outside
+ * the gate: the session of each is there still, since only this thread drops it. */
+static void kafka_server_write_answers(ri_kafka_server *server)
+{
+    ri_list *item;
+    for (uint64_t bytes = 0; bytes < KAFKA_SERVER_WRITTEN;) {
+        ri_kafka_server_enter(server);
+        item = ri_list_pop(&server->written_apart);
+        ri_kafka_server_leave(server);
+        if (!item) return;
+        ri_kafka_request *r = ri_container_of(item, ri_kafka_request, busy_link);
+        bytes += r->arena.bytes;
+        ri_kafka_request_write(r);
+    }
+}
+
 /* The streams' turn is one of this loop's. Inside the gate, which it leaves and enters again. */
 static void kafka_server_drive(ri_kafka_server *server)
 {
@@ -341,6 +358,7 @@ static void kafka_server_on_turn(void *arg)
     ri_list spent;
     ri_list_init(&spent);
     kafka_server_read_on(server);
+    if (server->large) kafka_server_write_answers(server);
     server->inputs_last = server->inputs;
     server->inputs = 0;
     ri_kafka_server_enter(server);
@@ -352,7 +370,9 @@ static void kafka_server_on_turn(void *arg)
     if (ri_unlikely(!ri_list_empty(&server->ending))) kafka_server_note_ends(server);
     kafka_server_collect(server);
     ri_list_splice(&spent, &server->spent);
-    bool more = !ri_list_empty(&server->busy) || !ri_list_empty(&server->ready) || server->stored;
+    server->large = !ri_list_empty(&server->written_apart);
+    bool more = !ri_list_empty(&server->busy) || !ri_list_empty(&server->ready) || server->large ||
+                server->stored;
     ri_kafka_server_leave(server);
     kafka_server_free_spent(server, &spent);
     if (!ri_list_empty(&server->work) && kafka_server_write(server)) more = true;
@@ -406,8 +426,8 @@ int ri_kafka_server_make(ri_kafka_server **out, ri_broker *broker)
     server->driver.ops = &driver;
     server->broker = broker;
     ri_list *lists[] = {&server->new_places, &server->places, &server->sessions, &server->touched,
-                        &server->ending, &server->busy, &server->ready, &server->spent,
-                        &server->work, &server->dead};
+                        &server->ending, &server->busy, &server->ready, &server->written_apart,
+                        &server->spent, &server->work, &server->dead};
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
     ri_outq_pool_init(&server->pool, host, &broker->router.memory);
     ri_park_init(&server->written);

@@ -52,6 +52,7 @@ struct ri_kafka_server {
     ri_list ending;             /* sessions that were ended, until their requests are dropped */
     ri_list busy;               /* requests that can go on */
     ri_list ready;              /* sessions that may begin what they have read */
+    ri_list written_apart;      /* requests whose answers become frames outside the gate */
     ri_list spent;              /* requests that are done, to be freed */
     ri_list work;               /* L: sessions to be written or settled in this turn */
     ri_list dead;               /* L: to be freed at the end of the turn */
@@ -60,6 +61,7 @@ struct ri_kafka_server {
     uint32_t inputs, inputs_last; /* L: shares of input in this turn of the loop, in the last */
     uint32_t nsessions;         /* connections that are open */
     uint64_t conns_total, slow_conns;
+    bool large;                 /* L: something was written_apart at the end of the last turn */
     bool stored;                /* something was appended that this loop may commit itself */
     ri_park written;            /* signalled when output was written and a flush waits */
     uint32_t flushing;          /* calls of flush that wait */

@@ -59,7 +59,7 @@ static void kafka_session_drop_requests(ri_kafka_session *s)
         item = s->requests.next;
         ri_kafka_request *r = KAFKA_SESSION_REQUEST(item);
         ri_kafka_request_drop(r);
-        ri_kafka_request_free(r);
+        ri_list_push(&s->server->spent, item); /* its memory may be much: it goes outside the gate */
     }
     s->nrequests = 0;
 }
@@ -164,9 +164,11 @@ static bool kafka_session_put_records(ri_kafka_session *s, ri_buffer *records)
 }
 
 /* The answer of a request, with what belongs between its bytes. */
-static bool kafka_session_put_answer(ri_kafka_session *s, const ri_kafka_request *r)
+static bool kafka_session_put_answer(ri_kafka_session *s, ri_kafka_request *r)
 {
     ri_str frame = ri_buffer_str(&r->answer);
+    RI_ASSERT(frame.len > 0);
+    if (!r->records) return kafka_session_put_records(s, &r->answer);
     const ri_kafka_splice *splices = (const ri_kafka_splice *)(const void *)r->splices.ptr;
     size_t at = 0, n = r->records ? r->splices.len / sizeof *splices : 0;
     ri_buffer *const *records = r->records;
@@ -181,7 +183,7 @@ static bool kafka_session_put_answer(ri_kafka_session *s, const ri_kafka_request
     return kafka_session_put_bytes(s, ri_str_from(frame, at));
 }
 
-static void kafka_session_put(ri_kafka_session *s, const ri_kafka_request *r)
+static void kafka_session_put(ri_kafka_session *s, ri_kafka_request *r)
 {
     ri_broker *broker = s->server->broker;
     if (r->answer.len == 0 || s->end) return;

@@ -2,8 +2,9 @@
 /* One Kafka client behind a socket, and its requests.
  *
  *     bytes --> READ ---------> BEGUN -----------------------> DONE ------> its answer is queued
- *               decoded         waits for a commit, for        when all before it are
- *                               records, for its turn, a time
+ *               decoded         waits for a commit, for   |    ^     when all before it are
+ *                               records, for its turn,    v    |
+ *                               a time                    WRITTEN, if its answer is large
  *
  * Answers leave in the order of their requests. Kafka does one request of a connection after the
  * other; so does this, but for Produce: those that follow each other are begun together, and one
@@ -39,11 +40,16 @@ typedef struct ri_kafka_served {
     void (*drop)(ri_kafka_request *r);
 } ri_kafka_served;
 
-typedef enum ri_kafka_stage { RI_KAFKA_READ, RI_KAFKA_BEGUN, RI_KAFKA_DONE } ri_kafka_stage;
+typedef enum ri_kafka_stage {
+    RI_KAFKA_READ,
+    RI_KAFKA_BEGUN,
+    RI_KAFKA_WRITTEN, /* its large answer becomes a frame outside the gate */
+    RI_KAFKA_DONE,
+} ri_kafka_stage;
 
 struct ri_kafka_request {
     ri_list link;            /* session->requests, as they came; then server->spent */
-    ri_list busy_link;       /* server->busy, while it can go on */
+    ri_list busy_link;       /* server->busy, while it can go on; then server->written_apart */
     ri_kafka_session *session;
     const ri_kafka_served *kind;
     ri_kafka_head head;
@@ -59,7 +65,10 @@ struct ri_kafka_request {
     ri_buffer answer;        /* the frame, once it is done */
     ri_buffer splices;       /* ri_kafka_splice: what belongs between its bytes, which is ... */
     ri_buffer *const *records; /* ... all of these buffers, one after the other; the step's */
+    const void *kept;        /* the answer, in the arena, while it is written */
     uint64_t claimed;        /* bytes of session->claim */
+    uint64_t beside;         /* of these, what is not the arena's */
+    uint64_t decoded;        /* bytes of the arena when the answer was begun */
 };
 
 typedef enum ri_kafka_end {
@@ -131,11 +140,6 @@ void ri_kafka_session_emit(ri_kafka_session *s);
 /* The answer, a struct of the API's type, becomes a frame, which leaves in its turn. A step that
  * has answered returns false. */
 void ri_kafka_request_answer(ri_kafka_request *r, const void *answer);
-/* The same of a kind that is not begun together with others: RECORDS that are not empty are all
- * that is in these buffers, in their order. Large ones go out with their memory, without a copy,
- * and are empty then. */
-void ri_kafka_request_answer_records(ri_kafka_request *r, const void *answer,
-                                     ri_buffer *const *records);
 /* It is done, and not answered. */
 void ri_kafka_request_silent(ri_kafka_request *r);
 /* It can go on: its step is called in the loop's next turn. */
@@ -143,10 +147,20 @@ void ri_kafka_request_ready(ri_kafka_request *r);
 /* On the loop's thread: it can go on at that time, at the latest; `late` says that it is over.
  * RILL_ENOMEM. */
 int ri_kafka_request_until(ri_kafka_request *r, int64_t due_ns);
-/* Memory of the request, zeroed; and structs of a type, blank. NULL: the session ends for want of
- * memory, and the step returns false. */
+/* The same of an answer that lies in the request's memory, with all that it names but what never
+ * goes: if it is large it becomes a frame on the loop's thread, outside the gate. */
+void ri_kafka_request_answer_kept(ri_kafka_request *r, const void *answer);
+/* The same of a kind that is not begun together with others: RECORDS that are not empty are all
+ * that is in these buffers, in their order, which stay until it is dropped. Large ones go out with
+ * their memory, without a copy, and are empty then. */
+void ri_kafka_request_answer_records(ri_kafka_request *r, const void *answer,
+                                     ri_buffer *const *records);
+/* Memory of the request, zeroed; structs of a type, blank; and bytes. NULL: the session ends, for
+ * want of memory or since the answer would be larger than RI_LIMIT_KAFKA_ANSWER, and the step
+ * returns false. */
 void *ri_kafka_request_alloc(ri_kafka_request *r, size_t size);
 void *ri_kafka_request_items(ri_kafka_request *r, const ri_kafka_type *type, size_t n);
+char *ri_kafka_request_copy(ri_kafka_request *r, ri_str bytes);
 /* What its arena and its buffers have grown to counts as the broker's work; `more` bytes beside the
  * arena's. False: there is no room, and the session ends. */
 bool ri_kafka_request_claim(ri_kafka_request *r, uint64_t more);
@@ -163,6 +177,8 @@ int ri_kafka_request_read(ri_kafka_session *s, ri_str frame, ri_kafka_request **
 int ri_kafka_request_keep(ri_kafka_request *r);
 void ri_kafka_request_begin(ri_kafka_request *r);
 void ri_kafka_request_go_on(ri_kafka_request *r); /* its step, once */
+/* Outside the gate: its answer becomes a frame, and it is done. */
+void ri_kafka_request_write(ri_kafka_request *r);
 void ri_kafka_request_drop(ri_kafka_request *r);  /* nothing refers to it any more but its lists */
 void ri_kafka_request_free(ri_kafka_request *r);  /* it was dropped, or is done */
 

@@ -308,7 +308,7 @@ bool ri_kafka_settings_step(ri_kafka_request *r)
         if (!ri_budget_left(&r->session->server->broker->router.budget))
             return ri_kafka_request_claim(r, 0);
     }
-    ri_kafka_request_answer(r, &d->answer);
+    ri_kafka_request_answer_kept(r, &d->answer);
     return false;
 }
 
@@ -367,6 +367,6 @@ bool ri_kafka_settings_list_step(ri_kafka_request *r)
             return false;
         if (!ri_budget_left(budget)) return ri_kafka_request_claim(r, 0);
     }
-    ri_kafka_request_answer(r, &l->answer);
+    ri_kafka_request_answer_kept(r, &l->answer);
     return false;
 }
