@@ -101,10 +101,11 @@ enum {
     RI_LIMIT_KAFKA_WAIT_MS = 300 * 1000,         /* how long a fetch waits at most */
     RI_LIMIT_KAFKA_PARTITIONS = 10000,           /* of a topic */
     RI_LIMIT_KAFKA_SETTINGS = 64,                /* of a topic, in a request */
+    RI_LIMIT_KAFKA_WORDS = 512,                  /* of a setting that is a list */
     RI_LIMIT_KAFKA_LISTS = 32 * 1024 * 1024,     /* of memory that the lists of a request may take:
                                                   * an empty text is one byte there, and 16 here */
-    RI_LIMIT_KAFKA_ANSWER = 32 * 1024 * 1024,    /* of memory that a request's answer may take, beside
-                                                  * the records in it */
+    RI_LIMIT_KAFKA_ANSWER = 32 * 1024 * 1024,    /* of memory that an answer may take, beside the
+                                                  * records in it */
     RI_LIMIT_KAFKA_BATCH = 1048576 + 12,         /* bytes of a batch: max.message.bytes */
     RI_LIMIT_KAFKA_BATCH_MAX = 100 * 1024 * 1024, /* the most that the former may be set to */
     RI_LIMIT_KAFKA_UNPACKED = 8 * 1024 * 1024,   /* what the records of a batch may unpack to */

@@ -405,11 +405,56 @@ START_TEST(test_nobody)
 }
 END_TEST
 
+/* ---- Long ones ---- */
+
+/* A list has no more words than are compared within a turn, and no value more bytes than the
+ * oldest version can tell. */
+START_TEST(test_long_values)
+{
+    enum { WORDS = RI_LIMIT_KAFKA_WORDS, LONGEST = INT16_MAX };
+    const char *name = "leader.replication.throttled.replicas";
+    static char list[7 * (WORDS + 1)], text[LONGEST + 1];
+    kclient_created(&c, "t", 1);
+    for (int i = 0; i < WORDS; i++) sprintf(list + 7 * (size_t)i, "%06d,", i);
+    list[7 * WORDS - 1] = 0;
+    ck_assert_int_eq(changed("t", name, APPEND, list), 0);
+    is("t", name, list, RI_KAFKA_CONFIG_TOPIC);
+    ck_assert_int_eq(changed("t", name, APPEND, "one.more"), RI_KAFKA_E_INVALID_CONFIG);
+    list[7 * WORDS - 1] = ',';
+    strcpy(list + 7 * WORDS, "x");
+    ck_assert_int_eq(changed("t", name, SUBTRACT, list), RI_KAFKA_E_INVALID_CONFIG);
+    memset(text, 'a', LONGEST);
+    ck_assert_int_eq(changed("t", name, SET, text), 0);
+    is("t", name, text, RI_KAFKA_CONFIG_TOPIC);
+    ck_assert_int_eq(changed("t", name, APPEND, "b"), RI_KAFKA_E_INVALID_CONFIG);
+    is("t", name, text, RI_KAFKA_CONFIG_TOPIC);
+}
+END_TEST
+
+/* Streams have no dots in their names, and so another order. */
+START_TEST(test_pages_with_dots)
+{
+    const char *topics[] = {"a_a", "a.b", "a_c"};
+    KCLIENT_BLANK(describe_topic_partitions_request, q);
+    q.response_partition_limit = 1;
+    for (size_t i = 0; i < RI_LEN(topics); i++) kclient_created(&c, topics[i], 1);
+    for (size_t i = 0; i < RI_LEN(topics); i++) {
+        ri_kafka_describe_topic_partitions_answer *a =
+            kclient_ask(&c, RI_KAFKA_DESCRIBE_TOPIC_PARTITIONS, 0, &q);
+        ck_assert_uint_eq(a->topics.len, 1);
+        ck_assert_span(a->topics.items[0].name, topics[i]);
+        q.cursor = a->next_cursor;
+        ck_assert_int_eq(q.cursor != NULL, i + 1 < RI_LEN(topics));
+    }
+}
+END_TEST
+
 int main(void)
 {
     const suite_row rows[] = {SUITE_WITH(setup, stop, test_described, test_of_the_broker,
                                          test_incremental, test_refused, test_replaced,
                                          test_of_another_door, test_pages, test_directories,
-                                         test_leaders, test_nobody)};
+                                         test_leaders, test_nobody, test_long_values,
+                                         test_pages_with_dots)};
     return suite_run("kafka_admin", rows, RI_LEN(rows), CK_FORK_GETENV);
 }

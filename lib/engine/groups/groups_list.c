@@ -111,12 +111,16 @@ bool ri_groups_next_part(ri_groups *groups, const ri_group_modern_member *member
 {
     RI_CHECK(groups, RI_GROUPS_MAGIC);
     const ri_modern_part *part;
+    const void *gone = NULL; /* the topic that was looked for in vain, among all that there are */
     while ((part = list_part(member->of, target, out->at)) != NULL) {
         out->at++;
         ri_groups_spend(groups, 1);
+        if (part->topic == gone) continue;
         if (!groups->topics ||
-            !groups->topics->by_id(groups->topics_arg, part->topic->id, &out->topic))
+            !groups->topics->by_id(groups->topics_arg, part->topic->id, &out->topic)) {
+            gone = part->topic;
             continue;
+        }
         out->partition = part->partition;
         return true;
     }

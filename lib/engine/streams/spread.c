@@ -73,6 +73,7 @@ static bool spread_one(ri_stream *stream, spread *s)
     ri_record record;
     int rc = ri_stream_search_some(stream, &s->search, &record);
     if (rc == 1) return true;
+    if (rc < 0) stream->js->router->dropped_msgs += s->last - s->search.from + 1;
     if (rc < 0 || record.seq > s->last) return false;
     ri_message m = {.subject = record.subject, .headers = record.headers, .data = record.data};
     ri_router_publish(&stream->party, &(ri_publish){.m = &m, .route = record.subject,

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "codec/limits.h"
 #include "front/kafka/kafka_serve.h"
 
 /* Where a request is among the topics that it names, or among all. */
@@ -17,14 +18,14 @@ typedef struct kafka_admin {
         ri_kafka_alter_partition_reassignments_answer moved;
     } answer;
     uint32_t next;           /* of those that are named */
-    ri_str after;            /* of all: the stream of the last one */
+    ri_str after, from;      /* of all: the stream of the last one, and of the cursor's topic */
     size_t cap;              /* of the topics in the answer */
     int32_t left;            /* partitions that may still be listed */
     ri_str *names;           /* DescribeTopicPartitions: in their order, each once */
     uint32_t nnames;
 } kafka_admin;
 
-enum { KAFKA_ADMIN_TOPIC_OPS = 3576, KAFKA_ADMIN_UNITS = 5 };
+enum { KAFKA_ADMIN_UNITS = 5 }; /* of the turn, for a topic beside its partitions */
 
 static kafka_admin *kafka_admin_begin(ri_kafka_request *r)
 {
@@ -33,9 +34,21 @@ static kafka_admin *kafka_admin_begin(ri_kafka_request *r)
     return r->work;
 }
 
-static bool kafka_admin_budget_left(const ri_kafka_request *r, uint64_t units)
+/* False: the turn is over. */
+static bool kafka_admin_spend(const ri_kafka_request *r, uint64_t units)
 {
     return ri_budget_spend(&r->session->server->broker->router.budget, units);
+}
+
+/* A topic has no more partitions than that: whoever names more names some of them again and again.
+ * False: the session ends. */
+static bool kafka_admin_may_name(ri_kafka_request *r, ri_str topic, uint32_t partitions)
+{
+    if (partitions <= RI_LIMIT_KAFKA_PARTITIONS) return true;
+    ri_err(RILL_ETOOBIG, "%u partitions of topic %.*s are named: a topic has no more than %d",
+           partitions, RI_ARG(topic), RI_LIMIT_KAFKA_PARTITIONS);
+    ri_kafka_request_refuse(r);
+    return false;
 }
 
 /* The next of all topics; its name is the request's. False: there is none, or the session ends. */
@@ -46,6 +59,11 @@ static bool kafka_admin_walk(ri_kafka_request *r, ri_kafka_topic *topic, ri_str 
     return ri_kafka_catalog_next(ri_kafka_serve_js(r), a->after, topic) &&
            ri_kafka_serve_copy(r, topic->name, name) &&
            ri_kafka_serve_copy(r, ri_stream_conf_of(topic->stream)->name, &a->after);
+}
+
+static int32_t kafka_admin_count(const ri_kafka_request *r, const ri_kafka_topic *topic)
+{
+    return ri_kafka_catalog_count(r->session->server->catalog, ri_kafka_serve_js(r), topic);
 }
 
 static size_t kafka_admin_streams(const ri_kafka_request *r)
@@ -73,12 +91,12 @@ static void kafka_admin_size(ri_kafka_request *r, const ri_kafka_topic *topic, i
 static bool kafka_admin_all_sizes(ri_kafka_request *r, const ri_kafka_topic *topic,
                                   ri_kafka_describe_log_dirs_answer_topic *out)
 {
-    int32_t n = ri_kafka_catalog_partitions(ri_kafka_serve_js(r), topic);
+    int32_t n = kafka_admin_count(r, topic);
     if (!RI_KAFKA_SERVE_LIST(r, &out->partitions, describe_log_dirs_answer_partition, n))
         return false;
     out->partitions.len = 0;
     for (int32_t i = 0; i < n; i++) kafka_admin_size(r, topic, i, out);
-    kafka_admin_budget_left(r, KAFKA_ADMIN_UNITS + (uint64_t)n);
+    kafka_admin_spend(r, KAFKA_ADMIN_UNITS + 2 * (uint64_t)n);
     return true;
 }
 
@@ -91,11 +109,12 @@ static bool kafka_admin_some_sizes(ri_kafka_request *r,
     bool there = ri_kafka_catalog_find(ri_kafka_serve_js(r), in->topic, &topic);
     uint32_t n = there ? in->partitions.len : 0;
     out->name = in->topic;
-    if (!RI_KAFKA_SERVE_LIST(r, &out->partitions, describe_log_dirs_answer_partition, n))
+    if (!kafka_admin_may_name(r, in->topic, in->partitions.len) ||
+        !RI_KAFKA_SERVE_LIST(r, &out->partitions, describe_log_dirs_answer_partition, n))
         return false;
     out->partitions.len = 0;
     for (uint32_t i = 0; i < n; i++) kafka_admin_size(r, &topic, in->partitions.items[i], out);
-    kafka_admin_budget_left(r, KAFKA_ADMIN_UNITS + n);
+    kafka_admin_spend(r, KAFKA_ADMIN_UNITS + 2 * (uint64_t)n);
     return true;
 }
 
@@ -140,7 +159,7 @@ bool ri_kafka_admin_dirs_step(ri_kafka_request *r)
     if (!r->work && !kafka_admin_dirs_begin(r)) return false;
     kafka_admin *a = r->work;
     while (kafka_admin_dirs_next(r))
-        if (!kafka_admin_budget_left(r, 1)) return ri_kafka_request_claim(r, 0);
+        if (!kafka_admin_spend(r, 1)) return ri_kafka_request_claim(r, 0);
     if (!r->session->end) ri_kafka_request_answer_kept(r, &a->answer.dirs);
     return false;
 }
@@ -152,6 +171,21 @@ enum { KAFKA_ADMIN_PAGE = 2000 }; /* partitions of an answer: max.request.partit
 static int kafka_admin_by_name(const void *a, const void *b)
 {
     return ri_str_cmp(*(const ri_str *)a, *(const ri_str *)b);
+}
+
+/* All topics come by the names of their streams, whose order is another than that of topics with
+ * dots. False: the session ends. */
+static bool kafka_admin_find_place(ri_kafka_request *r)
+{
+    const ri_kafka_describe_topic_partitions_request *q = r->body;
+    kafka_admin *a = r->work;
+    ri_buffer name;
+    if (!q->cursor || !ri_kafka_catalog_name_ok(q->cursor->topic_name)) return true;
+    ri_buffer_init(&name, r->arena.host);
+    ri_kafka_catalog_put_stream(q->cursor->topic_name, 0, &name);
+    bool room = ri_kafka_serve_copy(r, ri_buffer_str(&name), &a->from);
+    ri_buffer_fini(&name);
+    return room;
 }
 
 static bool kafka_admin_topics_begin(ri_kafka_request *r)
@@ -170,12 +204,12 @@ static bool kafka_admin_topics_begin(ri_kafka_request *r)
     int32_t left = q->response_partition_limit;
     a->left = left < 1 || left > KAFKA_ADMIN_PAGE ? KAFKA_ADMIN_PAGE : left;
     a->cap = n ? a->nnames : kafka_admin_streams(r);
-    kafka_admin_budget_left(r, n);
+    kafka_admin_spend(r, n);
     if (!RI_KAFKA_SERVE_LIST(r, &a->answer.topics.topics, describe_topic_partitions_answer_topic,
                              a->cap))
         return false;
     a->answer.topics.topics.len = 0;
-    return true;
+    return kafka_admin_find_place(r);
 }
 
 /* The next page begins there. */
@@ -193,7 +227,7 @@ static bool kafka_admin_partitions(ri_kafka_request *r, const ri_kafka_topic *to
                                    ri_kafka_describe_topic_partitions_answer_topic *out)
 {
     kafka_admin *a = r->work;
-    int32_t all = ri_kafka_catalog_partitions(ri_kafka_serve_js(r), topic);
+    int32_t all = kafka_admin_count(r, topic);
     int32_t n = RI_MIN(all - RI_MIN(from, all), a->left);
     RI_ASSERT(from >= 0 && n >= 0);
     int32_t *node = ri_kafka_request_alloc(r, sizeof *node); /* of each the only replica */
@@ -202,7 +236,7 @@ static bool kafka_admin_partitions(ri_kafka_request *r, const ri_kafka_topic *to
         return false;
     *node = RI_KAFKA_NODE;
     out->topic_id = ri_kafka_catalog_id(topic);
-    out->topic_auth_ops = KAFKA_ADMIN_TOPIC_OPS;
+    out->topic_auth_ops = RI_KAFKA_OPS_TOPIC;
     for (int32_t i = 0; i < n; i++) {
         ri_kafka_describe_topic_partitions_answer_partition *p = &out->partitions.items[i];
         p->partition_index = from + i;
@@ -213,7 +247,7 @@ static bool kafka_admin_partitions(ri_kafka_request *r, const ri_kafka_topic *to
         p->eligible_leader_replicas.items = p->last_known_elr.items = node; /* none, not null */
     }
     a->left -= n;
-    kafka_admin_budget_left(r, KAFKA_ADMIN_UNITS + (uint64_t)n / 8);
+    kafka_admin_spend(r, KAFKA_ADMIN_UNITS + (uint64_t)n / 4);
     return from + n < all ? kafka_admin_cut(r, out->name, from + n) : true;
 }
 
@@ -232,8 +266,7 @@ static bool kafka_admin_topics_next(ri_kafka_request *r)
         name = a->names[a->next++];
         there = ri_kafka_catalog_find(ri_kafka_serve_js(r), name, &topic);
     }
-    if (q->topics.len == 0 && q->cursor && ri_str_cmp(name, q->cursor->topic_name) < 0)
-        return true;
+    if (q->topics.len == 0 && ri_str_cmp(a->after, a->from) < 0) return true;
     if (a->left == 0) return kafka_admin_cut(r, name, 0);
     ri_kafka_describe_topic_partitions_answer_topic *out =
         &a->answer.topics.topics.items[a->answer.topics.topics.len++];
@@ -259,7 +292,7 @@ bool ri_kafka_admin_topics_step(ri_kafka_request *r)
     if (!r->work && !kafka_admin_topics_begin(r)) return false;
     kafka_admin *a = r->work;
     while (kafka_admin_topics_next(r))
-        if (!kafka_admin_budget_left(r, 1)) return ri_kafka_request_claim(r, 0);
+        if (!kafka_admin_spend(r, 1)) return ri_kafka_request_claim(r, 0);
     if (!r->session->end) ri_kafka_request_answer_kept(r, &a->answer.topics);
     return false;
 }
@@ -273,7 +306,8 @@ static bool kafka_admin_elected(ri_kafka_request *r, const ri_kafka_elect_leader
     ri_js *js = ri_kafka_serve_js(r);
     bool there = ri_kafka_catalog_find(js, in->topic, &topic);
     out->topic = in->topic;
-    if (!RI_KAFKA_SERVE_LIST(r, &out->partitions, elect_leaders_answer_partition,
+    if (!kafka_admin_may_name(r, in->topic, in->partitions.len) ||
+        !RI_KAFKA_SERVE_LIST(r, &out->partitions, elect_leaders_answer_partition,
                              in->partitions.len))
         return false;
     for (uint32_t i = 0; i < in->partitions.len; i++) {
@@ -284,7 +318,7 @@ static bool kafka_admin_elected(ri_kafka_request *r, const ri_kafka_elect_leader
         p->error_message = led ? RI_STR("the only replica leads it")
                                : RI_STR("there is no such partition");
     }
-    kafka_admin_budget_left(r, KAFKA_ADMIN_UNITS + in->partitions.len);
+    kafka_admin_spend(r, KAFKA_ADMIN_UNITS + 2 * (uint64_t)in->partitions.len);
     return true;
 }
 
@@ -316,7 +350,7 @@ bool ri_kafka_admin_elect_step(ri_kafka_request *r)
     }
     kafka_admin *a = r->work;
     while (kafka_admin_elect_next(r))
-        if (!kafka_admin_budget_left(r, 1)) return ri_kafka_request_claim(r, 0);
+        if (!kafka_admin_spend(r, 1)) return ri_kafka_request_claim(r, 0);
     if (!r->session->end) ri_kafka_request_answer_kept(r, &a->answer.elect);
     return false;
 }
@@ -355,7 +389,8 @@ static bool kafka_admin_reassign_next(ri_kafka_request *r)
     ri_js *js = ri_kafka_serve_js(r);
     bool there = ri_kafka_catalog_find(js, in->name, &topic);
     out->name = in->name;
-    if (!RI_KAFKA_SERVE_LIST(r, &out->partitions, alter_partition_reassignments_answer_partition,
+    if (!kafka_admin_may_name(r, in->name, in->partitions.len) ||
+        !RI_KAFKA_SERVE_LIST(r, &out->partitions, alter_partition_reassignments_answer_partition,
                              in->partitions.len))
         return false;
     for (uint32_t i = 0; i < in->partitions.len; i++) {
@@ -363,7 +398,7 @@ static bool kafka_admin_reassign_next(ri_kafka_request *r)
         kafka_admin_reassign(there && ri_kafka_catalog_partition(js, &topic, index),
                              &in->partitions.items[i], &out->partitions.items[i]);
     }
-    kafka_admin_budget_left(r, KAFKA_ADMIN_UNITS + in->partitions.len);
+    kafka_admin_spend(r, KAFKA_ADMIN_UNITS + 2 * (uint64_t)in->partitions.len);
     return true;
 }
 
@@ -382,7 +417,7 @@ bool ri_kafka_admin_reassign_step(ri_kafka_request *r)
     }
     kafka_admin *a = r->work;
     while (kafka_admin_reassign_next(r))
-        if (!kafka_admin_budget_left(r, 1)) return ri_kafka_request_claim(r, 0);
+        if (!kafka_admin_spend(r, 1)) return ri_kafka_request_claim(r, 0);
     if (!r->session->end) ri_kafka_request_answer_kept(r, &a->answer.moved);
     return false;
 }

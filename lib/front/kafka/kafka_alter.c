@@ -13,7 +13,10 @@
 #include "front/kafka/kafka_serve.h"
 
 enum { KAFKA_ALTER_SET, KAFKA_ALTER_DELETE, KAFKA_ALTER_APPEND, KAFKA_ALTER_SUBTRACT };
-enum { KAFKA_ALTER_UNITS = 50 }; /* of the turn, for a stream that is changed */
+enum {
+    KAFKA_ALTER_UNITS = 50, /* of the turn, for a stream that is changed */
+    KAFKA_ALTER_WORDS = 16, /* that are compared in a unit */
+};
 
 typedef struct kafka_alter_change {
     ri_str name, value;
@@ -91,12 +94,6 @@ static kafka_alter_change kafka_alter_change_at(const ri_kafka_request *r, uint3
 
 /* ---- What a topic shall have ---- */
 
-static ri_kafka_error kafka_alter_error(ri_kafka_error error, const char *sentence)
-{
-    ri_err(RILL_EINVAL, "%s", sentence);
-    return error;
-}
-
 /* The settings that the stream has, in the request's memory. */
 static bool kafka_alter_begin_with(ri_kafka_request *r, const ri_stream_conf *conf)
 {
@@ -124,14 +121,6 @@ static ri_kafka_value *kafka_alter_find(const kafka_alter_work *a, ri_str name)
     return NULL;
 }
 
-static bool kafka_alter_has(ri_str list, ri_str word)
-{
-    ri_str one;
-    while (ri_str_cut(&list, ',', &one))
-        if (ri_str_eq(one, word)) return true;
-    return false;
-}
-
 /* A list with more words, or with fewer. */
 static ri_kafka_error kafka_alter_list(ri_kafka_request *r, ri_str was,
                                        const kafka_alter_change *change, ri_str *out)
@@ -139,13 +128,22 @@ static ri_kafka_error kafka_alter_list(ri_kafka_request *r, ri_str was,
     ri_buffer text;
     ri_str rest = was, word;
     bool append = change->op == KAFKA_ALTER_APPEND;
+    uint32_t had = ri_kafka_config_words(was), more = ri_kafka_config_words(change->value);
+    if (RI_MAX(had, more) > RI_LIMIT_KAFKA_WORDS) {
+        ri_err(RILL_EINVAL, "a list of %u words: no setting has more than %d", RI_MAX(had, more),
+               RI_LIMIT_KAFKA_WORDS);
+        return RI_KAFKA_E_INVALID_CONFIG;
+    }
+    /* Each is looked for among the others. */
+    ri_budget_spend(&r->session->server->broker->router.budget,
+                    (uint64_t)(had + more) * (had + more) / KAFKA_ALTER_WORDS);
     ri_buffer_init(&text, r->arena.host);
     while (rest.len && ri_str_cut(&rest, ',', &word))
-        if (append || !kafka_alter_has(change->value, word))
+        if (append || !ri_kafka_config_has_word(change->value, word))
             ri_buffer_printf(&text, "%s%.*s", text.len ? "," : "", RI_ARG(word));
     rest = change->value;
     while (append && rest.len && ri_str_cut(&rest, ',', &word))
-        if (!kafka_alter_has(ri_buffer_str(&text), word))
+        if (!ri_kafka_config_has_word(ri_buffer_str(&text), word))
             ri_buffer_printf(&text, "%s%.*s", text.len ? "," : "", RI_ARG(word));
     bool room = !text.failed &&
                 ri_kafka_serve_copy(r, text.len ? ri_buffer_str(&text) : RI_STR(""), out);
@@ -217,9 +215,9 @@ static ri_kafka_error kafka_alter_settings(ri_kafka_request *r, uint32_t i,
     kafka_alter_work *a = r->work;
     size_t rows = 0;
     if (kafka_alter_changes(r, i) > RI_LIMIT_KAFKA_SETTINGS)
-        return kafka_alter_error(RI_KAFKA_E_INVALID_CONFIG, "more settings than there are");
+        return ri_kafka_serve_error(RI_KAFKA_E_INVALID_CONFIG, "more settings than there are");
     if (kafka_alter_has_twins(r, i))
-        return kafka_alter_error(RI_KAFKA_E_INVALID_REQUEST, "a setting stands there twice");
+        return ri_kafka_serve_error(RI_KAFKA_E_INVALID_REQUEST, "a setting stands there twice");
     while (ri_kafka_config_at(rows)) rows++;
     a->nsettings = 0;
     if (!(a->settings = ri_kafka_request_alloc(r, (rows + 1) * sizeof *a->settings)))
@@ -242,10 +240,10 @@ static ri_kafka_error kafka_alter_check(ri_kafka_request *r, uint32_t i)
     int8_t type;
     ri_str name = kafka_alter_resource(r, i, &type);
     if (type != RI_KAFKA_RESOURCE_TOPIC)
-        return kafka_alter_error(RI_KAFKA_E_INVALID_REQUEST, "Cannot update these configs "
-                                 "dynamically: only topics are changed while the broker runs");
+        return ri_kafka_serve_error(RI_KAFKA_E_INVALID_REQUEST, "Cannot update these configs "
+                                    "dynamically: only topics are changed while the broker runs");
     if (!ri_kafka_catalog_name_ok(name))
-        return kafka_alter_error(RI_KAFKA_E_INVALID_TOPIC, "that is no name of a topic");
+        return ri_kafka_serve_error(RI_KAFKA_E_INVALID_TOPIC, "that is no name of a topic");
     if (!ri_kafka_catalog_find(ri_kafka_serve_js(r), name, &topic)) {
         ri_err(RILL_ENOENT, "The topic '%.*s' does not exist.", RI_ARG(name));
         return RI_KAFKA_E_UNKNOWN_TOPIC;
@@ -353,11 +351,8 @@ bool ri_kafka_alter_step(ri_kafka_request *r)
         if (r->session->end) return false;
         if (!ri_budget_left(budget)) return ri_kafka_request_claim(r, 0);
     }
-    if (a->made) {
-        a->made = false;
-        ri_kafka_serve_commit(r, &a->commit, NULL);
-    }
-    if (!a->commit.waits) kafka_alter_answer(r);
+    if (!ri_kafka_serve_stores(r, &a->commit, &a->made))
+        kafka_alter_answer(r);
     return false;
 }
 

@@ -102,12 +102,19 @@ static bool kafka_configs_number(ri_str text, int64_t *out)
     return true;
 }
 
-static bool kafka_configs_has_word(ri_str words, ri_str word)
+bool ri_kafka_config_has_word(ri_str words, ri_str word)
 {
     ri_str one;
     while (ri_str_cut(&words, ',', &one))
         if (ri_str_eq(one, word)) return true;
     return false;
+}
+
+uint32_t ri_kafka_config_words(ri_str words)
+{
+    uint32_t n = words.len > 0;
+    for (size_t i = 0; i < words.len; i++) n += words.ptr[i] == ',';
+    return n;
 }
 
 static int kafka_configs_check_words(const ri_kafka_config *config, ri_str value)
@@ -116,7 +123,7 @@ static int kafka_configs_check_words(const ri_kafka_config *config, ri_str value
     bool list = config->kind == RI_KAFKA_CONFIG_LIST;
     if (!config->words) return RILL_OK;
     while (list ? ri_str_cut(&rest, ',', &word) : (word = rest).ptr != NULL) {
-        if (!kafka_configs_has_word(ri_str_of(config->words), word))
+        if (!ri_kafka_config_has_word(ri_str_of(config->words), word))
             return ri_err(RILL_EINVAL, "%s may be %s, not %.*s", config->name, config->words,
                           RI_ARG(word));
         if (!list) break;
@@ -142,6 +149,12 @@ int ri_kafka_config_check(const ri_kafka_config *config, ri_str value)
 {
     int64_t number;
     RI_ASSERT(config && config->name);
+    if (value.len > INT16_MAX)
+        return ri_err(RILL_EINVAL, "%s of %zu bytes: a setting has no more than %d", config->name,
+                      value.len, INT16_MAX);
+    if (config->kind == RI_KAFKA_CONFIG_LIST &&
+        ri_kafka_config_words(value) > RI_LIMIT_KAFKA_WORDS)
+        return ri_err(RILL_EINVAL, "%s of more than %d words", config->name, RI_LIMIT_KAFKA_WORDS);
     switch (config->kind) {
     case RI_KAFKA_CONFIG_BOOL:
     case RI_KAFKA_CONFIG_STRING:
@@ -210,13 +223,13 @@ static kafka_configs_effect kafka_configs_follow(const kafka_configs_source *fro
     int64_t bytes = kafka_configs_wanted_number(from, "retention.bytes");
     int64_t largest = kafka_configs_wanted_number(from, "max.message.bytes");
     int64_t tombstone_ms = kafka_configs_wanted_number(from, "delete.retention.ms");
-    bool ages = kafka_configs_has_word(policy, RI_STR("delete"));
+    bool ages = ri_kafka_config_has_word(policy, RI_STR("delete"));
     return (kafka_configs_effect){
         .max_age = ages && age_ms >= 0
                        ? ri_ns_of_ms(RI_MAX(age_ms, (int64_t)KAFKA_CONFIGS_AGE_MIN_MS)) : 0,
         .max_bytes = ages && bytes >= 0 ? RI_MAX(bytes, 1) : -1,
         .max_msg_size = largest == RI_LIMIT_KAFKA_BATCH ? -1 : (int32_t)RI_MAX(largest, 1),
-        .compact = kafka_configs_has_word(policy, RI_STR("compact")),
+        .compact = ri_kafka_config_has_word(policy, RI_STR("compact")),
         .tombstone_ms = RI_MIN(tombstone_ms, INT64_MAX / RI_MS)};
 }
 

@@ -56,6 +56,10 @@ const ri_kafka_config *ri_kafka_config_at(size_t i);
 /* RILL_EINVAL says what is wrong with the value. */
 int ri_kafka_config_check(const ri_kafka_config *config, ri_str value);
 
+/* Of a list, parted by commas. */
+bool ri_kafka_config_has_word(ri_str words, ri_str word);
+uint32_t ri_kafka_config_words(ri_str words); /* how many */
+
 /* Pairs of settings, each checked, that a topic shall have: conf->metadata, whose memory is of
  * `arena`, and what follows for the rest of conf. `name` is the topic's. RILL_ENOMEM. */
 typedef struct ri_kafka_value {

@@ -122,29 +122,25 @@ typedef struct kafka_create_work {
     bool made;
 } kafka_create_work;
 
-static ri_kafka_error kafka_create_error(ri_kafka_error error, const char *sentence)
-{
-    ri_err(RILL_EINVAL, "%s", sentence);
-    return error;
-}
-
 static ri_kafka_error kafka_create_check_name(const ri_kafka_request *r, ri_str name)
 {
     ri_js *js = ri_kafka_serve_js(r);
     ri_kafka_topic topic;
     ri_buffer text;
     if (!ri_kafka_catalog_name_ok(name))
-        return kafka_create_error(RI_KAFKA_E_INVALID_TOPIC, "a topic's name has 1 to 249 letters, "
-                                  "digits, '.', '_' and '-', and is neither '.' nor '..'");
+        return ri_kafka_serve_error(RI_KAFKA_E_INVALID_TOPIC,
+                                    "a topic's name has 1 to 249 letters, "
+                                    "digits, '.', '_' and '-', and is neither '.' nor '..'");
     if (ri_kafka_catalog_find(js, name, &topic))
-        return kafka_create_error(RI_KAFKA_E_TOPIC_EXISTS, "that topic is there already");
+        return ri_kafka_serve_error(RI_KAFKA_E_TOPIC_EXISTS, "that topic is there already");
     ri_buffer_init(&text, ri_js_router(js)->host);
     ri_kafka_catalog_put_stream(name, 0, &text);
     ri_stream *other = text.failed ? NULL : ri_js_stream(js, ri_buffer_str(&text));
     ri_buffer_fini(&text);
     if (!other) return RI_KAFKA_E_NONE;
-    return kafka_create_error(RI_KAFKA_E_INVALID_TOPIC, "there is a topic whose name differs from "
-                              "that in '.' and '_' alone");
+    return ri_kafka_serve_error(RI_KAFKA_E_INVALID_TOPIC,
+                                "there is a topic whose name differs from "
+                                "that in '.' and '_' alone");
 }
 
 /* How many partitions it shall have; replicas are this broker's alone. */
@@ -155,29 +151,29 @@ static ri_kafka_error kafka_create_check_numbers(const ri_kafka_request *r,
     *partitions = t->num_partitions;
     if (t->assignments.len) {
         if (t->num_partitions != -1 || t->replication_factor != -1)
-            return kafka_create_error(RI_KAFKA_E_INVALID_REQUEST, "with assignments neither "
-                                      "partitions nor a replication factor are said");
+            return ri_kafka_serve_error(RI_KAFKA_E_INVALID_REQUEST, "with assignments neither "
+                                        "partitions nor a replication factor are said");
         for (uint32_t i = 0; i < t->assignments.len; i++) {
             const ri_kafka_create_topics_request_assignment *a = &t->assignments.items[i];
             if (a->partition_index != (int32_t)i || a->broker_ids.len != 1 ||
                 a->broker_ids.items[0] != RI_KAFKA_NODE)
-                return kafka_create_error(RI_KAFKA_E_INVALID_ASSIGNMENT, "each partition, from 0 "
-                                          "on, is assigned to broker 1, the only one");
+                return ri_kafka_serve_error(RI_KAFKA_E_INVALID_ASSIGNMENT, "each partition, from 0 "
+                                            "on, is assigned to broker 1, the only one");
         }
         *partitions = (int32_t)RI_MIN(t->assignments.len, (uint32_t)INT32_MAX);
     } else if (*partitions == -1) {
         *partitions = r->session->at->partitions;
     }
     if (*partitions < 1)
-        return kafka_create_error(RI_KAFKA_E_INVALID_PARTITIONS, "a topic has at least one "
-                                  "partition");
+        return ri_kafka_serve_error(RI_KAFKA_E_INVALID_PARTITIONS, "a topic has at least one "
+                                    "partition");
     if (*partitions > RI_LIMIT_KAFKA_PARTITIONS) {
         ri_err(RILL_ETOOBIG, "a topic has at most %d partitions", RI_LIMIT_KAFKA_PARTITIONS);
         return RI_KAFKA_E_INVALID_PARTITIONS;
     }
     if (t->replication_factor == 1 || t->replication_factor == -1) return RI_KAFKA_E_NONE;
-    return kafka_create_error(RI_KAFKA_E_INVALID_REPLICATION, "there is one broker, and so one "
-                              "replica");
+    return ri_kafka_serve_error(RI_KAFKA_E_INVALID_REPLICATION, "there is one broker, and so one "
+                                "replica");
 }
 
 static ri_kafka_error kafka_create_check_settings(ri_kafka_request *r,
@@ -187,7 +183,7 @@ static ri_kafka_error kafka_create_check_settings(ri_kafka_request *r,
     ri_kafka_value *settings;
     size_t n = t->configs.len;
     if (n > RI_LIMIT_KAFKA_SETTINGS)
-        return kafka_create_error(RI_KAFKA_E_INVALID_CONFIG, "more settings than there are");
+        return ri_kafka_serve_error(RI_KAFKA_E_INVALID_CONFIG, "more settings than there are");
     if (!(settings = ri_kafka_request_alloc(r, (n + 1) * sizeof *settings)))
         return RI_KAFKA_E_STORAGE;
     wanted->settings = settings;
@@ -301,8 +297,8 @@ static void kafka_create_next(ri_kafka_request *r, kafka_create_work *c)
     c->answer.topics.items[c->answer.topics.len++].name = q->topics.items[i].name;
     c->wanted = (ri_kafka_wanted){.name = q->topics.items[i].name};
     ri_kafka_error error = c->twins[i]
-        ? kafka_create_error(RI_KAFKA_E_INVALID_REQUEST, "that topic stands there twice")
-        : kafka_create_check(r, &q->topics.items[i], &c->wanted);
+        ? ri_kafka_serve_error(RI_KAFKA_E_INVALID_REQUEST, "that topic stands there twice")
+          : kafka_create_check(r, &q->topics.items[i], &c->wanted);
     c->making = error == RI_KAFKA_E_NONE && !q->validate_only;
     if (error != RI_KAFKA_E_NONE) kafka_create_fail(r, &c->wanted, error);
     if (!c->making) kafka_create_finish(r, c);
@@ -337,11 +333,7 @@ bool ri_kafka_create_step(ri_kafka_request *r)
         if (r->session->end) return false;
         if (!ri_budget_left(budget)) return ri_kafka_request_claim(r, 0);
     }
-    if (c->made) {
-        c->made = false;
-        ri_kafka_serve_commit(r, &c->commit, NULL);
-    }
-    if (c->commit.waits) return false;
+    if (ri_kafka_serve_stores(r, &c->commit, &c->made)) return false;
     RI_KAFKA_SERVE_STORED(&c->commit, &c->answer.topics);
     ri_kafka_request_answer_kept(r, &c->answer);
     return false;
@@ -379,7 +371,7 @@ static ri_kafka_error kafka_create_more(ri_kafka_request *r, kafka_create_work *
     ri_js *js = ri_kafka_serve_js(r);
     ri_kafka_topic topic;
     if (!ri_kafka_catalog_find(js, t->name, &topic))
-        return kafka_create_error(RI_KAFKA_E_UNKNOWN_TOPIC, "there is no such topic");
+        return ri_kafka_serve_error(RI_KAFKA_E_UNKNOWN_TOPIC, "there is no such topic");
     int32_t have = ri_kafka_catalog_partitions(js, &topic);
     if (t->count <= have || t->count > RI_LIMIT_KAFKA_PARTITIONS) {
         ri_err(RILL_EINVAL, "the topic has %d partitions, and may have up to %d: not %d", have,
@@ -387,8 +379,8 @@ static ri_kafka_error kafka_create_more(ri_kafka_request *r, kafka_create_work *
         return RI_KAFKA_E_INVALID_PARTITIONS;
     }
     if (t->assignments.items && (int64_t)t->assignments.len != (int64_t)t->count - have)
-        return kafka_create_error(RI_KAFKA_E_INVALID_ASSIGNMENT, "one assignment for each new "
-                                  "partition");
+        return ri_kafka_serve_error(RI_KAFKA_E_INVALID_ASSIGNMENT, "one assignment for each new "
+                                    "partition");
     c->wanted = (ri_kafka_wanted){.name = t->name, .from = have, .partitions = t->count};
     c->making = !q->validate_only;
     return c->making ? kafka_create_copy(r, ri_stream_conf_of(topic.stream), &c->wanted)
@@ -430,11 +422,7 @@ bool ri_kafka_create_more_step(ri_kafka_request *r)
         if (r->session->end) return false;
         if (!ri_budget_left(budget)) return ri_kafka_request_claim(r, 0);
     }
-    if (c->made) {
-        c->made = false;
-        ri_kafka_serve_commit(r, &c->commit, NULL);
-    }
-    if (c->commit.waits) return false;
+    if (ri_kafka_serve_stores(r, &c->commit, &c->made)) return false;
     RI_KAFKA_SERVE_STORED(&c->commit, &c->more.results);
     ri_kafka_request_answer_kept(r, &c->more);
     return false;

@@ -94,13 +94,9 @@ bool ri_kafka_delete_step(ri_kafka_request *r)
         if (d->name.ptr) kafka_delete_some(r, d);
         else kafka_delete_begin(r, d);
         if (r->session->end) return false;
-        if (!ri_budget_left(budget)) return true;
+        if (!ri_budget_left(budget)) return ri_kafka_request_claim(r, 0);
     }
-    if (d->gone) {
-        d->gone = false;
-        ri_kafka_serve_commit(r, &d->commit, NULL);
-    }
-    if (d->commit.waits) return false;
+    if (ri_kafka_serve_stores(r, &d->commit, &d->gone)) return false;
     RI_KAFKA_SERVE_STORED(&d->commit, &d->answer.responses);
     ri_kafka_request_answer_kept(r, &d->answer);
     return false;

@@ -8,8 +8,8 @@
  *
  * The first batch of all goes out whole, however large it is; the others keep to the limits, of the
  * request, of each partition, and of this broker's memory. A partition that is named twice is an
- * error: else it would be read, and watched, as often as it is named. A session, which would spare a
- * client to name its partitions each time, is never opened: that is said by the number 0. */
+ * error: else it would be read, and watched, as often as it is named. A session, which would spare
+ * a client to name its partitions each time, is never opened: that is said by the number 0. */
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -42,7 +42,7 @@ typedef struct kafka_fetch {
     bool looked_up;          /* all are */
     bool wrong;              /* of some partition: the answer does not wait */
     bool full;               /* the next batch found no room: nothing more is looked for */
-    bool told;               /* the log has a line of what failed */
+    bool logged;             /* the log has a line of what failed */
     bool parked;             /* it waits for records */
     bool timed;              /* its time is set */
 } kafka_fetch;
@@ -175,8 +175,9 @@ static void kafka_fetch_count(kafka_fetch *f, kafka_fetch_part *part, size_t cap
     f->held = f->held - cap + part->records.cap;
 }
 
-/* As much as goes now. True: the budget of the turn is used up, and there may be more. What finds no
- * room, since others have taken all, is not even looked for: that would read it from the disk. */
+/* As much as goes now. True: the budget of the turn is used up, and there may be more. What finds
+ * no room, since others have taken all, is not even looked for: that would read it from the
+ * disk. */
 static bool kafka_fetch_read(ri_kafka_request *r, kafka_fetch_part *part)
 {
     kafka_fetch *f = r->work;
@@ -201,9 +202,9 @@ static bool kafka_fetch_read(ri_kafka_request *r, kafka_fetch_part *part)
     f->wrong = true;
     part->out->error_code = rc == RILL_EINVAL ? RI_KAFKA_E_OFFSET_OUT_OF_RANGE
                                               : RI_KAFKA_E_STORAGE;
-    if (rc != RILL_EINVAL && !f->told)
+    if (rc != RILL_EINVAL && !f->logged)
         ri_host_log(&r->session->server->broker->host, RILL_ERROR, "a fetch: %s", ri_err_text());
-    f->told = f->told || rc != RILL_EINVAL;
+    f->logged = f->logged || rc != RILL_EINVAL;
     return false;
 }
 

@@ -7,7 +7,6 @@
 #include "front/kafka/kafka_serve.h"
 
 enum {
-    KAFKA_GROUPS_OPS = 3400,      /* who asks may do all of it: bits of Kafka's operations */
     KAFKA_GROUPS_FILTERS_MAX = 32, /* states, or types, that a list can be asked for */
 };
 
@@ -168,7 +167,7 @@ static bool kafka_groups_describe_one(ri_kafka_request *r, ri_groups *groups, ri
                                   : RI_GROUP_NOT_AVAILABLE;
     out->group_id = name;
     out->group_state = out->protocol_type = out->protocol_data = RI_STR("");
-    if (q->include_auth_ops) out->auth_ops = KAFKA_GROUPS_OPS;
+    if (q->include_auth_ops) out->auth_ops = RI_KAFKA_OPS_GROUP;
     /* Versions before 6 have a state for a group that is not there. */
     if (error == RI_GROUP_NOT_FOUND && r->head.version < 6) error = RI_GROUP_NONE;
     out->error_code = (int16_t)error;

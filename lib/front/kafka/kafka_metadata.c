@@ -4,11 +4,7 @@
 #include "base/error.h"
 #include "front/kafka/kafka_serve.h"
 
-enum { /* who asks for it may do all that there is: bits of Kafka's operations */
-    KAFKA_METADATA_TOPIC_OPS = 3576,
-    KAFKA_METADATA_CLUSTER_OPS = 8096,
-    KAFKA_METADATA_UNITS = 5, /* of the turn, for a topic, and for eight of its partitions */
-};
+enum { KAFKA_METADATA_UNITS = 5 }; /* of the turn, for a topic beside its partitions */
 
 typedef struct kafka_metadata {
     ri_kafka_metadata_answer answer;
@@ -28,8 +24,8 @@ static bool kafka_metadata_partitions(ri_kafka_request *r, const ri_kafka_topic 
                                       ri_kafka_metadata_answer_topic *out)
 {
     ri_js *js = ri_kafka_serve_js(r);
-    int32_t n = ri_kafka_catalog_partitions(js, topic);
-    ri_budget_spend(&ri_js_router(js)->budget, KAFKA_METADATA_UNITS + (uint64_t)n / 8);
+    int32_t n = ri_kafka_catalog_count(r->session->server->catalog, js, topic);
+    ri_budget_spend(&ri_js_router(js)->budget, KAFKA_METADATA_UNITS + (uint64_t)n / 4);
     int32_t *node = ri_kafka_request_alloc(r, sizeof *node); /* of each the only replica */
     if (!node || !RI_KAFKA_SERVE_LIST(r, &out->partitions, metadata_answer_partition, n))
         return false;
@@ -50,7 +46,7 @@ static bool kafka_metadata_put(ri_kafka_request *r, const ri_kafka_topic *topic,
 {
     const ri_kafka_metadata_request *q = r->body;
     out->topic_id = ri_kafka_catalog_id(topic);
-    if (q->include_topic_auth_ops) out->topic_auth_ops = KAFKA_METADATA_TOPIC_OPS;
+    if (q->include_topic_auth_ops) out->topic_auth_ops = RI_KAFKA_OPS_TOPIC;
     return ri_kafka_serve_copy(r, topic->name, &out->name) &&
            kafka_metadata_partitions(r, topic, out);
 }
@@ -157,7 +153,7 @@ static void kafka_metadata_answer(ri_kafka_request *r)
     ri_kafka_metadata_answer *answer = &((kafka_metadata *)r->work)->answer;
     answer->cluster_id = ri_kafka_serve_cluster(r);
     answer->controller_id = RI_KAFKA_NODE;
-    if (q->include_cluster_auth_ops) answer->cluster_auth_ops = KAFKA_METADATA_CLUSTER_OPS;
+    if (q->include_cluster_auth_ops) answer->cluster_auth_ops = RI_KAFKA_OPS_CLUSTER;
     if (!RI_KAFKA_SERVE_LIST(r, &answer->brokers, metadata_answer_broker, 1)) return;
     answer->brokers.items[0] = (ri_kafka_metadata_answer_broker){
         .node_id = RI_KAFKA_NODE, .port = ri_kafka_serve_port(r->session)};
@@ -177,11 +173,7 @@ bool ri_kafka_metadata_step(ri_kafka_request *r)
         if (r->session->end) return false;
         if (!m->over && !ri_budget_left(budget)) return ri_kafka_request_claim(r, 0);
     }
-    if (m->made) {
-        m->made = false;
-        ri_kafka_serve_commit(r, &m->commit, NULL);
-    }
-    if (m->commit.waits) return false;
+    if (ri_kafka_serve_stores(r, &m->commit, &m->made)) return false;
     RI_KAFKA_SERVE_STORED(&m->commit, &m->answer.topics); /* who asks again hears of each */
     kafka_metadata_answer(r);
     return false;
@@ -211,7 +203,7 @@ bool ri_kafka_cluster_step(ri_kafka_request *r)
     }
     answer.cluster_id = ri_kafka_serve_cluster(r);
     answer.controller_id = RI_KAFKA_NODE;
-    if (q->include_cluster_auth_ops) answer.cluster_auth_ops = KAFKA_METADATA_CLUSTER_OPS;
+    if (q->include_cluster_auth_ops) answer.cluster_auth_ops = RI_KAFKA_OPS_CLUSTER;
     if (!RI_KAFKA_SERVE_LIST(r, &answer.brokers, describe_cluster_answer_broker, 1)) return false;
     answer.brokers.items[0] = (ri_kafka_describe_cluster_answer_broker){
         .broker_id = RI_KAFKA_NODE, .host = ri_kafka_serve_host(r->session),

@@ -5,8 +5,6 @@
 #include "base/saturate.h"
 #include "front/kafka/kafka_serve.h"
 
-enum { KAFKA_MODERN_OPS = 3400 }; /* who asks may do all of it: bits of Kafka's operations */
-
 /* ---- ConsumerGroupHeartbeat ---- */
 
 typedef struct kafka_modern_pulse {
@@ -112,7 +110,7 @@ typedef struct kafka_modern_describe {
 
 typedef ri_kafka_consumer_group_describe_answer_topic_partition kafka_modern_topic;
 
-/* How many topics, and how many partitions of the first. */
+/* How many topics it has partitions of; those of one stand together. */
 static uint32_t kafka_modern_count(ri_groups *groups, const ri_group_modern_member *member,
                                    bool target)
 {
@@ -224,7 +222,7 @@ static bool kafka_modern_describe_one(ri_kafka_request *r, ri_groups *groups, ri
                                  ? RI_STR("the group is a classic one")
                                  : RI_STR("there is no such group");
     if (error) return true;
-    if (q->include_auth_ops) out->auth_ops = KAFKA_MODERN_OPS;
+    if (q->include_auth_ops) out->auth_ops = RI_KAFKA_OPS_GROUP;
     out->group_epoch = info.epoch;
     out->assignment_epoch = info.assignment_epoch;
     return ri_kafka_serve_copy(r, info.state, &out->group_state) &&

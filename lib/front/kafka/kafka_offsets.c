@@ -352,11 +352,8 @@ bool ri_kafka_offsets_delete_step(ri_kafka_request *r)
         }
         if (kafka_offsets_delete_next(r, in, out)) return ri_kafka_request_claim(r, 0);
     }
-    if (o->changed) {
-        o->changed = false;
-        ri_kafka_serve_commit(r, &o->commit, NULL);
-    }
-    if (!o->commit.waits) ri_kafka_request_answer_kept(r, &o->answer.records);
+    if (!ri_kafka_serve_stores(r, &o->commit, &o->changed))
+        ri_kafka_request_answer_kept(r, &o->answer.records);
     return false;
 }
 

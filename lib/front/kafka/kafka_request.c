@@ -84,18 +84,24 @@ int ri_kafka_request_read(ri_kafka_session *s, ri_str frame, ri_kafka_request **
 
 /* ---- Its memory ---- */
 
+void ri_kafka_request_refuse(ri_kafka_request *r)
+{
+    RI_ASSERT(r->stage != RI_KAFKA_DONE);
+    const ri_kafka_session *s = r->session;
+    ri_host_log(&s->server->broker->host, RILL_ERROR, "%s - cid:%llu - %s v%d: %s", s->peer,
+                (unsigned long long)s->cid, r->head.api->word, r->head.version, ri_err_text());
+    ri_kafka_session_end(r->session, RI_KAFKA_END_REFUSED);
+}
+
 /* May it take so many bytes more? False: the session ends. */
 static bool kafka_request_may_take(ri_kafka_request *r, uint64_t size)
 {
-    ri_kafka_session *s = r->session;
     uint64_t taken = r->arena.bytes - r->decoded;
     RI_ASSERT(r->arena.bytes >= r->decoded);
     if (size > RI_LIMIT_KAFKA_ANSWER || taken > RI_LIMIT_KAFKA_ANSWER - size) {
-        ri_host_log(&s->server->broker->host, RILL_ERROR, "%s - cid:%llu - %s v%d: an answer that "
-                    "takes more than %d bytes of memory: ask for less at a time", s->peer,
-                    (unsigned long long)s->cid, r->head.api->word, r->head.version,
-                    RI_LIMIT_KAFKA_ANSWER);
-        ri_kafka_session_end(s, RI_KAFKA_END_REFUSED);
+        ri_err(RILL_ETOOBIG, "an answer that takes more than %d bytes of memory: ask for less at "
+               "a time", RI_LIMIT_KAFKA_ANSWER);
+        ri_kafka_request_refuse(r);
         return false;
     }
     uint64_t bytes = sizeof *r + r->arena.bytes + r->beside + size;

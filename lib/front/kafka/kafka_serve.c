@@ -89,6 +89,13 @@ bool ri_kafka_serve_why(ri_kafka_request *r, ri_str *out)
     return ri_kafka_serve_copy(r, ri_str_of(ri_err_text()), out);
 }
 
+ri_kafka_error ri_kafka_serve_error(ri_kafka_error error, const char *sentence)
+{
+    RI_ASSERT(error != RI_KAFKA_E_NONE && sentence);
+    ri_err(RILL_EINVAL, "%s", sentence);
+    return error;
+}
+
 ri_str ri_kafka_serve_host(const ri_kafka_session *s)
 {
     const ri_listener *l = s->at->listener;
@@ -159,14 +166,22 @@ static void serve_committed(ri_js_waiter *waiter, int rc)
     ri_kafka_request_ready(commit->r);
 }
 
-void ri_kafka_serve_commit(ri_kafka_request *r, ri_kafka_commit *commit, ri_log *log)
+static void serve_commit(ri_kafka_request *r, ri_kafka_commit *commit)
 {
     RI_ASSERT(!commit->waits);
     commit->waiter.done = serve_committed;
     commit->r = r;
     commit->waits = true;
     r->session->server->stored = true;
-    ri_js_wait(ri_kafka_serve_js(r), log, &commit->waiter);
+    ri_js_wait(ri_kafka_serve_js(r), NULL, &commit->waiter); /* the log of the catalogue */
+}
+
+bool ri_kafka_serve_stores(ri_kafka_request *r, ri_kafka_commit *commit, bool *made)
+{
+    RI_ASSERT(!(*made && commit->waits));
+    if (*made) serve_commit(r, commit);
+    *made = false;
+    return commit->waits;
 }
 
 void ri_kafka_serve_forget(ri_kafka_commit *commit)

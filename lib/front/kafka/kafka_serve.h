@@ -10,6 +10,12 @@
 #include "front/kafka/kafka_errors.h"
 #include "front/kafka/kafka_session.h"
 
+enum { /* who asks may do all that there is: bits of Kafka's operations */
+    RI_KAFKA_OPS_TOPIC = 3576,
+    RI_KAFKA_OPS_GROUP = 3400,
+    RI_KAFKA_OPS_CLUSTER = 8096,
+};
+
 /* ---- kafka_serve.c ---- */
 
 /* The streams, which are there while a step runs. */
@@ -23,6 +29,8 @@ ri_js *ri_kafka_serve_js(const ri_kafka_request *r);
 bool ri_kafka_serve_copy(ri_kafka_request *r, ri_str s, ri_str *out);
 /* A sentence of the answer, copied, of what ri_err() said last. */
 bool ri_kafka_serve_why(ri_kafka_request *r, ri_str *out);
+/* The error, whose sentence ri_err_text() is from now on. */
+ri_kafka_error ri_kafka_serve_error(ri_kafka_error error, const char *sentence);
 /* Where this session's clients find the broker. */
 ri_str ri_kafka_serve_host(const ri_kafka_session *s);
 int32_t ri_kafka_serve_port(const ri_kafka_session *s);
@@ -46,8 +54,9 @@ typedef struct ri_kafka_commit {
     bool waits;
     int rc;                /* of the commit, once it does not wait any more */
 } ri_kafka_commit;
-/* `log` NULL: that of the catalogue. */
-void ri_kafka_serve_commit(ri_kafka_request *r, ri_kafka_commit *commit, ri_log *log);
+/* The catalogue's commit, if something was `made`, which is cleared then. True: it is to be waited
+ * for. */
+bool ri_kafka_serve_stores(ri_kafka_request *r, ri_kafka_commit *commit, bool *made);
 void ri_kafka_serve_forget(ri_kafka_commit *commit);
 /* The commit is over: if the disk has failed, rows of an answer that were well are not. */
 #define RI_KAFKA_SERVE_STORED(commit, list)                                         \

@@ -59,7 +59,7 @@ static void kafka_session_drop_requests(ri_kafka_session *s)
         item = s->requests.next;
         ri_kafka_request *r = KAFKA_SESSION_REQUEST(item);
         ri_kafka_request_drop(r);
-        ri_list_push(&s->server->spent, item); /* its memory may be much: it goes outside the gate */
+        ri_list_push(&s->server->spent, item); /* what may be much memory goes outside the gate */
     }
     s->nrequests = 0;
 }

@@ -155,6 +155,9 @@ void ri_kafka_request_answer_kept(ri_kafka_request *r, const void *answer);
  * their memory, without a copy, and are empty then. */
 void ri_kafka_request_answer_records(ri_kafka_request *r, const void *answer,
                                      ri_buffer *const *records);
+/* What it asks for is too much to be answered: its session ends, with ri_err_text() in the log. A
+ * step returns false then. */
+void ri_kafka_request_refuse(ri_kafka_request *r);
 /* Memory of the request, zeroed; structs of a type, blank; and bytes. NULL: the session ends, for
  * want of memory or since the answer would be larger than RI_LIMIT_KAFKA_ANSWER, and the step
  * returns false. */

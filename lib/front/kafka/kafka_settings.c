@@ -29,7 +29,11 @@ typedef struct kafka_setting { /* one of the answer */
     bool fixed;              /* it is not changed while the broker runs */
 } kafka_setting;
 
-enum { KAFKA_SETTINGS_SYNONYMS = 2, KAFKA_SETTINGS_UNITS = 4 };
+enum {
+    KAFKA_SETTINGS_SYNONYMS = 2,
+    KAFKA_SETTINGS_UNITS = 4,
+    KAFKA_SETTINGS_KEYS = 2 * RI_LIMIT_KAFKA_SETTINGS, /* that may be asked for, of a resource */
+};
 
 /* ---- One setting ---- */
 
@@ -51,7 +55,9 @@ static ri_kafka_describe_configs_answer_config *kafka_settings_put(ri_kafka_requ
     if (!kafka_settings_is_asked(d, setting->name)) return NULL;
     RI_ASSERT(d->out->configs.len < d->cap);
     ri_kafka_describe_configs_answer_config *c = &d->out->configs.items[d->out->configs.len];
-    if (!ri_kafka_serve_copy(r, setting->value, &c->value)) return NULL;
+    ri_str value = setting->value;
+    value.len = RI_MIN(value.len, (size_t)INT16_MAX); /* versions before 4 can say no more */
+    if (!ri_kafka_serve_copy(r, value, &c->value)) return NULL;
     d->out->configs.len++;
     c->name = ri_str_of(setting->name);
     c->read_only = setting->fixed;
@@ -67,12 +73,6 @@ static bool kafka_settings_room(ri_kafka_request *r, size_t n)
     if (!RI_KAFKA_SERVE_LIST(r, &d->out->configs, describe_configs_answer_config, n)) return false;
     d->out->configs.len = 0;
     return true;
-}
-
-static ri_kafka_error kafka_settings_error(ri_kafka_error error, const char *sentence)
-{
-    ri_err(RILL_EINVAL, "%s", sentence);
-    return error;
 }
 
 /* ---- A topic's ---- */
@@ -105,9 +105,9 @@ static ri_kafka_error kafka_settings_topic(ri_kafka_request *r)
     ri_buffer text;
     size_t n = 0;
     if (!ri_kafka_catalog_name_ok(d->of->resource_name))
-        return kafka_settings_error(RI_KAFKA_E_INVALID_TOPIC, "that is no name of a topic");
+        return ri_kafka_serve_error(RI_KAFKA_E_INVALID_TOPIC, "that is no name of a topic");
     if (!ri_kafka_catalog_find(ri_kafka_serve_js(r), d->of->resource_name, &topic))
-        return kafka_settings_error(RI_KAFKA_E_UNKNOWN_TOPIC, "there is no such topic");
+        return ri_kafka_serve_error(RI_KAFKA_E_UNKNOWN_TOPIC, "there is no such topic");
     while (ri_kafka_config_at(n)) n++;
     if (!kafka_settings_room(r, n)) return RI_KAFKA_E_NONE;
     const ri_stream_conf *conf = ri_stream_conf_of(topic.stream);
@@ -250,8 +250,8 @@ static ri_kafka_error kafka_settings_group(ri_kafka_request *r)
     ri_groups *groups = ri_kafka_serve_groups(r);
     enum { OF_A_GROUP = 2 };
     if (d->of->resource_name.len == 0)
-        return kafka_settings_error(RI_KAFKA_E_INVALID_REQUEST, "a group has a name");
-    if (!groups) return kafka_settings_error(RI_KAFKA_E_STORAGE, "groups cannot be read");
+        return ri_kafka_serve_error(RI_KAFKA_E_INVALID_REQUEST, "a group has a name");
+    if (!groups) return ri_kafka_serve_error(RI_KAFKA_E_STORAGE, "groups cannot be read");
     if (!kafka_settings_room(r, OF_A_GROUP)) return RI_KAFKA_E_NONE;
     const ri_groups_conf *conf = ri_groups_conf_of(groups);
     kafka_settings_put_number(r, "consumer.heartbeat.interval.ms", conf->modern_interval_ms,
@@ -277,6 +277,16 @@ static ri_kafka_error kafka_settings_describe(ri_kafka_request *r)
     return RI_KAFKA_E_INVALID_REQUEST;
 }
 
+/* Each of its settings is looked for among all that are asked for. */
+static bool kafka_settings_may_ask(ri_kafka_request *r, ri_str name, uint32_t keys)
+{
+    if (keys <= KAFKA_SETTINGS_KEYS) return true;
+    ri_err(RILL_ETOOBIG, "%u settings of %.*s are asked for: nothing has more than %d", keys,
+           RI_ARG(name), KAFKA_SETTINGS_KEYS);
+    ri_kafka_request_refuse(r);
+    return false;
+}
+
 static bool kafka_settings_next(ri_kafka_request *r)
 {
     const ri_kafka_describe_configs_request *q = r->body;
@@ -288,6 +298,8 @@ static bool kafka_settings_next(ri_kafka_request *r)
     d->out->resource_type = d->of->resource_type;
     d->out->resource_name = d->of->resource_name;
     d->out->error_message = RI_STR("");
+    if (!kafka_settings_may_ask(r, d->of->resource_name, d->of->configuration_keys.len))
+        return false;
     d->out->error_code = (int16_t)kafka_settings_describe(r);
     return d->out->error_code ? ri_kafka_serve_why(r, &d->out->error_message) : !r->session->end;
 }

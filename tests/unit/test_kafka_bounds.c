@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a client of Kafka can make the broker do with one request: counted in units of its turns and
+ * in bytes, without a clock. What is too much ends the session of whoever asks, and no other. */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "codec/limits.h"
+#include "front/broker/broker.h"
+#include "front/kafka/kafka_configs.h"
+#include "front/kafka/kafka_errors.h"
+#include "support/kclient.h"
+#include "support/produce.h"
+#include "support/suite.h"
+
+enum { WAIT_MS = 10000 };
+
+static rill_broker *broker;
+static int port;
+static kclient c;
+static produce p;
+
+static void setup(void)
+{
+    memset(&p, 0, sizeof p);
+    ck_assert_ok(rill_broker_open(&broker, NULL));
+    port = rill_broker_listen(broker, "kafka://127.0.0.1:0", NULL);
+    ck_assert_msg(port > 0, "%s", ri_err_text());
+    kclient_open(&c, port);
+}
+
+static void teardown(void)
+{
+    kclient_close(&c);
+    ck_assert_ok(rill_broker_close(broker, WAIT_MS));
+    produce_fini(&p);
+}
+
+/* The longest turn that was taken, in units; and the longest is forgotten. */
+static uint64_t longest(void)
+{
+    ri_broker *b = (ri_broker *)(void *)broker;
+    ri_broker_enter(b);
+    uint64_t units = b->router.budget.longest;
+    b->router.budget.longest = 0;
+    ri_broker_leave(b);
+    return units;
+}
+
+static uint64_t spent(void)
+{
+    ri_broker *b = (ri_broker *)(void *)broker;
+    ri_broker_enter(b);
+    uint64_t units = b->router.budget.spent;
+    ri_broker_leave(b);
+    return units;
+}
+
+static ri_str batch(int n)
+{
+    produce_begin(&p, &c.host, RI_KAFKA_CODEC_NONE, -1, -1);
+    for (int i = 0; i < n; i++)
+        produce_add(&p, NULL, "value", NULL, ri_wall_ns(&c.host) / RI_MS);
+    return produce_end(&p);
+}
+
+static uint64_t work_bytes(void)
+{
+    ri_broker *b = (ri_broker *)(void *)broker;
+    ri_broker_enter(b);
+    uint64_t bytes = ri_memory_used(&b->router.memory, RI_MEMORY_WORK);
+    ri_broker_leave(b);
+    return bytes;
+}
+
+static void send_describe(uint32_t n, ri_str *keys, uint32_t nkeys)
+{
+    KCLIENT_BLANK(describe_configs_request, q);
+    ri_kafka_describe_configs_request_resource *all = calloc(n, sizeof *all);
+    for (uint32_t i = 0; i < n; i++) {
+        all[i] = (ri_kafka_describe_configs_request_resource){RI_KAFKA_RESOURCE_TOPIC, RI_STR("t"),
+                                                              {keys, nkeys}};
+    }
+    q.resources.items = all;
+    q.resources.len = n;
+    kclient_send(&c, RI_KAFKA_DESCRIBE_CONFIGS, 4, &q);
+    free(all);
+}
+
+static void again(void)
+{
+    ck_assert(kclient_ended(&c));
+    kclient_close(&c);
+    kclient_open(&c, port);
+}
+
+/* A large answer is made in slices, and becomes bytes outside the gate; one that is too large ends
+ * its session, and nothing of it stays. */
+START_TEST(test_large)
+{
+    enum { LARGE = 1000, TOO_LARGE = 100000 };
+    kclient_created(&c, "t", 1);
+    longest();
+    send_describe(LARGE, NULL, 0);
+    ri_kafka_describe_configs_answer *a = kclient_read(&c, RI_KAFKA_DESCRIBE_CONFIGS, 4);
+    ck_assert_uint_eq(a->results.len, LARGE);
+    ck_assert_span(a->results.items[LARGE - 1].resource_name, "t");
+    uint64_t units = longest();
+    ck_assert_msg(units <= RI_BUDGET_TURN + 200, "a turn of %llu units",
+                  (unsigned long long)units);
+    send_describe(TOO_LARGE, NULL, 0);
+    again();
+    ck_assert_uint_le(longest(), RI_BUDGET_TURN + 200);
+    kclient_created(&c, "other", 1);
+    ck_assert_uint_eq(work_bytes(), 0);
+}
+END_TEST
+
+/* Lists that name more than there can be end their session. */
+START_TEST(test_long_lists)
+{
+    enum { MANY = RI_LIMIT_KAFKA_PARTITIONS + 1, KEYS = 2 * RI_LIMIT_KAFKA_SETTINGS + 1 };
+    static int32_t partitions[MANY];
+    static ri_kafka_alter_partition_reassignments_request_partition moved[MANY];
+    ri_str keys[KEYS];
+    kclient_created(&c, "t", 1);
+    KCLIENT_BLANK(describe_log_dirs_request, dirs);
+    ri_kafka_describe_log_dirs_request_topic of = {RI_STR("t"), {partitions, MANY}};
+    KCLIENT_ONE(dirs.topics, &of);
+    kclient_send(&c, RI_KAFKA_DESCRIBE_LOG_DIRS, 4, &dirs);
+    again();
+    KCLIENT_BLANK(elect_leaders_request, elect);
+    ri_kafka_elect_leaders_request_topic led = {RI_STR("t"), {partitions, MANY}};
+    KCLIENT_ONE(elect.topics, &led);
+    kclient_send(&c, RI_KAFKA_ELECT_LEADERS, 2, &elect);
+    again();
+    KCLIENT_BLANK(alter_partition_reassignments_request, move);
+    ri_kafka_alter_partition_reassignments_request_topic way = {RI_STR("t"), {moved, MANY}};
+    KCLIENT_ONE(move.topics, &way);
+    kclient_send(&c, RI_KAFKA_ALTER_PARTITION_REASSIGNMENTS, 1, &move);
+    again();
+    for (size_t i = 0; i < KEYS; i++) keys[i] = RI_STR("nope");
+    send_describe(1, keys, KEYS - 1);
+    ri_kafka_describe_configs_answer *a = kclient_read(&c, RI_KAFKA_DESCRIBE_CONFIGS, 4);
+    ck_assert_uint_eq(a->results.items[0].configs.len, 0);
+    send_describe(1, keys, KEYS);
+    again();
+}
+END_TEST
+
+/* Who names a partition again and again reads it once. */
+START_TEST(test_fetch_twins)
+{
+    enum { MANY = 20000 };
+    static ri_kafka_fetch_request_partition same[MANY];
+    kclient_created(&c, "t", 1);
+    ck_assert_int_eq(
+        kclient_produced(&c, 9, kclient_produce("t", 0, batch(100))).error_code, 0);
+    ri_kafka_fetch_request *q = kclient_fetch("t", 0, 0, 0);
+    for (int i = 0; i < MANY; i++) same[i] = q->topics.items[0].partitions.items[0];
+    for (int i = 0; i < MANY; i += 2) same[i].fetch_offset = 1000; /* which is none */
+    same[0].fetch_offset = 0;
+    q->topics.items[0].partitions.items = same;
+    q->topics.items[0].partitions.len = MANY;
+    longest();
+    ri_kafka_fetch_answer *a = kclient_ask(&c, RI_KAFKA_FETCH, 12, q);
+    ck_assert_uint_eq(a->topics.items[0].partitions.len, MANY);
+    ck_assert_int_eq(a->topics.items[0].partitions.items[0].error_code, 0);
+    ck_assert_uint_gt(a->topics.items[0].partitions.items[0].records.len, 0);
+    for (int i = 1; i < MANY; i++) {
+        ck_assert_int_eq(a->topics.items[0].partitions.items[i].error_code,
+                         RI_KAFKA_E_INVALID_REQUEST);
+        ck_assert_uint_eq(a->topics.items[0].partitions.items[i].records.len, 0);
+    }
+    ck_assert_uint_le(longest(), RI_BUDGET_TURN + 100);
+}
+END_TEST
+
+/* Behind the batch that found no room none is looked for. */
+START_TEST(test_fetch_full)
+{
+    enum { MANY = 100, EACH = 5000 };
+    static ri_kafka_fetch_request_partition of[MANY];
+    kclient_created(&c, "t", MANY);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(
+            kclient_produced(&c, 9, kclient_produce("t", i, batch(EACH))).error_code, 0);
+    ri_kafka_fetch_request *q = kclient_fetch("t", 0, 0, 0);
+    for (int i = 0; i < MANY; i++) {
+        of[i] = q->topics.items[0].partitions.items[0];
+        of[i].partition = i;
+    }
+    q->topics.items[0].partitions.items = of;
+    q->topics.items[0].partitions.len = MANY;
+    size_t size = batch(EACH).len;
+    q->max_bytes = (int32_t)(size + size / 2);
+    uint64_t before = spent();
+    ri_kafka_fetch_answer *a = kclient_ask(&c, RI_KAFKA_FETCH, 12, q);
+    uint64_t units = spent() - before;
+    for (int i = 0; i < MANY; i++) {
+        ck_assert_int_eq(a->topics.items[0].partitions.items[i].error_code, 0);
+        ck_assert_int_eq(a->topics.items[0].partitions.items[i].records.len > 0, i == 0);
+    }
+    ck_assert_msg(units < 10 * size / RI_BUDGET_BYTES, "%llu units", (unsigned long long)units);
+}
+END_TEST
+
+int main(void)
+{
+    const suite_row rows[] = {SUITE_WITH(setup, teardown, test_large, test_long_lists,
+                                         test_fetch_twins, test_fetch_full)};
+    return suite_run("kafka_bounds", rows, RI_LEN(rows), CK_FORK_GETENV);
+}
