@@ -10,6 +10,8 @@ dir=$2
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$dir" && dir=$(cd "$dir" && pwd)
 log=$dir/fetch-$what.log
+exec 9>"$dir/fetch-$what.lock"
+flock 9 # two tests of one client may come at once
 
 skip() { echo "skipped: $1"; exit 77; }
 need() { command -v "$1" >/dev/null || skip "no $1 here"; }
