@@ -477,7 +477,7 @@ static int daemon_answer(rill_daemon *self)
     } else if (options->test_config) {
         for (const options_note *note = options->notes; note; note = note->next)
             fprintf(stderr, "%s: %s\n", self->program, note->text);
-        if (!options_try_tls(&self->options)) {
+        if (!options_try(&self->options)) {
             fprintf(stderr, "%s: %s\n", self->program, options->error);
             return 1;
         }

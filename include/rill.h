@@ -1478,6 +1478,21 @@ typedef struct rill_mapping { /* what NATS clients publish to `from` goes to `to
     uint32_t reserved;
 } rill_mapping;
 
+/* Who may log in to a broker, and what he may do there as a client of NATS. Without rules of a kind
+ * all of that is allowed, and what deny has is not, whatever allow says. Subjects may have
+ * wildcards.
+ * Where a subscription is wider than what deny has, messages on that do not come. */
+typedef struct rill_user {
+    size_t size;
+    const char *user;
+    const char *password;       /* plain, or a bcrypt hash; default: the empty one */
+    const char *const *publish_allow, *const *publish_deny;      /* at most 1000 each */
+    size_t npublish_allow, npublish_deny;
+    /* "SUBJECT", or "SUBJECT QUEUE" for members of groups that QUEUE matches */
+    const char *const *subscribe_allow, *const *subscribe_deny;  /* likewise */
+    size_t nsubscribe_allow, nsubscribe_deny;
+} rill_user;
+
 typedef struct rill_broker_opts {
     size_t size;
     const char *name;           /* server_name in INFO; default: its id */
@@ -1533,6 +1548,12 @@ typedef struct rill_broker_opts {
                                    there has to be one of them. A hash of a password is checked in
                                    there, and takes what it takes */
     uint32_t reserved2;
+    const rill_user *const *users; /* in place of user, password and token: every connection must
+                                   log in as one of them; at most 10000, read during the call. A
+                                   reload makes what they may do now so at once: who is there no
+                                   more is closed, and a subscription that is not allowed any more
+                                   gets nothing, which an -ERR says instead of its next message */
+    size_t nusers;
 } rill_broker_opts;
 
 /* What peers make a broker hold has one budget, memory_bytes. Half of it at most is for what is

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "nearest.h"
+#include "users.h"
 
 typedef enum key_kind {
     KEY_TEXT,      /* const char * */
@@ -302,33 +303,14 @@ static bool keys_server_name(daemon_options *options, config_node *node)
     return true;
 }
 
-static const key_row user_keys[] = {
-    {"user username", KEY_TEXT, FIELD(user), NULL, 0},
-    {"password pass", KEY_TEXT, FIELD(password), NULL, 0},
-    {"permissions permission nkey allowed_connection_types", KEY_REFUSED, 0, NULL, 0},
-};
-
-/* users: one with a password is what this broker has. */
-static bool keys_users(daemon_options *options, config_node *node)
-{
-    if (!keys_want(options, node, CONFIG_ARRAY)) return false;
-    if (!node->first) return true;
-    if (node->first != node->last)
-        return keys_fail(options, node, "more than one user is not supported by this broker");
-    config_node *user = node->first;
-    user->key = "users";
-    if (!keys_want(options, user, CONFIG_MAP)) return false;
-    return keys_block(options, user_keys, sizeof user_keys / sizeof user_keys[0], user);
-}
-
 static const key_row authorization_keys[] = {
     {"user username", KEY_TEXT, FIELD(user), NULL, 0},
     {"password pass", KEY_TEXT, FIELD(password), NULL, 0},
     {"token", KEY_TEXT, FIELD(token), NULL, 0},
     {"timeout", KEY_SECONDS, FIELD(broker.auth_timeout_ms), NULL, 0},
-    {"users", KEY_CUSTOM, 0, keys_users, 0},
-    {"permissions permission default_permissions auth_callout callout proxy_required",
-     KEY_REFUSED, 0, NULL, 0},
+    {"users", KEY_CUSTOM, 0, users_read, 0},
+    {"permissions permission default_permissions", KEY_CUSTOM, 0, users_read_defaults, 0},
+    {"auth_callout callout proxy_required", KEY_REFUSED, 0, NULL, 0},
 };
 
 static bool keys_authorization(daemon_options *options, config_node *node)
@@ -339,7 +321,10 @@ static bool keys_authorization(daemon_options *options, config_node *node)
         return false;
     if (options->token && options->user)
         return keys_fail(options, node, "Cannot have a user/pass and token");
-    return true;
+    if (options->nusers && (options->token || options->user || options->password))
+        return keys_fail(options, node, "Can not have a %s and a users array",
+                         options->token ? "token" : "single user/pass");
+    return users_finish(options);
 }
 
 static bool keys_has(const config_node *node, const char *key)
@@ -706,7 +691,7 @@ static bool key_is(const key_row *key, const char *name)
 static bool keys_block(daemon_options *options, const key_row *keys, size_t nkeys,
                        config_node *map)
 {
-    bool guards = keys == authorization_keys || keys == user_keys || keys == tls_keys;
+    bool guards = keys == authorization_keys || keys == tls_keys;
     for (config_node *node = map->first; node; node = node->next) {
         const key_row *found = NULL;
         for (size_t i = 0; i < nkeys && !found; i++)

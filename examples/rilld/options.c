@@ -10,6 +10,7 @@
 #include "files.h"
 #include "flags.h"
 #include "keys.h"
+#include "users.h"
 
 #define FIELD(name) offsetof(daemon_options, name)
 
@@ -166,13 +167,16 @@ const rill_listen_opts *options_listen(const daemon_options *options, rill_liste
     return room;
 }
 
-bool options_try_tls(daemon_options *options)
+bool options_try(daemon_options *options)
 {
     rill_listen_opts room;
     rill_broker *broker;
-    if (!options->tls_on) return true;
-    if (rill_broker_open(&broker, NULL) < 0) return options_fail(options, "%s", rill_errmsg());
-    bool good = rill_broker_listen(broker, "nats://127.0.0.1:0",
+    const rill_broker_opts who = {.size = sizeof who, .users = options->broker.users,
+                                  .nusers = options->broker.nusers};
+    if (rill_broker_open(&broker, &who) < 0)
+        return options_fail(options, "authorization: %s", rill_errmsg());
+    bool good = !options->tls_on ||
+                rill_broker_listen(broker, "nats://127.0.0.1:0",
                                    options_listen(options, &room)) >= 0;
     if (!good) options_fail(options, "tls: %s", rill_errmsg());
     rill_broker_close(broker, 0);
@@ -260,6 +264,7 @@ void options_free(daemon_options *options)
 {
     for (size_t i = 0; i < options->broker.nmappings; i++) free((void *)options->mappings[i]);
     free(options->mappings);
+    users_free(options);
     free(options->tls_ciphers);
     config_free(&options->config);
     for (options_note *note = options->notes, *next; note; note = next) {

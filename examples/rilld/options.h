@@ -23,6 +23,11 @@ typedef struct options_note {
     char text[];
 } options_note;
 
+typedef struct daemon_user {
+    rill_user user;              /* its lists are ours if it has permissions */
+    bool has_permissions;
+} daemon_user;
+
 typedef struct daemon_options {
     /* what to do in place of serving */
     bool help, help_tls, show_version, test_config;
@@ -56,6 +61,10 @@ typedef struct daemon_options {
     rill_broker_opts broker;
     const rill_mapping **mappings; /* of `broker`; ours, as are its rows */
     const char *user, *password, *token;
+    struct daemon_user *users;   /* ours, as the next */
+    const rill_user **user_rows;
+    size_t nusers;
+    rill_user user_defaults;     /* what those may do who have no permissions of their own */
     uint32_t lame_duck_grace_ms, lame_duck_duration_ms;
 
     /* streams; the limits are in `broker` */
@@ -95,8 +104,9 @@ void options_set_limits(daemon_options *options, const daemon_options *before);
 const char *options_fixed_change(const daemon_options *now, const daemon_options *next);
 /* What the listener is opened with; `room` is lent. */
 const rill_listen_opts *options_listen(const daemon_options *options, rill_listen_opts *room);
-/* Would a listener take the files of TLS? False leaves a sentence in error. */
-bool options_try_tls(daemon_options *options);
+/* Would a broker take the users, and a listener the files of TLS? False leaves a sentence in
+ * error. */
+bool options_try(daemon_options *options);
 void options_usage(const char *program);
 
 #endif

@@ -54,6 +54,9 @@ static int broker_opts(rill_broker_opts *own, const rill_broker_opts *opts)
     if (rc < 0) return rc;
     if (own->nmappings > RI_LIMIT_MAPPINGS)
         return ri_err(RILL_ETOOBIG, "%zu mappings; at most %d", own->nmappings, RI_LIMIT_MAPPINGS);
+    rc = ri_args_rows((const void *const *)own->users, own->nusers, sizeof(rill_user),
+                      "rill_user");
+    if (rc < 0) return rc;
     return ri_args_rows((const void *const *)own->mappings, own->nmappings, sizeof(rill_mapping),
                         "rill_mapping");
 }

@@ -18,6 +18,8 @@ enum {
     RI_LIMIT_SIZE_DIGITS = 9,             /* digits of a size on a control line */
     RI_LIMIT_INFO_URLS = 1024,            /* connect_urls kept from an INFO */
     RI_LIMIT_MAPPINGS = 1024,             /* destinations of all subject mappings */
+    RI_LIMIT_USERS = 10000,               /* of a broker */
+    RI_LIMIT_RULES = 1000,                /* subjects in one list of what a user may do */
 };
 
 /* ---- URLs ---- */

@@ -25,6 +25,7 @@ ROOMS = {
     "store/memory": (),
     "store/log": ("store/index", "store/memory"),
     "store/keep": ("store/log",),
+    "engine/access": (),
     "engine/live": (),
     "engine/streams": ("engine/live",),
     "engine/groups": ("engine/live", "engine/streams"),

@@ -49,6 +49,7 @@ static void broker_conf_fini(ri_broker_conf *conf, const ri_host *host)
     broker_free_text(host, conf->token);
     broker_free_text(host, conf->advertise);
     ri_mappings_free(conf->mappings);
+    ri_access_unref(conf->access);
     *conf = (ri_broker_conf){0};
 }
 
@@ -66,6 +67,9 @@ static int broker_conf_check(const rill_broker_opts *o)
         return ri_err(RILL_EINVAL, "drive is %d", (int)o->drive);
     if (!o->user != !o->password)
         return ri_err(RILL_EINVAL, "user and password are given together or not at all");
+    if (o->nusers && (o->user || o->token))
+        return ri_err(RILL_EINVAL, "Can not have a %s and a users array",
+                      o->user ? "single user/pass" : "token");
     if (o->memory_bytes && o->memory_bytes < RI_MEMORY_MIN)
         return ri_err(RILL_EINVAL, "memory_bytes is %llu; at least %d",
                       (unsigned long long)o->memory_bytes, RI_MEMORY_MIN);
@@ -125,7 +129,8 @@ static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const ril
         (rc = broker_copy_text(host, &conf->token, o->token)) < 0 ||
         (rc = ri_broker_advertise(host, o->advertise, &conf->advertise,
                                   &conf->advertise_port)) < 0 ||
-        (rc = ri_mappings_new(host, o->mappings, o->nmappings, &conf->mappings)) < 0)
+        (rc = ri_mappings_new(host, o->mappings, o->nmappings, &conf->mappings)) < 0 ||
+        (rc = ri_access_new(host, o->users, o->nusers, &conf->access)) < 0)
         broker_conf_fini(conf, host);
     return rc;
 }
@@ -523,7 +528,7 @@ static bool broker_same_text(const char *a, const char *b)
 static bool broker_same_login(const ri_broker_conf *a, const ri_broker_conf *b)
 {
     return broker_same_text(a->user, b->user) && broker_same_text(a->password, b->password) &&
-           broker_same_text(a->token, b->token);
+           broker_same_text(a->token, b->token) && ri_access_same(a->access, b->access);
 }
 
 int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)

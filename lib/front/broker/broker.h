@@ -21,6 +21,7 @@
 #include "base/assert.h"
 #include "base/saturate.h"
 #include "codec/subject/mapping.h"
+#include "engine/access/access.h"
 #include "engine/live/router.h"
 #include "front/broker/door.h"
 #include "front/broker/driver.h"
@@ -36,6 +37,7 @@ typedef struct ri_broker_conf {
     char *advertise;               /* HOST of what is announced to clients; NULL: the listener's */
     int advertise_port;
     char *user, *password, *token; /* NULL: not asked for */
+    ri_access *access;             /* a reference; in place of these; or NULL */
     uint32_t login_epoch;          /* counts how often these were changed */
     uint32_t max_msg_bytes, max_conns, max_subs, max_control_line_bytes;
     uint64_t max_pending_bytes, memory_bytes;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may come in: one user and password, or a token. A configured value may be a bcrypt hash,
- * which takes long to check on purpose. The worker does that, one at a time:
+/* Who may come in: one user and password, or a token, or users by their names. A
+ * configured value may be a bcrypt hash, which takes long to check on purpose. The worker does so,
+ * one at a time:
  *
  *     CONNECT --> in the row `checking`, not read --> login_check_run() --> verdict --> read on
  *
@@ -22,7 +23,7 @@ enum {
 
 bool ri_nats_login_asked(const ri_broker_conf *conf)
 {
-    return conf->token || conf->user || conf->password;
+    return conf->token || conf->user || conf->password || conf->access;
 }
 
 static bool login_is_bcrypt(ri_str s)
@@ -46,6 +47,11 @@ static const char *login_wanted(const ri_broker_conf *conf, const ri_nats_login 
                                 const char **given)
 {
     bool token = conf->token && login->token;
+    if (conf->access) {
+        const ri_access_user *user = ri_access_find(conf->access, ri_str_of(login->user));
+        *given = login->password ? login->password : "";
+        return user ? ri_access_password(user) : NULL;
+    }
     if (!token && !conf->user && !conf->password) return NULL;
     const char *want = token ? conf->token : conf->password;
     *given = token ? login->token : login->password;
@@ -55,7 +61,7 @@ static const char *login_wanted(const ri_broker_conf *conf, const ri_nats_login 
 
 static bool login_right_user(const ri_broker_conf *conf, const ri_nats_login *login)
 {
-    if (conf->token && login->token) return true;
+    if (conf->access || (conf->token && login->token)) return true; /* see login_wanted() */
     return login_same(ri_str_of(conf->user), ri_str_of(login->user));
 }
 
@@ -119,7 +125,7 @@ static ri_nats_check *login_check_new(ri_nats_session *s)
     const char *given = "", *want = login_wanted(conf, &s->login, &given);
     ri_nats_check *check = ri_new(host, ri_nats_check);
     if (!check) return NULL;
-    if (!want) want = ""; /* a reload has taken it away since: no hash is that */
+    if (!want) want = ""; /* a reload has taken it or its user away since: no hash is that */
     *check = (ri_nats_check){.job.run = login_check_run, .epoch = conf->login_epoch,
                              .user = login_right_user(conf, &s->login),
                              .want = ri_strdup(host, want, strlen(want)),

@@ -66,8 +66,11 @@ static bool op_map(ri_nats_session *s, ri_message *m)
 static int op_publish_probed(ri_nats_session *s, const ri_message *m, ri_str asked)
 {
     ri_str dest;
-    if (ri_unlikely(m->headers.len > 0) && ri_nats_probe_asked(m->headers, &dest))
+    if (ri_unlikely(s->who != NULL) && !ri_nats_access_publish(s, m->subject)) return 0;
+    if (ri_unlikely(m->headers.len > 0) && ri_nats_probe_asked(m->headers, &dest)) {
+        if (s->who && !ri_nats_access_publish(s, dest)) return 0;
         return ri_nats_probe_publish(s, dest, m, asked);
+    }
     return ri_router_publish(&s->party, &(ri_publish){.m = m, .fan = &s->fan});
 }
 
@@ -113,6 +116,10 @@ static int op_sub_add(ri_nats_session *s, const ri_nats_op *op)
     ri_nats_sub *sub = op_sub_new(host, op);
     if (!sub) return RILL_ENOMEM;
     sub->login = s->logins;
+    if (s->who && !ri_nats_access_subscribe(s, sub)) {
+        ri_free(host, sub, sub->size);
+        return RILL_EAUTH;
+    }
     if (!ri_nats_session_charge_sub(s, sub)) {
         ri_free(host, sub, sub->size);
         return RILL_EFULL;
@@ -164,7 +171,7 @@ static void op_subscribe(ri_nats_session *s, const ri_nats_op *op)
         int rc = op_sub_add(s, op);
         if (rc == RILL_ENOMEM) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
         else if (rc == RILL_EFULL) op_say_err(s, "maximum subscriptions exceeded", RI_STR_NONE);
-        else if (rc < 0) op_say_err(s, "Invalid Subject", RI_STR_NONE);
+        else if (rc < 0 && rc != RILL_EAUTH) op_say_err(s, "Invalid Subject", RI_STR_NONE);
         if (rc < 0) return;
     }
     op_ok(s);
@@ -228,7 +235,7 @@ void ri_nats_op_verdict(ri_nats_session *s, bool right)
 {
     bool again = !s->verifying && s->connected; /* the configuration was changed under it */
     s->verifying = false;
-    if (right) s->login_epoch = s->server->broker->conf.login_epoch;
+    if (right) ri_nats_access_enter(s);
     if (!right && again) ri_nats_session_fail(s, RI_NATS_END_AUTH, "Authorization Violation");
     else if (!right) op_refuse_login(s);
     else if (!again) op_welcome(s);

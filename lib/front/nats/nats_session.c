@@ -247,6 +247,7 @@ void ri_nats_session_free(ri_nats_session *s)
     RI_ASSERT(s->interest_bytes <= SESSION_BYTES);
     ri_memory_refund(&server->broker->router.memory, RI_MEMORY_INTEREST, s->interest_bytes);
     ri_nats_login_fini(&s->login, host);
+    ri_nats_access_fini(s);
     if (s->name) ri_free(host, s->name, strlen(s->name) + 1);
     if (s->tls) ri_delete(host, s->tls);
     ri_delete(host, s);

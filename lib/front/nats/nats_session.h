@@ -59,6 +59,9 @@ typedef struct ri_nats_sub {
     ri_str sid;
     uint32_t size;           /* of the allocation */
     uint32_t login;          /* s->logins when it was made: a later CONNECT has ended it */
+    uint32_t checked;        /* s->login_epoch when it was last seen whether it is allowed ... */
+    bool refused;            /* ... and it was not */
+    bool watch;              /* each message has to be asked for */
     char bytes[];            /* subject, queue, sid */
 } ri_nats_sub;
 
@@ -97,6 +100,10 @@ struct ri_nats_session {
     bool connected;             /* a CONNECT was accepted */
     bool verifying;             /* its CONNECT waits for a verdict: nothing more is read */
     uint32_t login_epoch;       /* of the configuration by which it was let in */
+    ri_access *access;          /* of that; a reference; or NULL */
+    ri_access_user *who;        /* of it; NULL: he may do all */
+    bool guarded;               /* what comes for it is looked at: nats_access.c */
+    uint8_t violations;         /* that stand in the log */
     ri_nats_end login_end;      /* what is wrong with its CONNECT beside the credentials */
     ri_nats_check *check;       /* of its credentials, at the worker; or NULL */
     ri_list check_link;         /* server->checking, while it waits for the worker */
@@ -245,6 +252,16 @@ void ri_nats_login_forget(ri_job *job, const ri_host *host);
 /* RILL_ENOMEM leaves it as it was. */
 int ri_nats_login_set(ri_nats_login *login, const ri_host *host, const ri_nats_connect *connect);
 void ri_nats_login_fini(ri_nats_login *login, const ri_host *host);
+
+/* ---- nats_access.c: inside the gate ---- */
+/* Its credentials are right: from now on it may do what their user may. */
+void ri_nats_access_enter(ri_nats_session *s);
+void ri_nats_access_fini(ri_nats_session *s);
+/* False: an -ERR says so. */
+bool ri_nats_access_publish(ri_nats_session *s, ri_str subject);
+bool ri_nats_access_subscribe(ri_nats_session *s, ri_nats_sub *sub);
+/* May this come to it, which is guarded? */
+bool ri_nats_access_deliver(ri_nats_session *s, ri_nats_sub *sub, ri_str subject);
 
 /* ---- nats_deliver.c: inside the gate ---- */
 extern const ri_party_ops ri_nats_deliver_ops;

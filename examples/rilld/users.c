@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "users.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "nearest.h"
+
+static bool users_fail(daemon_options *options, const config_node *node, const char *format, ...)
+{
+    char what[300];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    snprintf(options->error, sizeof options->error, "%s:%d: %s", node->file, node->line, what);
+    return false;
+}
+
+static bool users_is(const config_node *node, const char *name, const char *other)
+{
+    return strcasecmp(node->key, name) == 0 || strcasecmp(node->key, other) == 0;
+}
+
+/* ---- Subjects ---- */
+
+/* A subject, or an array of them; none at all is as if the key were not there. */
+static bool users_subjects(daemon_options *options, const config_node *node,
+                           const char *const **list, size_t *n)
+{
+    const config_node *first = node->type == CONFIG_ARRAY ? node->first : node;
+    const config_node *end = node->type == CONFIG_ARRAY ? NULL : node->next;
+    size_t count = 0;
+    for (const config_node *at = first; at != end; at = at->next, count++)
+        if (at->type != CONFIG_STRING)
+            return users_fail(options, node, "Expected subject permissions to be a subject, or "
+                              "array of subjects, got %s", config_type_name(at->type));
+    const char **texts = calloc(count ? count : 1, sizeof *texts);
+    if (!texts) return users_fail(options, node, "out of memory");
+    free((void *)*list);
+    *list = texts;
+    *n = count;
+    for (const config_node *at = first; at != end; at = at->next) *texts++ = at->text;
+    return true;
+}
+
+/* What stands behind `publish` or `subscribe`. */
+static bool users_side(daemon_options *options, const config_node *node,
+                       const char *const **allow, size_t *nallow, const char *const **deny,
+                       size_t *ndeny)
+{
+    if (node->type != CONFIG_MAP) return users_subjects(options, node, allow, nallow);
+    for (const config_node *at = node->first; at; at = at->next) {
+        bool good;
+        if (users_is(at, "allow", "allow")) good = users_subjects(options, at, allow, nallow);
+        else if (users_is(at, "deny", "deny")) good = users_subjects(options, at, deny, ndeny);
+        else return users_fail(options, at, "Unknown field name \"%s\" parsing subject "
+                               "permissions, only 'allow' or 'deny' are permitted", at->key);
+        if (!good) return false;
+    }
+    return true;
+}
+
+static bool users_permissions(daemon_options *options, const config_node *node, rill_user *user)
+{
+    if (node->type != CONFIG_MAP)
+        return users_fail(options, node, "Expected permissions to be a map/struct, got %s",
+                          config_type_name(node->type));
+    for (const config_node *at = node->first; at; at = at->next) {
+        bool good;
+        if (users_is(at, "publish", "pub"))
+            good = users_side(options, at, &user->publish_allow, &user->npublish_allow,
+                              &user->publish_deny, &user->npublish_deny);
+        else if (users_is(at, "subscribe", "sub"))
+            good = users_side(options, at, &user->subscribe_allow, &user->nsubscribe_allow,
+                              &user->subscribe_deny, &user->nsubscribe_deny);
+        else if (users_is(at, "allow_responses", "allow_response"))
+            return users_fail(options, at, "\"%s\" guards access and is not supported by this "
+                              "broker", at->key);
+        else return users_fail(options, at, "Unknown field \"%s\" parsing permissions", at->key);
+        if (!good) return false;
+    }
+    return true;
+}
+
+/* ---- Users ---- */
+
+static bool users_text(daemon_options *options, const config_node *node, const char **text)
+{
+    if (node->type != CONFIG_STRING)
+        return users_fail(options, node, "%s should be %s, not %s", node->key,
+                          config_type_name(CONFIG_STRING), config_type_name(node->type));
+    *text = node->text;
+    return true;
+}
+
+/* What may guard access is not ignored. */
+static bool users_unknown(daemon_options *options, const config_node *node)
+{
+    size_t len, away;
+    const char *near = nearest_word("username password permissions pass user", node->key,
+                                    strlen(node->key) / 4 + 1, &len, &away);
+    snprintf(options->error, sizeof options->error, "%s:%d:%d: unknown field \"%s\"%s%.*s%s "
+             "What may guard access is not ignored", node->file, node->line, node->column,
+             node->key, near ? "; \"" : ".", near ? (int)len : 0, near ? near : "",
+             near ? "\" was meant?" : "");
+    return false;
+}
+
+static bool users_user(daemon_options *options, const config_node *node, daemon_user *own)
+{
+    if (node->type != CONFIG_MAP)
+        return users_fail(options, node, "Expected user entry to be a map/struct, got %s",
+                          config_type_name(node->type));
+    rill_user *user = &own->user;
+    user->size = sizeof *user;
+    for (const config_node *at = node->first; at; at = at->next) {
+        bool good;
+        if (users_is(at, "user", "username")) {
+            good = users_text(options, at, &user->user);
+        } else if (users_is(at, "password", "pass")) {
+            good = users_text(options, at, &user->password);
+        } else if (users_is(at, "permissions", "permission")) {
+            good = users_permissions(options, at, user);
+            own->has_permissions = true;
+        } else if (users_is(at, "nkey", "allowed_connection_types")) {
+            return users_fail(options, at, "\"%s\" guards access and is not supported by this "
+                              "broker", at->key);
+        } else {
+            return users_unknown(options, at);
+        }
+        if (!good) return false;
+    }
+    return user->user ? true : users_fail(options, node, "User entry requires a user");
+}
+
+bool users_read(daemon_options *options, config_node *node)
+{
+    size_t n = 0, i = 0;
+    if (node->type != CONFIG_ARRAY)
+        return users_fail(options, node, "Expected users field to be an array, got %s",
+                          config_type_name(node->type));
+    for (const config_node *at = node->first; at; at = at->next) n++;
+    if (options->users) return users_fail(options, node, "users is there twice");
+    options->users = calloc(n ? n : 1, sizeof *options->users);
+    options->user_rows = calloc(n ? n : 1, sizeof *options->user_rows);
+    if (!options->users || !options->user_rows) return users_fail(options, node, "out of memory");
+    options->nusers = n;
+    for (const config_node *at = node->first; at; at = at->next, i++) {
+        options->user_rows[i] = &options->users[i].user;
+        if (!users_user(options, at, &options->users[i])) return false;
+    }
+    return true;
+}
+
+bool users_read_defaults(daemon_options *options, config_node *node)
+{
+    return users_permissions(options, node, &options->user_defaults);
+}
+
+bool users_finish(daemon_options *options)
+{
+    const rill_user *from = &options->user_defaults;
+    bool any = from->npublish_allow || from->npublish_deny || from->nsubscribe_allow ||
+               from->nsubscribe_deny;
+    if (any && !options->nusers) {
+        snprintf(options->error, sizeof options->error, "permissions in authorization guards "
+                 "access, and is for the users of an array here");
+        return false;
+    }
+    for (size_t i = 0; i < options->nusers; i++) {
+        if (options->users[i].has_permissions) continue;
+        rill_user user = *from;
+        user.size = sizeof user;
+        user.user = options->users[i].user.user;
+        user.password = options->users[i].user.password;
+        options->users[i].user = user;
+    }
+    options->broker.users = options->user_rows;
+    options->broker.nusers = options->nusers;
+    return true;
+}
+
+static void users_free_lists(rill_user *user)
+{
+    free((void *)user->publish_allow);
+    free((void *)user->publish_deny);
+    free((void *)user->subscribe_allow);
+    free((void *)user->subscribe_deny);
+}
+
+void users_free(daemon_options *options)
+{
+    for (size_t i = 0; i < options->nusers; i++)
+        if (options->users[i].has_permissions) users_free_lists(&options->users[i].user);
+    free(options->users);
+    free(options->user_rows);
+    users_free_lists(&options->user_defaults);
+    options->users = NULL;
+    options->user_rows = NULL;
+    options->nusers = 0;
+    options->user_defaults = (rill_user){0};
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/access/access.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/map.h"
+#include "codec/limits.h"
+#include "codec/subject/filters.h"
+#include "codec/subject/subject.h"
+
+enum {
+    ACCESS_SEEN = 64,         /* subjects whose verdicts are known, of a user; a power of two */
+    ACCESS_SEEN_LEN = 94,     /* bytes of the longest of them */
+    ACCESS_RULES_A_UNIT = 4,  /* compared with a subscription */
+};
+
+typedef struct access_list { /* rules of one kind; those of queue groups are last */
+    ri_str *subjects;        /* owned, as their bytes */
+    ri_str *queues;          /* of those behind nplain, at the same places */
+    size_t n, nplain;
+    ri_filters filters;      /* of the plain ones */
+} access_list;
+
+typedef enum access_kind {
+    ACCESS_PUB_ALLOW,
+    ACCESS_PUB_DENY,
+    ACCESS_SUB_ALLOW,
+    ACCESS_SUB_DENY,
+    ACCESS_KINDS,
+} access_kind;
+
+typedef struct access_seen {
+    uint8_t len;             /* 0: none */
+    bool may;
+    char bytes[ACCESS_SEEN_LEN];
+} access_seen;
+
+struct ri_access_user {
+    const ri_host *host;
+    char *name, *password;   /* owned */
+    access_list lists[ACCESS_KINDS];
+    access_seen last;        /* what was published to last */
+    access_seen *seen;       /* ACCESS_SEEN of them, by hash; NULL: none yet, or no memory */
+};
+
+struct ri_access {
+    const ri_host *host;
+    atomic_uint refs;
+    ri_map by_name;
+    ri_access_user *users;
+    size_t n;
+};
+
+static const char *const access_words[] = {"publish allow", "publish deny", "subscribe allow",
+                                           "subscribe deny"};
+
+/* ---- Making it ---- */
+
+static bool access_is_named(const void *item, const void *key)
+{
+    const ri_access_user *user = item;
+    return ri_str_eq(ri_str_of(user->name), *(const ri_str *)key);
+}
+
+static void access_list_fini(access_list *list, const ri_host *host)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        ri_free(host, (char *)(uintptr_t)list->subjects[i].ptr, list->subjects[i].len + 1);
+        if (list->queues[i].len)
+            ri_free(host, (char *)(uintptr_t)list->queues[i].ptr, list->queues[i].len + 1);
+    }
+    ri_filters_fini(&list->filters);
+}
+
+static int access_copy(ri_str *to, const ri_host *host, ri_str from)
+{
+    char *bytes = ri_strdup(host, from.ptr, from.len);
+    if (!bytes) return RILL_ENOMEM;
+    *to = (ri_str){bytes, from.len};
+    return RILL_OK;
+}
+
+/* The parts of "SUBJECT" or "SUBJECT QUEUE"; false: it is neither. */
+static bool access_split(access_kind kind, ri_str text, ri_str *subject, ri_str *queue)
+{
+    const char *blank = text.len ? memchr(text.ptr, ' ', text.len) : NULL;
+    size_t len = blank ? (size_t)(blank - text.ptr) : text.len;
+    *subject = (ri_str){text.ptr, len};
+    *queue = blank ? ri_str_from(text, len + 1) : RI_STR_NONE;
+    if (!ri_subject_is_filter(*subject)) return false;
+    return !blank || (kind >= ACCESS_SUB_ALLOW && ri_subject_is_filter(*queue));
+}
+
+/* Those with queues come in a second pass, behind the others. */
+static int access_list_pass(access_list *list, const ri_host *host, access_kind kind,
+                            const char *const *texts, size_t n, bool with_queue)
+{
+    for (size_t i = 0; i < n; i++) {
+        ri_str text = ri_str_of(texts[i]), subject, queue;
+        if (!texts[i] || !access_split(kind, text, &subject, &queue))
+            return ri_err(RILL_EINVAL, "%s: subject \"%.100s\" is not a valid subject",
+                          access_words[kind], texts[i] ? texts[i] : "NULL");
+        if ((queue.len > 0) != with_queue) continue;
+        if (access_copy(&list->subjects[list->n], host, subject) < 0) return RILL_ENOMEM;
+        if (queue.len && access_copy(&list->queues[list->n], host, queue) < 0) {
+            ri_free(host, (char *)(uintptr_t)list->subjects[list->n].ptr, subject.len + 1);
+            return RILL_ENOMEM;
+        }
+        list->n++;
+    }
+    return RILL_OK;
+}
+
+/* The arrays of subjects and queues lie in one piece. */
+static size_t access_rows_size(size_t n)
+{
+    return n * 2 * sizeof(ri_str);
+}
+
+static int access_list_init(access_list *list, const ri_host *host, access_kind kind,
+                            const char *const *texts, size_t n)
+{
+    if (n == 0) return RILL_OK;
+    if (!texts) return ri_err(RILL_EINVAL, "%s: %zu subjects, at NULL", access_words[kind], n);
+    if (n > RI_LIMIT_RULES)
+        return ri_err(RILL_ETOOBIG, "%s: %zu subjects; at most %d", access_words[kind], n,
+                      RI_LIMIT_RULES);
+    ri_str *rows = ri_calloc(host, access_rows_size(n));
+    if (!rows) return RILL_ENOMEM;
+    list->subjects = rows;
+    list->queues = rows + n;
+    int rc = access_list_pass(list, host, kind, texts, n, false);
+    list->nplain = list->n;
+    if (rc == RILL_OK) rc = access_list_pass(list, host, kind, texts, n, true);
+    if (rc == RILL_OK)
+        rc = ri_filters_compile(&list->filters, host, list->subjects, list->nplain);
+    RI_ASSERT(rc < 0 || list->n == n);
+    if (rc == RILL_OK) return RILL_OK;
+    access_list_fini(list, host);
+    ri_free(host, rows, access_rows_size(n));
+    *list = (access_list){0};
+    return rc;
+}
+
+static void access_free_text(const ri_host *host, char *text)
+{
+    if (text) ri_free(host, text, strlen(text) + 1);
+}
+
+static void access_user_fini(ri_access_user *user)
+{
+    const ri_host *host = user->host;
+    if (!host) return; /* it was not begun */
+    for (int kind = 0; kind < ACCESS_KINDS; kind++) {
+        access_list *list = &user->lists[kind];
+        if (!list->subjects) continue;
+        size_t size = access_rows_size(list->n);
+        access_list_fini(list, host);
+        ri_free(host, list->subjects, size);
+    }
+    if (user->seen) ri_free(host, user->seen, ACCESS_SEEN * sizeof *user->seen);
+    access_free_text(host, user->name);
+    access_free_text(host, user->password);
+}
+
+static int access_user_init(ri_access_user *user, const ri_host *host, const rill_user *row)
+{
+    RI_ASSERT(row->user);
+    const char *password = row->password ? row->password : "";
+    user->host = host;
+    user->name = ri_strdup(host, row->user, strlen(row->user));
+    user->password = ri_strdup(host, password, strlen(password));
+    if (!user->name || !user->password) return RILL_ENOMEM;
+    const struct {
+        const char *const *texts;
+        size_t n;
+    } given[ACCESS_KINDS] = {
+        {row->publish_allow, row->npublish_allow}, {row->publish_deny, row->npublish_deny},
+        {row->subscribe_allow, row->nsubscribe_allow}, {row->subscribe_deny, row->nsubscribe_deny}};
+    int rc = RILL_OK;
+    for (int kind = 0; rc == RILL_OK && kind < ACCESS_KINDS; kind++)
+        rc = access_list_init(&user->lists[kind], host, (access_kind)kind, given[kind].texts,
+                              given[kind].n);
+    return rc;
+}
+
+static int access_add(ri_access *access, const rill_user *row)
+{
+    ri_str name = ri_str_of(row->user);
+    if (name.len == 0) return ri_err(RILL_EINVAL, "a user without a name");
+    if (ri_access_find(access, name))
+        return ri_err(RILL_EINVAL, "Duplicate user \"%.100s\" detected", row->user);
+    ri_access_user *user = &access->users[access->n++];
+    int rc = access_user_init(user, access->host, row);
+    if (rc < 0 && rc != RILL_ENOMEM) {
+        char why[256];
+        ri_str text = ri_str_of(ri_err_text());
+        size_t len = RI_MIN(text.len, sizeof why - 1);
+        memcpy(why, text.ptr, len);
+        why[len] = 0;
+        return ri_err(rc, "user \"%.100s\": %s", row->user, why);
+    }
+    return rc < 0 ? rc : ri_map_put(&access->by_name, ri_hash(name), user);
+}
+
+static void access_free(ri_access *access, size_t room)
+{
+    const ri_host *host = access->host;
+    for (size_t i = 0; i < access->n; i++) access_user_fini(&access->users[i]);
+    ri_map_fini(&access->by_name);
+    if (access->users) ri_free(host, access->users, room * sizeof *access->users);
+    ri_delete(host, access);
+}
+
+int ri_access_new(const ri_host *host, const rill_user *const *users, size_t n, ri_access **out)
+{
+    RI_ASSERT(host && out && (users || !n));
+    *out = NULL;
+    if (n == 0) return RILL_OK;
+    if (n > RI_LIMIT_USERS)
+        return ri_err(RILL_ETOOBIG, "%zu users; at most %d", n, RI_LIMIT_USERS);
+    ri_access *access = ri_new(host, ri_access);
+    if (!access) return RILL_ENOMEM;
+    access->host = host;
+    atomic_init(&access->refs, 1);
+    ri_map_init(&access->by_name, host, access_is_named);
+    access->users = ri_calloc(host, n * sizeof *access->users);
+    int rc = access->users ? RILL_OK : RILL_ENOMEM;
+    for (size_t i = 0; rc == RILL_OK && i < n; i++) rc = access_add(access, users[i]);
+    if (rc < 0) access_free(access, n);
+    else *out = access;
+    return rc;
+}
+
+ri_access *ri_access_ref(ri_access *access)
+{
+    if (!access) return NULL;
+    RI_ASSERT(atomic_load(&access->refs) > 0);
+    atomic_fetch_add_explicit(&access->refs, 1, memory_order_relaxed);
+    return access;
+}
+
+void ri_access_unref(ri_access *access)
+{
+    if (!access) return;
+    RI_ASSERT(atomic_load(&access->refs) > 0);
+    if (atomic_fetch_sub_explicit(&access->refs, 1, memory_order_acq_rel) == 1)
+        access_free(access, access->n);
+}
+
+static bool access_same_list(const access_list *a, const access_list *b)
+{
+    if (a->n != b->n || a->nplain != b->nplain) return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (!ri_str_eq(a->subjects[i], b->subjects[i]) || !ri_str_eq(a->queues[i], b->queues[i]))
+            return false;
+    return true;
+}
+
+static bool access_same_user(const ri_access_user *a, const ri_access_user *b)
+{
+    bool same = strcmp(a->name, b->name) == 0 && strcmp(a->password, b->password) == 0;
+    for (int kind = 0; same && kind < ACCESS_KINDS; kind++)
+        same = access_same_list(&a->lists[kind], &b->lists[kind]);
+    return same;
+}
+
+bool ri_access_same(const ri_access *a, const ri_access *b)
+{
+    if (!a || !b) return a == b;
+    bool same = a->n == b->n;
+    for (size_t i = 0; same && i < a->n; i++) same = access_same_user(&a->users[i], &b->users[i]);
+    return same;
+}
+
+ri_access_user *ri_access_find(const ri_access *access, ri_str name)
+{
+    RI_ASSERT(access);
+    return ri_map_get(&access->by_name, ri_hash(name), &name);
+}
+
+const char *ri_access_password(const ri_access_user *user)
+{
+    RI_ASSERT(user && user->password);
+    return user->password;
+}
+
+/* ---- Publishing ---- */
+
+static bool access_rules_let(const ri_access_user *user, ri_str subject)
+{
+    const access_list *allow = &user->lists[ACCESS_PUB_ALLOW];
+    const access_list *deny = &user->lists[ACCESS_PUB_DENY];
+    RI_ASSERT(subject.len > 0);
+    if (allow->n && !ri_filters_match(&allow->filters, subject)) return false;
+    return !deny->n || !ri_filters_match(&deny->filters, subject);
+}
+
+static bool access_seen_is(const access_seen *seen, ri_str subject)
+{
+    return seen->len == subject.len && memcmp(seen->bytes, subject.ptr, subject.len) == 0;
+}
+
+static void access_see(access_seen *seen, ri_str subject, bool may)
+{
+    RI_ASSERT(subject.len <= ACCESS_SEEN_LEN);
+    seen->len = (uint8_t)subject.len;
+    seen->may = may;
+    memcpy(seen->bytes, subject.ptr, subject.len);
+}
+
+/* It is not the last subject: one of the others, or by the rules. */
+static bool access_look(ri_access_user *user, ri_str subject)
+{
+    if (subject.len > ACCESS_SEEN_LEN) return access_rules_let(user, subject);
+    if (!user->seen) user->seen = ri_calloc(user->host, ACCESS_SEEN * sizeof *user->seen);
+    access_seen *seen = user->seen ? &user->seen[ri_hash(subject) % ACCESS_SEEN] : NULL;
+    bool known = seen && access_seen_is(seen, subject);
+    bool may = known ? seen->may : access_rules_let(user, subject);
+    if (seen && !known) access_see(seen, subject, may);
+    access_see(&user->last, subject, may);
+    return may;
+}
+
+bool ri_access_may_publish(ri_access_user *user, ri_str subject)
+{
+    RI_ASSERT(user && subject.len > 0);
+    if (!user->lists[ACCESS_PUB_ALLOW].n && !user->lists[ACCESS_PUB_DENY].n) return true;
+    if (access_seen_is(&user->last, subject)) return user->last.may;
+    return access_look(user, subject);
+}
+
+/* ---- Subscribing ---- */
+
+/* Does a plain rule cover the subject? And do rules of groups, then which: *groups, *named. */
+static bool access_covers(const access_list *list, ri_str subject, ri_str queue, bool *groups,
+                          bool *named)
+{
+    bool plain = false;
+    *groups = *named = false;
+    for (size_t i = 0; i < list->nplain && !plain; i++)
+        plain = ri_subject_covers(list->subjects[i], subject);
+    if (!queue.len) return plain;
+    for (size_t i = list->nplain; i < list->n && !*named; i++) {
+        if (!ri_subject_covers(list->subjects[i], subject)) continue;
+        *groups = true;
+        *named = ri_subject_covers(list->queues[i], queue);
+    }
+    return plain;
+}
+
+static bool access_is_wider(const access_list *deny, ri_str subject)
+{
+    for (size_t i = 0; i < deny->nplain; i++)
+        if (ri_subject_overlaps(deny->subjects[i], subject)) return true;
+    return false;
+}
+
+bool ri_access_may_subscribe(const ri_access_user *user, ri_str subject, ri_str queue, bool *watch)
+{
+    const access_list *allow = &user->lists[ACCESS_SUB_ALLOW];
+    const access_list *deny = &user->lists[ACCESS_SUB_DENY];
+    bool groups, named, may = true;
+    RI_ASSERT(subject.len > 0);
+    *watch = false;
+    if (allow->n) {
+        may = access_covers(allow, subject, queue, &groups, &named);
+        if (groups) may = named;
+    }
+    if (may && deny->n) {
+        may = !access_covers(deny, subject, queue, &groups, &named);
+        if (groups) may = !named;
+    }
+    *watch = may && access_is_wider(deny, subject);
+    return may;
+}
+
+bool ri_access_may_get(const ri_access_user *user, ri_str subject)
+{
+    const access_list *deny = &user->lists[ACCESS_SUB_DENY];
+    RI_ASSERT(deny->nplain > 0);
+    return !ri_filters_match(&deny->filters, subject);
+}
+
+uint32_t ri_access_units(const ri_access_user *user)
+{
+    size_t n = user->lists[ACCESS_SUB_ALLOW].n + 2 * user->lists[ACCESS_SUB_DENY].n;
+    return (uint32_t)(n / ACCESS_RULES_A_UNIT);
+}

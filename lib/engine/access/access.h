@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who may do what: the users of a broker, and for each of them on which subjects he may publish,
+ * and to which he may subscribe. Whoever checks passwords and holds connections is above; here is
+ * no clock and no door.
+ *
+ *     rill_user ...  --ri_access_new()-->  ri_access         counted; never changes, but for what
+ *                                            |  |  |         it has seen
+ *                                            users, by name
+ *
+ * The rules are nats-server's, and each is one of four lists of a user:
+ *
+ *     publish    allow, if there is one, has to match, and deny must not
+ *     subscribe  the same of filters: one in allow has to cover what is asked for, and none in deny
+ *                may. "SUBJECT QUEUE" is a rule of queue groups: where such ones cover the subject
+ *                they decide for members of groups, by the name of the group
+ *     deliver    a filter may be wider than what deny has: then each message is looked at
+ *
+ * In one thing this is stricter: "foo.>" is not covered by "foo.*", of which nats-server takes the
+ * `>` for a word.
+ *
+ * Cost. Most publish to what they have published to before: each user has the last subject, and a
+ * small table of others by their keyed hash, so that the rules are seldom asked. They are compiled
+ * (codec/subject/filters.h), so that their number does not matter then. A subscription is compared
+ * with all rules of its user: ri_access_units(). */
+#ifndef RI_ACCESS_H
+#define RI_ACCESS_H
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "rill.h"
+
+typedef struct ri_access ri_access;
+typedef struct ri_access_user ri_access_user;
+
+/* With one reference; no users: NULL. RILL_EINVAL and RILL_ETOOBIG name the user and what is wrong
+ * with him. The rows are not kept. */
+int ri_access_new(const ri_host *host, const rill_user *const *users, size_t n, ri_access **out);
+ri_access *ri_access_ref(ri_access *access);   /* any thread; NULL is one, too */
+void ri_access_unref(ri_access *access);       /* likewise */
+bool ri_access_same(const ri_access *a, const ri_access *b); /* the same users and rights */
+
+/* NULL: there is none of that name. Lent as long as the table is. */
+ri_access_user *ri_access_find(const ri_access *access, ri_str name);
+const char *ri_access_password(const ri_access_user *user); /* "": none; may be a hash */
+
+/* ---- Inside the lock of whoever has the table ---- */
+
+bool ri_access_may_publish(ri_access_user *user, ri_str subject);
+/* `queue` empty: of no group. *watch: each message has to be asked for, by the next. */
+bool ri_access_may_subscribe(const ri_access_user *user, ri_str subject, ri_str queue, bool *watch);
+bool ri_access_may_get(const ri_access_user *user, ri_str subject);
+/* Of the turn, that a subscription costs. */
+uint32_t ri_access_units(const ri_access_user *user);
+
+#endif
