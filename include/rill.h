@@ -1478,19 +1478,29 @@ typedef struct rill_mapping { /* what NATS clients publish to `from` goes to `to
     uint32_t reserved;
 } rill_mapping;
 
-/* Who may log in to a broker, and what he may do there as a client of NATS. Without rules of a kind
- * all of that is allowed, and what deny has is not, whatever allow says. Subjects may have
- * wildcards.
- * Where a subscription is wider than what deny has, messages on that do not come. */
+/* Who may log in to a broker, and what may be done there as this user by a client of NATS. Without
+ * rules of a kind all of that is allowed, and what deny has is not, whatever allow says. Subjects
+ * may have wildcards. Where a subscription with wildcards is wider than what deny has, messages on
+ * that do not come. */
 typedef struct rill_user {
     size_t size;
     const char *user;
     const char *password;       /* plain, or a bcrypt hash; default: the empty one */
+    const char *nkey;           /* in place of both: the public key of a user, "U...", whose seed
+                                   the client signs with. RILL_ENOTSUP without libsodium */
     const char *const *publish_allow, *const *publish_deny;      /* at most 1000 each */
     size_t npublish_allow, npublish_deny;
     /* "SUBJECT", or "SUBJECT QUEUE" for members of groups that QUEUE matches */
     const char *const *subscribe_allow, *const *subscribe_deny;  /* likewise */
     size_t nsubscribe_allow, nsubscribe_deny;
+    /* What has come with a reply subject may be answered there, so often and so long. Without
+     * publish_allow nothing else may be published then. A connection's latest 4096 requests are
+     * known, and 1 MiB of their subjects at most */
+    bool allow_responses;
+    bool reserved[3];
+    uint32_t responses_max;     /* of one request; 1. UINT32_MAX: no limit */
+    uint32_t responses_ms;      /* 120000. UINT32_MAX: no limit */
+    uint32_t reserved2;
 } rill_user;
 
 typedef struct rill_broker_opts {
@@ -1550,10 +1560,12 @@ typedef struct rill_broker_opts {
     uint32_t reserved2;
     const rill_user *const *users; /* in place of user, password and token: every connection must
                                    log in as one of them; at most 10000, read during the call. A
-                                   reload makes what they may do now so at once: who is there no
-                                   more is closed, and a subscription that is not allowed any more
-                                   gets nothing, which an -ERR says instead of its next message */
+                                   reload is so at once for those who are connected: whose user has
+                                   gone, or has another password, is closed, and a subscription that
+                                   is not allowed any more ends, which an -ERR says */
     size_t nusers;
+    const char *no_auth_user;   /* of them, who shows nothing of himself is this one; default: is
+                                   not let in */
 } rill_broker_opts;
 
 /* What peers make a broker hold has one budget, memory_bytes. Half of it at most is for what is

@@ -656,6 +656,7 @@ static const key_row top_keys[] = {
     {"lame_duck_grace_period", KEY_DURATION, FIELD(lame_duck_grace_ms), NULL, 0},
     {"mappings maps", KEY_CUSTOM, 0, keys_mappings, 0},
     {"authorization", KEY_CUSTOM, 0, keys_authorization, 0},
+    {"no_auth_user", KEY_TEXT, FIELD(broker.no_auth_user), NULL, 0},
     {"accounts", KEY_CUSTOM, 0, keys_accounts, 0},
     {"jetstream", KEY_CUSTOM, 0, keys_jetstream, 0},
     {"kafka", KEY_CUSTOM, 0, keys_kafka, 0},
@@ -663,7 +664,7 @@ static const key_row top_keys[] = {
     {"tls", KEY_CUSTOM, 0, keys_tls, 0},
     {"allow_non_tls", KEY_BOOL, FIELD(tls_optional), NULL, 0},
     {"ocsp operator operators roots root trusted trusted_keys resolver "
-     "resolver_preload resolver_tls resolver_pinned_accounts no_auth_user default_sentinel "
+     "resolver_preload resolver_tls resolver_pinned_accounts default_sentinel "
      "proxies",
      KEY_REFUSED, 0, NULL, 0},
     {"cluster gateway leaf leafnode leafnodes websocket ws mqtt https https_port "

@@ -172,7 +172,8 @@ bool options_try(daemon_options *options)
     rill_listen_opts room;
     rill_broker *broker;
     const rill_broker_opts who = {.size = sizeof who, .users = options->broker.users,
-                                  .nusers = options->broker.nusers};
+                                  .nusers = options->broker.nusers,
+                                  .no_auth_user = options->broker.no_auth_user};
     if (rill_broker_open(&broker, &who) < 0)
         return options_fail(options, "authorization: %s", rill_errmsg());
     bool good = !options->tls_on ||

@@ -181,7 +181,8 @@ static int pages_varz(const monitor *from, const char *query, doc_text *out)
     doc_string(out, "go", "C11");
     doc_string(out, "host", options->host);
     doc_int(out, "port", from->subject.port);
-    if (options->user || options->token || options->nusers) doc_bool(out, "auth_required", true);
+    bool asks = options->user || options->token || options->nusers;
+    if (asks && !options->broker.no_auth_user) doc_bool(out, "auth_required", true);
     if (options->tls_on) pages_put_tls(options, info.tls_expires_ns, out);
     pages_put_limits(options, out);
     doc_string(out, "http_host", options->http_host);

@@ -64,6 +64,67 @@ static bool users_side(daemon_options *options, const config_node *node,
     return true;
 }
 
+static bool users_is_one_of(const config_node *node, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcasecmp(node->key, names[i]) == 0) return true;
+    return false;
+}
+
+/* Below 0: without end. */
+static bool users_responses_max(daemon_options *options, const config_node *node, uint32_t *max)
+{
+    if (node->type != CONFIG_INT)
+        return users_fail(options, node, "%s should be %s, not %s", node->key,
+                          config_type_name(CONFIG_INT), config_type_name(node->type));
+    if (node->number >= UINT32_MAX)
+        return users_fail(options, node, "%s is %lld; at most %u", node->key,
+                          (long long)node->number, UINT32_MAX - 1);
+    *max = node->number < 0 ? UINT32_MAX : (uint32_t)node->number;
+    return true;
+}
+
+static bool users_responses_time(daemon_options *options, const config_node *node, uint32_t *ms)
+{
+    int64_t ns;
+    if (node->type != CONFIG_STRING)
+        return users_fail(options, node, "error parsing expires, not a duration string");
+    if (!config_duration_ns(node->text, &ns))
+        return users_fail(options, node, "error parsing expires: invalid duration \"%s\"",
+                          node->text);
+    int64_t rounded = ns / 1000000 + (ns % 1000000 > 0);
+    if (rounded >= UINT32_MAX)
+        return users_fail(options, node, "error parsing expires: %s is too long", node->text);
+    *ms = ns < 0 ? UINT32_MAX : (uint32_t)rounded;
+    return true;
+}
+
+/* true, false, or how often and how long what has come may be answered. */
+static bool users_responses(daemon_options *options, const config_node *node, rill_user *user)
+{
+    static const char *const counts[] = {"max", "max_msgs", "max_messages", "max_responses"};
+    static const char *const times[] = {"expires", "expiration", "ttl"};
+    if (node->type == CONFIG_BOOL) {
+        user->allow_responses = node->number != 0;
+        return true;
+    }
+    if (node->type != CONFIG_MAP)
+        return users_fail(options, node, "error parsing response permissions, expected a boolean "
+                          "or a map");
+    user->allow_responses = true;
+    for (const config_node *at = node->first; at; at = at->next) {
+        bool good;
+        if (users_is_one_of(at, counts, sizeof counts / sizeof counts[0]))
+            good = users_responses_max(options, at, &user->responses_max);
+        else if (users_is_one_of(at, times, sizeof times / sizeof times[0]))
+            good = users_responses_time(options, at, &user->responses_ms);
+        else
+            good = users_fail(options, at, "Unknown field \"%s\" parsing permissions", at->key);
+        if (!good) return false;
+    }
+    return true;
+}
+
 static bool users_permissions(daemon_options *options, const config_node *node, rill_user *user)
 {
     if (node->type != CONFIG_MAP)
@@ -78,8 +139,7 @@ static bool users_permissions(daemon_options *options, const config_node *node, 
             good = users_side(options, at, &user->subscribe_allow, &user->nsubscribe_allow,
                               &user->subscribe_deny, &user->nsubscribe_deny);
         else if (users_is(at, "allow_responses", "allow_response"))
-            return users_fail(options, at, "\"%s\" guards access and is not supported by this "
-                              "broker", at->key);
+            good = users_responses(options, at, user);
         else return users_fail(options, at, "Unknown field \"%s\" parsing permissions", at->key);
         if (!good) return false;
     }
@@ -101,7 +161,7 @@ static bool users_text(daemon_options *options, const config_node *node, const c
 static bool users_unknown(daemon_options *options, const config_node *node)
 {
     size_t len, away;
-    const char *near = nearest_word("username password permissions pass user", node->key,
+    const char *near = nearest_word("username password permissions pass user nkey", node->key,
                                     strlen(node->key) / 4 + 1, &len, &away);
     snprintf(options->error, sizeof options->error, "%s:%d:%d: unknown field \"%s\"%s%.*s%s "
              "What may guard access is not ignored", node->file, node->line, node->column,
@@ -126,7 +186,9 @@ static bool users_user(daemon_options *options, const config_node *node, daemon_
         } else if (users_is(at, "permissions", "permission")) {
             good = users_permissions(options, at, user);
             own->has_permissions = true;
-        } else if (users_is(at, "nkey", "allowed_connection_types")) {
+        } else if (users_is(at, "nkey", "nkey")) {
+            good = users_text(options, at, &user->nkey);
+        } else if (users_is(at, "allowed_connection_types", "proxy_required")) {
             return users_fail(options, at, "\"%s\" guards access and is not supported by this "
                               "broker", at->key);
         } else {
@@ -134,7 +196,10 @@ static bool users_user(daemon_options *options, const config_node *node, daemon_
         }
         if (!good) return false;
     }
-    return user->user ? true : users_fail(options, node, "User entry requires a user");
+    if (user->nkey && (user->user || user->password))
+        return users_fail(options, node, "Nkey users do not take usernames or passwords");
+    if (user->user || user->nkey) return true;
+    return users_fail(options, node, "User entry requires a user");
 }
 
 bool users_read(daemon_options *options, config_node *node)
@@ -165,7 +230,7 @@ bool users_finish(daemon_options *options)
 {
     const rill_user *from = &options->user_defaults;
     bool any = from->npublish_allow || from->npublish_deny || from->nsubscribe_allow ||
-               from->nsubscribe_deny;
+               from->nsubscribe_deny || from->allow_responses;
     if (any && !options->nusers) {
         snprintf(options->error, sizeof options->error, "permissions in authorization guards "
                  "access, and is for the users of an array here");
@@ -177,6 +242,7 @@ bool users_finish(daemon_options *options)
         user.size = sizeof user;
         user.user = options->users[i].user.user;
         user.password = options->users[i].user.password;
+        user.nkey = options->users[i].user.nkey;
         options->users[i].user = user;
     }
     options->broker.users = options->user_rows;

@@ -46,6 +46,19 @@ static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
     return rc < 0 ? rc : ri_broker_need_durable(broker, &durable);
 }
 
+static int broker_users(const rill_broker_opts *own)
+{
+    int rc = ri_args_rows((const void *const *)own->users, own->nusers, sizeof(rill_user),
+                          "rill_user");
+    for (size_t i = 0; rc == RILL_OK && i < own->nusers; i++) {
+        const rill_user *user = own->users[i];
+        rc = ri_args_reserved(user->reserved, sizeof user->reserved, "rill_user");
+        if (rc == RILL_OK)
+            rc = ri_args_reserved(&user->reserved2, sizeof user->reserved2, "rill_user");
+    }
+    return rc;
+}
+
 static int broker_opts(rill_broker_opts *own, const rill_broker_opts *opts)
 {
     int rc = RI_ARGS_OPTS(own, opts, "rill_broker_opts");
@@ -54,8 +67,9 @@ static int broker_opts(rill_broker_opts *own, const rill_broker_opts *opts)
     if (rc < 0) return rc;
     if (own->nmappings > RI_LIMIT_MAPPINGS)
         return ri_err(RILL_ETOOBIG, "%zu mappings; at most %d", own->nmappings, RI_LIMIT_MAPPINGS);
-    rc = ri_args_rows((const void *const *)own->users, own->nusers, sizeof(rill_user),
-                      "rill_user");
+    if (own->nusers > RI_LIMIT_USERS)
+        return ri_err(RILL_ETOOBIG, "%zu users; at most %d", own->nusers, RI_LIMIT_USERS);
+    rc = broker_users(own);
     if (rc < 0) return rc;
     return ri_args_rows((const void *const *)own->mappings, own->nmappings, sizeof(rill_mapping),
                         "rill_mapping");

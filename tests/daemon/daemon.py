@@ -183,7 +183,10 @@ class Daemon(Case):
                 ("port: 99999999999999999999", 1, "out of range"),
                 ("authorization { token: a, user: b, password: c }", 1, "Cannot have"),
                 ("authorization { users: [ {password: a} ] }", 1, "requires a user"),
-                ("authorization { users: [ {user: a, nkey: b} ] }", 1, "guards access"),
+                ("authorization { users: [ {user: a, nkey: b} ] }", 1,
+                 "Nkey users do not take usernames or passwords"),
+                ("authorization { users: [ {user: a, allowed_connection_types: [x]} ] }", 1,
+                 "guards access"),
                 ("authorization { users: [ {user: a,\n permissions: x } ] }", 2,
                  "Expected permissions to be a map/struct"),
                 ("authorization { users: [ {user: a, permissions: { publis: x } } ] }", 1,
@@ -192,8 +195,16 @@ class Daemon(Case):
                  "only 'allow' or 'deny'"),
                 ("authorization { users: [ {user: a, permissions: { sub: [ 5 ] } } ] }", 1,
                  "Expected subject permissions to be a subject"),
-                ("authorization { users: [ {user: a, permissions {allow_responses: true} } ] }", 1,
-                 "guards access"),
+                ("authorization { users: [ {user: a, permissions {allow_responses: 5} } ] }", 1,
+                 "expected a boolean or a map"),
+                ("authorization { users: [ {user: a, permissions {allow_responses: {\n max: x} } "
+                 "} ] }", 2, "max should be"),
+                ("authorization { users: [ {user: a, permissions {allow_responses: {expires: 5} } "
+                 "} ] }", 1, "error parsing expires, not a duration string"),
+                ("authorization { users: [ {user: a, permissions {allow_responses: {expires: 5d} "
+                 "} } ] }", 1, 'error parsing expires: invalid duration "5d"'),
+                ("authorization { users: [ {user: a, permissions {allow_responses: {maxx: 5} } } "
+                 "] }", 1, 'Unknown field "maxx" parsing permissions'),
                 ("authorization { token: t, users: [ {user: a} ] }", 1,
                  "Can not have a token and a users array"),
                 ("authorization { user: u, password: p, users: [ {user: a} ] }", 1,

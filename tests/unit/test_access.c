@@ -77,9 +77,73 @@ START_TEST(rules)
                       pubs[at].subject);
         ck_assert(ri_access_may_publish(b, S(pubs[at].subject)));
     }
-    ck_assert(!ri_access_may_get(a, S("x.secret")) && ri_access_may_get(a, S("x.q")));
+    for (int i = 0; i < 2; i++)
+        ck_assert(!ri_access_may_get(a, S("x.secret")) && ri_access_may_get(a, S("x.q")));
+    ck_assert(ri_access_may_hear(a, S("foo.a")) && !ri_access_may_hear(a, S("foo.a.b")));
+    ck_assert(!ri_access_may_hear(a, S("x.secret")) && ri_access_may_hear(b, S("x.secret")));
     ck_assert_uint_gt(ri_access_units(a), 0);
     ri_access_unref(access);
+    fault_fini(&f);
+}
+END_TEST
+
+/* Without a list of its own nothing but answers may be published. */
+START_TEST(answers)
+{
+    const rill_user once = {.size = sizeof once, .user = "once", .allow_responses = true};
+    const rill_user often = {.size = sizeof often, .user = "often", .allow_responses = true,
+                             .responses_max = UINT32_MAX, .responses_ms = UINT32_MAX,
+                             ALLOW_PUB("log.>"), DENY_PUB("log.x")};
+    const rill_user three = {.size = sizeof three, .user = "three", .allow_responses = true,
+                             .responses_max = 3, .responses_ms = 50};
+    const rill_user *const users[] = {&once, &often, &bob, &three};
+    fault f;
+    ri_access *access, *other;
+    uint32_t max;
+    int64_t for_ns;
+    fault_init(&f);
+    ck_assert_ok(ri_access_new(&f.host, users, RI_LEN(users), &access));
+    ri_access_user *user = ri_access_find(access, S("once"));
+    ck_assert(ri_access_answers(user, &max, &for_ns) && max == 1 && for_ns == 120 * RI_SEC);
+    ck_assert(!ri_access_may_publish(user, S("a")));
+    user = ri_access_find(access, S("often"));
+    ck_assert(ri_access_answers(user, &max, &for_ns) && max == UINT32_MAX && for_ns == INT64_MAX);
+    ck_assert(ri_access_may_publish(user, S("log.a")) && !ri_access_may_publish(user, S("log.x")));
+    user = ri_access_find(access, S("three"));
+    ck_assert(ri_access_answers(user, &max, &for_ns) && max == 3 && for_ns == 50 * RI_MS);
+    ck_assert(!ri_access_answers(ri_access_find(access, S("bob")), &max, &for_ns));
+    const rill_user slower = {.size = sizeof slower, .user = "three", .allow_responses = true,
+                              .responses_max = 3, .responses_ms = 51};
+    const rill_user *const changed[] = {&once, &often, &bob, &slower};
+    ck_assert_ok(ri_access_new(&f.host, changed, RI_LEN(changed), &other));
+    ck_assert(!ri_access_same(access, other));
+    ck_assert(ri_access_same_secret(user, ri_access_find(other, S("three"))));
+    ri_access_unref(other);
+    ri_access_unref(access);
+    fault_fini(&f);
+}
+END_TEST
+
+#define KEY "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
+
+START_TEST(keys)
+{
+    const rill_user key = {.size = sizeof key, .nkey = KEY, ALLOW_PUB("a")};
+    const rill_user *const users[] = {&bob, &key};
+    fault f;
+    ri_access *access;
+    fault_init(&f);
+    int rc = ri_access_new(&f.host, users, 2, &access);
+#ifdef RI_HAVE_SODIUM
+    ck_assert_ok(rc);
+    ck_assert(ri_access_has_keys(access) && ri_access_is_key(ri_access_find(access, S(KEY))));
+    ck_assert(!ri_access_is_key(ri_access_find(access, S("bob"))));
+    ck_assert_str_eq(ri_access_name(ri_access_find(access, S(KEY))), KEY);
+#else
+    ck_assert_rc(rc, RILL_ENOTSUP);
+#endif
+    ri_access_unref(access);
+    ck_assert(!ri_access_has_keys(NULL));
     fault_fini(&f);
 }
 END_TEST
@@ -114,6 +178,11 @@ START_TEST(refused)
     FAILS(RILL_EINVAL, "2 subjects, at NULL", .user = "eve", .npublish_allow = 2);
     FAILS(RILL_ETOOBIG, "1001 subjects; at most 1000", .user = "eve", .publish_allow = many,
           .npublish_allow = RI_LEN(many));
+    FAILS(RILL_EINVAL, "Nkey users do not take usernames", .nkey = KEY, .user = "eve");
+    FAILS(RILL_EINVAL, "Nkey users do not take usernames", .nkey = KEY, .password = "p");
+#ifdef RI_HAVE_SODIUM
+    FAILS(RILL_EINVAL, "nkey \"UA\": Not a valid public nkey", .nkey = "UA");
+#endif
     fails(both, RI_LIMIT_USERS + 1, RILL_ETOOBIG, "10001 users; at most 10000");
 }
 END_TEST
@@ -223,6 +292,14 @@ static bool model_has(const model_list *list, const char *subject, const char *q
     return groups ? *named : plain;
 }
 
+static bool model_has_plain(const model_list *list, const char *subject)
+{
+    bool has = false;
+    for (size_t i = 0; i < list->n; i++)
+        has = has || (!list->queues[i][0] && model_covers(list->subjects[i], subject));
+    return has;
+}
+
 static bool model_may(const model_list *allow, const model_list *deny, const char *subject,
                       const char *queue)
 {
@@ -258,12 +335,13 @@ START_TEST(dice)
                  model_may(&lists[0], &lists[1], subject, ""));
         bool may = ri_access_may_subscribe(u, S(filter), S(queue), &watch);
         ck_quick(may == model_may(&lists[2], &lists[3], filter, queue));
-        /* What a message has that passes: no plain rule of deny, whatever the filter was. */
-        if (!may || !model_covers(filter, subject)) continue;
-        bool denied = false;
-        for (size_t k = 0; k < lists[3].n; k++)
-            denied = denied || (!lists[3].queues[k][0] &&
-                                model_covers(lists[3].subjects[k], subject));
+        bool denied = model_has_plain(&lists[3], subject);
+        ck_quick(ri_access_may_hear(u, S(subject)) ==
+                 ((!lists[2].n || model_has_plain(&lists[2], subject)) && !denied));
+        /* What a message has that passes a filter with wildcards: no plain rule of deny. */
+        bool literal = !strpbrk(filter, "*>");
+        ck_quick(!(literal && watch));
+        if (!may || literal || !model_covers(filter, subject)) continue;
         ck_quick(!(watch && !ri_access_may_get(u, S(subject))) == !denied);
     }
     ri_access_unref(access);
@@ -271,4 +349,5 @@ START_TEST(dice)
 }
 END_TEST
 
-SUITE_MAIN_ROWS("access", SUITE_ONCE(rules, refused, same, no_memory), SUITE_EACH(ROUNDS, dice))
+SUITE_MAIN_ROWS("access", SUITE_ONCE(rules, answers, keys, refused, same, no_memory),
+                SUITE_EACH(ROUNDS, dice))

@@ -99,10 +99,72 @@ START_TEST(a_signature_is_one)
 }
 END_TEST
 
+START_TEST(a_public_key_that_is_none)
+{
+    char text[RI_NKEY_LEN + 1];
+    ck_assert_ok(ri_nkey_check_user(guarded(KEY, RI_NKEY_LEN)));
+    for (size_t len = 0; len < RI_NKEY_LEN; len++)
+        ck_assert_rc(ri_nkey_check_user(guarded(KEY, len)), RILL_EINVAL);
+    for (size_t i = 0; i < RI_NKEY_LEN; i++) {
+        snprintf(text, sizeof text, "%s", KEY);
+        for (const char *c = "A7a1=\x7f "; *c; c++) {
+            if (KEY[i] == *c) continue;
+            text[i] = *c;
+            ck_assert_rc(ri_nkey_check_user(guarded(text, RI_NKEY_LEN)), RILL_EINVAL);
+            ck_assert_ptr_nonnull(strstr(ri_err_text(), "public nkey"));
+        }
+    }
+    char account[RI_NKEY_LEN + 1];
+    ck_assert_ok(ri_nkey_public(RI_STR(ACCOUNT), account));
+    ck_assert_rc(ri_nkey_check_user(ri_str_of(account)), RILL_EINVAL);
+    ck_assert_rc(ri_nkey_check_user(RI_STR(SEED)), RILL_EINVAL);
+    guard_free();
+}
+END_TEST
+
+/* By that key, of that text, and whole; in both alphabets, padded or not. */
+START_TEST(who_has_signed)
+{
+    fault f;
+    ri_buffer sig, padded;
+    fault_init(&f);
+    for (int i = 0; i < 40; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "nonce %d", i);
+        ri_str nonce = ri_str_of(text);
+        ri_buffer_init(&sig, &f.host);
+        ri_buffer_init(&padded, &f.host);
+        ck_assert_ok(ri_nkey_sign(RI_STR(SEED), nonce, &sig));
+        ri_str made = ri_buffer_str(&sig);
+        ck_assert(ri_nkey_signed(RI_STR(KEY), nonce, guarded(made.ptr, made.len)));
+        ck_assert(!ri_nkey_signed(RI_STR(KEY), RI_STR("another"), made));
+        ri_buffer_put(&padded, made.ptr, made.len);
+        ri_buffer_puts(&padded, "==");
+        ck_assert(ri_nkey_signed(RI_STR(KEY), nonce, ri_buffer_str(&padded)));
+        for (size_t k = 0; k < padded.len; k++) {
+            if (padded.ptr[k] == '-') padded.ptr[k] = '+';
+            if (padded.ptr[k] == '_') padded.ptr[k] = '/';
+        }
+        ck_assert(ri_nkey_signed(RI_STR(KEY), nonce, ri_buffer_str(&padded)));
+        ck_assert(ri_nkey_signed(RI_STR(KEY), nonce, (ri_str){padded.ptr, made.len}));
+        for (size_t cut = 0; cut < made.len; cut++)
+            ck_quick(!ri_nkey_signed(RI_STR(KEY), nonce, guarded(made.ptr, cut)));
+        padded.ptr[i] = padded.ptr[i] == 'A' ? 'B' : 'A';
+        ck_assert(!ri_nkey_signed(RI_STR(KEY), nonce, ri_buffer_str(&padded)));
+        ri_buffer_fini(&padded);
+        ri_buffer_fini(&sig);
+    }
+    guard_free();
+    fault_fini(&f);
+}
+END_TEST
+
 #else
 
 START_TEST(without_libsodium)
 {
+    ck_assert_rc(ri_nkey_check_user(RI_STR("U")), RILL_ENOTSUP);
+    ck_assert(!ri_nkey_signed(RI_STR("U"), RI_STR("x"), RI_STR("y")));
     char key[RI_NKEY_LEN + 1];
     ri_buffer out = {0};
     ck_assert_rc(ri_nkey_check(RI_STR("S")), RILL_ENOTSUP);
@@ -166,7 +228,8 @@ START_TEST(a_file_that_is_too_long)
 END_TEST
 
 #ifdef RI_HAVE_SODIUM
-#define OF_KEYS a_key_is_that_of_its_seed, a_seed_that_is_none, a_signature_is_one
+#define OF_KEYS a_key_is_that_of_its_seed, a_seed_that_is_none, a_signature_is_one, \
+                a_public_key_that_is_none, who_has_signed
 #else
 #define OF_KEYS without_libsodium
 #endif

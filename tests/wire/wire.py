@@ -26,10 +26,14 @@ names of connections, TEXT for the rest of the line.
     A tls [CERT]           begin TLS, believing ca.pem there, and showing CERT.pem
     A tls-fails TEXT       try to, and fail with a reason that has TEXT in it
     A expect-close         the server ends the connection, without another byte
+    A expect-end TEXT      the same, with the line TEXT before it or without
     A close                we end it; A half-close: no more from us, but we still read;
                            A reset: we end it with a TCP reset
     total N A[,B...] TEXT  on these connections PING is sent and all is read up to PONG: N
                            messages in all, and each one's first line is TEXT
+    anew TEXT              a line of another configuration, which `reload` makes it read, wholly;
+                           then it has said so in its log
+    reload
     signal NAME            to the server that was started
     expect-log TEXT        it says so in its log
     expect-exit CODE       the server ends with this code
@@ -53,7 +57,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from server import BOUND_S, Server, many_files
+from server import BOUND_S, Server, many_files, wait_for
 
 TLS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "tls")
 HELLO = '{"verbose":false,"pedantic":false,"headers":true,"no_responders":true,"protocol":0}'
@@ -188,6 +192,7 @@ class Player:
         self.conns = {}
         self.crowd = []
         self.names = {}
+        self.anew = []
 
     def fini(self):
         for conn in list(self.conns.values()) + self.crowd:
@@ -214,6 +219,10 @@ class Player:
             self.crowd += [Conn(self.address) for _ in range(int(rest))]
         elif word == "total":
             self.total(*rest.split(" ", 2))
+        elif word == "anew":
+            self.anew.append(rest)
+        elif word == "reload":
+            self.reload()
         elif word == "signal":
             self.server.send_signal(getattr(signal, "SIG" + rest))
         elif word == "expect-log":
@@ -230,6 +239,14 @@ class Player:
             act(self.conns[word], text)
         else:
             raise Failure("no such verb or connection: " + word)
+
+    def reload(self):
+        said = "Reloaded server configuration"
+        before = self.server.log().count(said)
+        write_config(os.path.dirname(self.server.log_path), self.anew)
+        self.anew = []
+        self.server.send_signal(signal.SIGHUP)
+        wait_for("the reload", lambda: self.server.log().count(said) > before)
 
     def total(self, count, names, text):
         got = 0
@@ -314,6 +331,13 @@ class Player:
         if conn.buffer:
             raise Failure("got %r" % conn.buffer[:200])
 
+    def on_expect_end(self, conn, text):
+        while conn.more():
+            pass
+        if conn.buffer and not matcher(text + "\\r\\n", self.names).fullmatch(
+                conn.buffer.decode("latin-1")):
+            raise Failure("got %r" % conn.buffer[:200])
+
     def on_close(self, conn, text):
         conn.socket.close()
 
@@ -325,10 +349,15 @@ class Player:
         conn.socket.close()
 
 
-def start(exe, config, folder):
+def write_config(folder, lines):
     path = os.path.join(folder, "wire.conf")
     with open(path, "w") as file:
-        file.write("".join(line.replace("@TLS@", TLS) + "\n" for line in config))
+        file.write("".join(line.replace("@TLS@", TLS) + "\n" for line in lines))
+    return path
+
+
+def start(exe, config, folder):
+    path = write_config(folder, config)
     return Server(exe, "-a", "127.0.0.1", "-p", "-1", "-c", path, folder=folder).ready()
 
 

@@ -92,6 +92,47 @@ static int nkey_pair(ri_str seed, uint8_t key[crypto_sign_PUBLICKEYBYTES],
     return rc;
 }
 
+/* The bytes of a public key of a user. */
+static bool nkey_read_user(ri_str key, uint8_t bytes[NKEY_BYTES])
+{
+    if (key.len != RI_NKEY_LEN || !nkey_decode(key, bytes, NKEY_BYTES)) return false;
+    uint16_t crc = nkey_crc(bytes, NKEY_BYTES - 2);
+    return bytes[NKEY_BYTES - 2] == (crc & 0xff) && bytes[NKEY_BYTES - 1] == crc >> 8 &&
+           bytes[0] == NKEY_USER;
+}
+
+int ri_nkey_check_user(ri_str key)
+{
+    uint8_t bytes[NKEY_BYTES];
+    if (sodium_init() < 0) return ri_err(RILL_EIO, "libsodium does not begin");
+    if (!nkey_read_user(key, bytes))
+        return ri_err(RILL_EINVAL, "Not a valid public nkey for a user, which has %d characters "
+                      "and begins with U", RI_NKEY_LEN);
+    return RILL_OK;
+}
+
+static bool nkey_read_signature(ri_str text, uint8_t out[crypto_sign_BYTES])
+{
+    static const int variants[] = {sodium_base64_VARIANT_URLSAFE_NO_PADDING,
+                                   sodium_base64_VARIANT_URLSAFE,
+                                   sodium_base64_VARIANT_ORIGINAL_NO_PADDING,
+                                   sodium_base64_VARIANT_ORIGINAL};
+    for (size_t i = 0; i < RI_LEN(variants); i++) {
+        size_t len;
+        if (sodium_base642bin(out, crypto_sign_BYTES, text.ptr, text.len, NULL, &len, NULL,
+                              variants[i]) == 0 && len == crypto_sign_BYTES)
+            return true;
+    }
+    return false;
+}
+
+bool ri_nkey_signed(ri_str key, ri_str text, ri_str signature)
+{
+    uint8_t bytes[NKEY_BYTES], sig[crypto_sign_BYTES];
+    if (!nkey_read_user(key, bytes) || !nkey_read_signature(signature, sig)) return false;
+    return crypto_sign_verify_detached(sig, (const uint8_t *)text.ptr, text.len, bytes + 1) == 0;
+}
+
 int ri_nkey_check(ri_str seed)
 {
     uint8_t bytes[NKEY_SEED_BYTES], kind;
@@ -137,6 +178,20 @@ static int nkey_absent(void)
 {
     return ri_err(RILL_ENOTSUP, "this rill was built without libsodium (libsodium-dev), by which "
                   "keys of NATS sign");
+}
+
+int ri_nkey_check_user(ri_str key)
+{
+    (void)key;
+    return nkey_absent();
+}
+
+bool ri_nkey_signed(ri_str key, ri_str text, ri_str signature)
+{
+    (void)key;
+    (void)text;
+    (void)signature;
+    return false;
 }
 
 int ri_nkey_check(ri_str seed)

@@ -20,6 +20,11 @@ enum {
     RI_NKEY_LEN = 56,
 };
 
+/* Is that the public key of a user? RILL_EINVAL says what is wrong with it. */
+int ri_nkey_check_user(ri_str key);
+/* Has whoever holds the seed of that key, which ri_nkey_check_user() has let pass, signed the text?
+ * The signature is base64 as URLs have it, or of the standard alphabet, padded or not. */
+bool ri_nkey_signed(ri_str key, ri_str text, ri_str signature);
 /* Is that the seed of a user? RILL_EINVAL says what is wrong with it, and shows none of it. */
 int ri_nkey_check(ri_str seed);
 /* The key of a seed of any kind, with a 0 behind it. */

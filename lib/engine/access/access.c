@@ -2,20 +2,24 @@
 #include "engine/access/access.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/map.h"
+#include "base/saturate.h"
 #include "codec/limits.h"
 #include "codec/subject/filters.h"
 #include "codec/subject/subject.h"
+#include "codec/web/nkey.h"
 
 enum {
     ACCESS_SEEN = 64,         /* subjects whose verdicts are known, of a user; a power of two */
     ACCESS_SEEN_LEN = 94,     /* bytes of the longest of them */
     ACCESS_RULES_A_UNIT = 4,  /* compared with a subscription */
+    ACCESS_ANSWERS_MS = 120000,
 };
 
 typedef struct access_list { /* rules of one kind; those of queue groups are last */
@@ -42,8 +46,13 @@ typedef struct access_seen {
 struct ri_access_user {
     const ri_host *host;
     char *name, *password;   /* owned */
+    bool is_key;             /* the name is a public key, and there is no password */
+    bool answers;
+    uint32_t answers_max;    /* of one request; UINT32_MAX: no limit */
+    int64_t answers_ns;      /* INT64_MAX: no limit */
     access_list lists[ACCESS_KINDS];
     access_seen last;        /* what was published to last */
+    access_seen last_got;    /* what was looked at last, of deny */
     access_seen *seen;       /* ACCESS_SEEN of them, by hash; NULL: none yet, or no memory */
 };
 
@@ -53,6 +62,7 @@ struct ri_access {
     ri_map by_name;
     ri_access_user *users;
     size_t n;
+    bool has_keys;
 };
 
 static const char *const access_words[] = {"publish allow", "publish deny", "subscribe allow",
@@ -118,7 +128,7 @@ static int access_list_pass(access_list *list, const ri_host *host, access_kind 
 /* The arrays of subjects and queues lie in one piece. */
 static size_t access_rows_size(size_t n)
 {
-    return n * 2 * sizeof(ri_str);
+    return ri_size_mul(n, 2 * sizeof(ri_str));
 }
 
 static int access_list_init(access_list *list, const ri_host *host, access_kind kind,
@@ -167,21 +177,37 @@ static void access_user_fini(ri_access_user *user)
     access_free_text(host, user->password);
 }
 
+/* What is not a list. */
+static int access_user_head(ri_access_user *user, const rill_user *row)
+{
+    const ri_host *host = user->host;
+    const char *name = row->nkey ? row->nkey : row->user, *password = row->password;
+    RI_ASSERT(name);
+    if (!password) password = "";
+    if (row->nkey) {
+        int rc = ri_nkey_check_user(ri_str_of(row->nkey));
+        if (rc < 0) return rc;
+    }
+    user->is_key = row->nkey != NULL;
+    user->answers = row->allow_responses;
+    user->answers_max = row->responses_max ? row->responses_max : 1;
+    uint32_t ms = row->responses_ms ? row->responses_ms : ACCESS_ANSWERS_MS;
+    user->answers_ns = ms == UINT32_MAX ? INT64_MAX : ri_ns_of_ms(ms);
+    user->name = ri_strdup(host, name, strlen(name));
+    user->password = ri_strdup(host, password, strlen(password));
+    return user->name && user->password ? RILL_OK : RILL_ENOMEM;
+}
+
 static int access_user_init(ri_access_user *user, const ri_host *host, const rill_user *row)
 {
-    RI_ASSERT(row->user);
-    const char *password = row->password ? row->password : "";
     user->host = host;
-    user->name = ri_strdup(host, row->user, strlen(row->user));
-    user->password = ri_strdup(host, password, strlen(password));
-    if (!user->name || !user->password) return RILL_ENOMEM;
+    int rc = access_user_head(user, row);
     const struct {
         const char *const *texts;
         size_t n;
     } given[ACCESS_KINDS] = {
         {row->publish_allow, row->npublish_allow}, {row->publish_deny, row->npublish_deny},
         {row->subscribe_allow, row->nsubscribe_allow}, {row->subscribe_deny, row->nsubscribe_deny}};
-    int rc = RILL_OK;
     for (int kind = 0; rc == RILL_OK && kind < ACCESS_KINDS; kind++)
         rc = access_list_init(&user->lists[kind], host, (access_kind)kind, given[kind].texts,
                               given[kind].n);
@@ -190,19 +216,20 @@ static int access_user_init(ri_access_user *user, const ri_host *host, const ril
 
 static int access_add(ri_access *access, const rill_user *row)
 {
-    ri_str name = ri_str_of(row->user);
+    const char *what = row->nkey ? "nkey" : "user", *text = row->nkey ? row->nkey : row->user;
+    ri_str name = ri_str_of(text);
     if (name.len == 0) return ri_err(RILL_EINVAL, "a user without a name");
+    if (row->nkey && (row->user || row->password))
+        return ri_err(RILL_EINVAL, "Nkey users do not take usernames or passwords: %.100s", text);
     if (ri_access_find(access, name))
-        return ri_err(RILL_EINVAL, "Duplicate user \"%.100s\" detected", row->user);
+        return ri_err(RILL_EINVAL, "Duplicate %s \"%.100s\" detected", what, text);
     ri_access_user *user = &access->users[access->n++];
+    if (row->nkey) access->has_keys = true;
     int rc = access_user_init(user, access->host, row);
     if (rc < 0 && rc != RILL_ENOMEM) {
         char why[256];
-        ri_str text = ri_str_of(ri_err_text());
-        size_t len = RI_MIN(text.len, sizeof why - 1);
-        memcpy(why, text.ptr, len);
-        why[len] = 0;
-        return ri_err(rc, "user \"%.100s\": %s", row->user, why);
+        snprintf(why, sizeof why, "%s", ri_err_text());
+        return ri_err(rc, "%s \"%.100s\": %s", what, text, why);
     }
     return rc < 0 ? rc : ri_map_put(&access->by_name, ri_hash(name), user);
 }
@@ -212,7 +239,7 @@ static void access_free(ri_access *access, size_t room)
     const ri_host *host = access->host;
     for (size_t i = 0; i < access->n; i++) access_user_fini(&access->users[i]);
     ri_map_fini(&access->by_name);
-    if (access->users) ri_free(host, access->users, room * sizeof *access->users);
+    if (access->users) ri_free(host, access->users, ri_size_mul(room, sizeof *access->users));
     ri_delete(host, access);
 }
 
@@ -228,7 +255,7 @@ int ri_access_new(const ri_host *host, const rill_user *const *users, size_t n, 
     access->host = host;
     atomic_init(&access->refs, 1);
     ri_map_init(&access->by_name, host, access_is_named);
-    access->users = ri_calloc(host, n * sizeof *access->users);
+    access->users = ri_calloc(host, ri_size_mul(n, sizeof *access->users));
     int rc = access->users ? RILL_OK : RILL_ENOMEM;
     for (size_t i = 0; rc == RILL_OK && i < n; i++) rc = access_add(access, users[i]);
     if (rc < 0) access_free(access, n);
@@ -263,7 +290,8 @@ static bool access_same_list(const access_list *a, const access_list *b)
 
 static bool access_same_user(const ri_access_user *a, const ri_access_user *b)
 {
-    bool same = strcmp(a->name, b->name) == 0 && strcmp(a->password, b->password) == 0;
+    bool same = ri_access_same_secret(a, b) && a->answers == b->answers &&
+                a->answers_max == b->answers_max && a->answers_ns == b->answers_ns;
     for (int kind = 0; same && kind < ACCESS_KINDS; kind++)
         same = access_same_list(&a->lists[kind], &b->lists[kind]);
     return same;
@@ -283,10 +311,41 @@ ri_access_user *ri_access_find(const ri_access *access, ri_str name)
     return ri_map_get(&access->by_name, ri_hash(name), &name);
 }
 
+bool ri_access_has_keys(const ri_access *access)
+{
+    return access && access->has_keys;
+}
+
+const char *ri_access_name(const ri_access_user *user)
+{
+    RI_ASSERT(user && user->name);
+    return user->name;
+}
+
+bool ri_access_is_key(const ri_access_user *user)
+{
+    RI_ASSERT(user && user->name);
+    return user->is_key;
+}
+
 const char *ri_access_password(const ri_access_user *user)
 {
     RI_ASSERT(user && user->password);
     return user->password;
+}
+
+bool ri_access_same_secret(const ri_access_user *a, const ri_access_user *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->is_key == b->is_key &&
+           strcmp(a->password, b->password) == 0;
+}
+
+bool ri_access_answers(const ri_access_user *user, uint32_t *max, int64_t *for_ns)
+{
+    RI_ASSERT(user);
+    *max = user->answers_max;
+    *for_ns = user->answers_ns;
+    return user->answers;
 }
 
 /* ---- Publishing ---- */
@@ -329,7 +388,10 @@ static bool access_look(ri_access_user *user, ri_str subject)
 bool ri_access_may_publish(ri_access_user *user, ri_str subject)
 {
     RI_ASSERT(user && subject.len > 0);
-    if (!user->lists[ACCESS_PUB_ALLOW].n && !user->lists[ACCESS_PUB_DENY].n) return true;
+    if (!user->lists[ACCESS_PUB_ALLOW].n) {
+        if (user->answers) return false; /* there is nothing else to publish to */
+        if (!user->lists[ACCESS_PUB_DENY].n) return true;
+    }
     if (access_seen_is(&user->last, subject)) return user->last.may;
     return access_look(user, subject);
 }
@@ -375,15 +437,27 @@ bool ri_access_may_subscribe(const ri_access_user *user, ri_str subject, ri_str 
         may = !access_covers(deny, subject, queue, &groups, &named);
         if (groups) may = !named;
     }
-    *watch = may && access_is_wider(deny, subject);
+    *watch = may && !ri_subject_is_literal(subject) && access_is_wider(deny, subject);
     return may;
 }
 
-bool ri_access_may_get(const ri_access_user *user, ri_str subject)
+bool ri_access_may_get(ri_access_user *user, ri_str subject)
 {
     const access_list *deny = &user->lists[ACCESS_SUB_DENY];
     RI_ASSERT(deny->nplain > 0);
-    return !ri_filters_match(&deny->filters, subject);
+    if (access_seen_is(&user->last_got, subject)) return user->last_got.may;
+    bool may = !ri_filters_match(&deny->filters, subject);
+    if (subject.len <= ACCESS_SEEN_LEN) access_see(&user->last_got, subject, may);
+    return may;
+}
+
+bool ri_access_may_hear(const ri_access_user *user, ri_str subject)
+{
+    const access_list *allow = &user->lists[ACCESS_SUB_ALLOW];
+    const access_list *deny = &user->lists[ACCESS_SUB_DENY];
+    RI_ASSERT(subject.len > 0);
+    if (allow->n && !ri_filters_match(&allow->filters, subject)) return false;
+    return !deny->nplain || !ri_filters_match(&deny->filters, subject);
 }
 
 uint32_t ri_access_units(const ri_access_user *user)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may do what: the users of a broker, and for each of them on which subjects he may publish,
- * and to which he may subscribe. Whoever checks passwords and holds connections is above; here is
- * no clock and no door.
+/* Who may do what: the users of a broker, and for each of them the subjects that may be published
+ * to and subscribed to as this user. Whoever checks passwords and holds connections is above; here
+ * is no clock and no door.
  *
  *     rill_user ...  --ri_access_new()-->  ri_access         counted; never changes, but for what
  *                                            |  |  |         it has seen
@@ -13,7 +13,10 @@
  *     subscribe  the same of filters: one in allow has to cover what is asked for, and none in deny
  *                may. "SUBJECT QUEUE" is a rule of queue groups: where such ones cover the subject
  *                they decide for members of groups, by the name of the group
- *     deliver    a filter may be wider than what deny has: then each message is looked at
+ *     deliver    a filter with wildcards may be wider than what deny has: then each message is
+ *                looked at
+ *     answer     what has come with a reply subject may be answered there, whatever the lists say
+ *                (replies.h)
  *
  * In one thing this is stricter: "foo.>" is not covered by "foo.*", of which nats-server takes the
  * `>` for a word.
@@ -39,16 +42,26 @@ ri_access *ri_access_ref(ri_access *access);   /* any thread; NULL is one, too *
 void ri_access_unref(ri_access *access);       /* likewise */
 bool ri_access_same(const ri_access *a, const ri_access *b); /* the same users and rights */
 
-/* NULL: there is none of that name. Lent as long as the table is. */
+/* NULL: there is none of that name, or key. Lent as long as the table is. */
 ri_access_user *ri_access_find(const ri_access *access, ri_str name);
+bool ri_access_has_keys(const ri_access *access); /* one of them logs in by a key */
+
+const char *ri_access_name(const ri_access_user *user);
+bool ri_access_is_key(const ri_access_user *user); /* the name is the key, and shown by signing */
 const char *ri_access_password(const ri_access_user *user); /* "": none; may be a hash */
+/* Is the same to be shown by whoever is the one as by whoever is the other? */
+bool ri_access_same_secret(const ri_access_user *a, const ri_access_user *b);
+/* May this user answer, beyond what may be published? Then how often, and for how long. */
+bool ri_access_answers(const ri_access_user *user, uint32_t *max, int64_t *for_ns);
 
 /* ---- Inside the lock of whoever has the table ---- */
 
 bool ri_access_may_publish(ri_access_user *user, ri_str subject);
-/* `queue` empty: of no group. *watch: each message has to be asked for, by the next. */
+/* `queue` empty: of no group. *watch: for each message the next has to be asked. */
 bool ri_access_may_subscribe(const ri_access_user *user, ri_str subject, ri_str queue, bool *watch);
-bool ri_access_may_get(const ri_access_user *user, ri_str subject);
+bool ri_access_may_get(ri_access_user *user, ri_str subject);
+/* May a message come, whatever the subscription is that it would come by? */
+bool ri_access_may_hear(const ri_access_user *user, ri_str subject);
 /* Of the turn, that a subscription costs. */
 uint32_t ri_access_units(const ri_access_user *user);
 

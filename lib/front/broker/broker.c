@@ -50,6 +50,7 @@ static void broker_conf_fini(ri_broker_conf *conf, const ri_host *host)
     broker_free_text(host, conf->advertise);
     ri_mappings_free(conf->mappings);
     ri_access_unref(conf->access);
+    broker_free_text(host, conf->no_auth_user);
     *conf = (ri_broker_conf){0};
 }
 
@@ -102,6 +103,20 @@ static uint64_t broker_memory(const rill_broker_opts *o)
     return machine ? RI_MAX(machine / 2, (uint64_t)RI_MEMORY_MIN) : BROKER_MEMORY;
 }
 
+/* Who is let in without a word has to be a user, and none who shows a key. */
+static int broker_copy_no_auth_user(ri_broker_conf *conf, const ri_host *host, const char *name)
+{
+    if (!name) return RILL_OK;
+    if (!conf->access)
+        return ri_err(RILL_EINVAL, "no_auth_user: \"%.100s\" present, but users/nkeys are not "
+                      "defined", name);
+    const ri_access_user *user = ri_access_find(conf->access, ri_str_of(name));
+    if (!user || ri_access_is_key(user))
+        return ri_err(RILL_EINVAL, "no_auth_user: \"%.100s\" not present as user in "
+                      "authorization block", name);
+    return broker_copy_text(host, &conf->no_auth_user, name);
+}
+
 static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const rill_broker_opts *o)
 {
     int rc = broker_conf_check(o);
@@ -130,7 +145,8 @@ static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const ril
         (rc = ri_broker_advertise(host, o->advertise, &conf->advertise,
                                   &conf->advertise_port)) < 0 ||
         (rc = ri_mappings_new(host, o->mappings, o->nmappings, &conf->mappings)) < 0 ||
-        (rc = ri_access_new(host, o->users, o->nusers, &conf->access)) < 0)
+        (rc = ri_access_new(host, o->users, o->nusers, &conf->access)) < 0 ||
+        (rc = broker_copy_no_auth_user(conf, host, o->no_auth_user)) < 0)
         broker_conf_fini(conf, host);
     return rc;
 }
@@ -528,7 +544,8 @@ static bool broker_same_text(const char *a, const char *b)
 static bool broker_same_login(const ri_broker_conf *a, const ri_broker_conf *b)
 {
     return broker_same_text(a->user, b->user) && broker_same_text(a->password, b->password) &&
-           broker_same_text(a->token, b->token) && ri_access_same(a->access, b->access);
+           broker_same_text(a->token, b->token) && ri_access_same(a->access, b->access) &&
+           broker_same_text(a->no_auth_user, b->no_auth_user);
 }
 
 int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)

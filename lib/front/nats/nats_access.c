@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a client may do, by the user that it has logged in as (engine/access/access.h).
  *
- * A reload may take a right away that is in use. Then all subscriptions of those whom it concerns
- * are looked at again, each when the next message comes for it: one look, however many there are.
- * One that is not allowed any more stays where it is and gets nothing. */
+ * A reload may take a right away that is in use:
+ *
+ *     reload --> ri_nats_access_enter() --> server->rechecking --> subscriptions, in slices:
+ *                publishing is so at once                          ri_nats_access_keep(), or an end
+ *
+ * Until its slice comes a subscription gets what its user may hear on any, which costs no more
+ * than a look at the message. Whose password or user has gone is closed. Whose password is a hash
+ * that is another now has the rights of the new configuration until that is checked. */
 #include "base/assert.h"
 #include "base/buffer.h"
 #include "front/nats/nats_session.h"
@@ -14,52 +19,121 @@ enum {
 
 static void access_log(ri_nats_session *s, const char *what, ri_str subject)
 {
+    RI_ASSERT(s->who);
     if (s->violations >= ACCESS_LOGGED) return;
     s->violations++;
     ri_host_log(&s->server->broker->host, RILL_ERROR, "%s - cid:%llu - \"%s\" - %s Violation - "
                 "Subject \"%.*s\"", s->peer, (unsigned long long)s->cid,
-                s->login.user ? s->login.user : "", what, RI_ARG(subject));
+                ri_access_name(s->who), what, RI_ARG(subject));
 }
 
-/* -ERR 'Permissions Violation for <what> "<subject>"<before><name><behind>' */
-static void access_say(ri_nats_session *s, const char *what, ri_str subject, const char *before,
-                       ri_str name, const char *behind)
+/* -ERR 'Permissions Violation for Publish to "SUBJECT"'
+ *                                 Subscription to "SUBJECT"[ using queue "QUEUE"][ (sid "SID")] */
+static void access_say(ri_nats_session *s, const char *what, ri_str subject, ri_str queue,
+                       ri_str sid)
 {
     ri_buffer text;
     RI_ASSERT(subject.len > 0);
     ri_buffer_init(&text, s->party.router->host);
-    ri_buffer_printf(&text, "-ERR 'Permissions Violation for %s \"%.*s\"%s%.*s%s'\r\n", what,
-                     RI_ARG(subject), before, RI_ARG(name), behind);
+    ri_buffer_printf(&text, "-ERR 'Permissions Violation for %s to \"%.*s\"", what,
+                     RI_ARG(subject));
+    if (queue.len) ri_buffer_printf(&text, " using queue \"%.*s\"", RI_ARG(queue));
+    if (sid.len) ri_buffer_printf(&text, " (sid \"%.*s\")", RI_ARG(sid));
+    ri_buffer_puts(&text, "'\r\n");
     if (text.failed) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
     else ri_nats_deliver_raw(s, ri_buffer_str(&text));
     ri_buffer_fini(&text);
 }
 
+/* ---- What it was asked, and may answer ---- */
+
+/* The bytes of these are the connection's, where memory is sought. */
+static void access_settle(ri_nats_session *s)
+{
+    uint64_t bytes = s->replies ? s->replies->bytes : 0;
+    RI_ASSERT(s->interest_bytes >= s->replies_bytes);
+    s->interest_bytes += bytes - s->replies_bytes;
+    s->replies_bytes = bytes;
+}
+
+static void access_forget_replies(ri_nats_session *s)
+{
+    if (!s->replies) return;
+    ri_replies_fini(s->replies);
+    ri_delete(&s->server->broker->host, s->replies);
+    s->replies = NULL;
+    access_settle(s);
+}
+
+static void access_note(ri_nats_session *s, ri_str reply, int64_t for_ns)
+{
+    const ri_host *host = &s->server->broker->host;
+    ri_router *router = s->party.router;
+    RI_ASSERT(reply.len > 0);
+    if (!s->replies) {
+        if (!(s->replies = ri_new(host, ri_replies))) return; /* the answer is refused */
+        ri_replies_init(s->replies, host, &router->memory);
+    }
+    ri_budget_spend(&router->budget, 1);
+    ri_replies_note(s->replies, reply, ri_mono_ns(host), for_ns);
+    access_settle(s);
+}
+
+static bool access_answers(ri_nats_session *s, ri_str subject)
+{
+    uint32_t max;
+    int64_t for_ns;
+    if (!s->replies || !ri_access_answers(s->who, &max, &for_ns)) return false;
+    bool may = ri_replies_use(s->replies, subject, ri_mono_ns(&s->server->broker->host), for_ns,
+                              max);
+    access_settle(s);
+    return may;
+}
+
+/* ---- Coming and going ---- */
+
 void ri_nats_access_enter(ri_nats_session *s)
 {
     const ri_broker_conf *conf = &s->server->broker->conf;
     ri_access *before = s->access;
+    uint32_t max;
+    int64_t for_ns;
     s->access = ri_access_ref(conf->access);
-    s->who = s->access ? ri_access_find(s->access, ri_str_of(s->login.user)) : NULL;
+    s->who = ri_nats_login_user(s);
     RI_ASSERT(!s->access || s->who);
     s->guarded = s->who != NULL;
+    if (!s->who || !ri_access_answers(s->who, &max, &for_ns)) access_forget_replies(s);
     s->login_epoch = conf->login_epoch;
+    ri_nats_session_recheck_subs(s);
     ri_access_unref(before);
+}
+
+bool ri_nats_access_known(ri_nats_session *s)
+{
+    const ri_access_user *user = ri_nats_login_user(s);
+    if (!user) return false;
+    if (s->who && ri_access_same_secret(s->who, user) && !ri_nats_login_is_checked(s)) return true;
+    ri_nats_access_enter(s);
+    return false;
 }
 
 void ri_nats_access_fini(ri_nats_session *s)
 {
+    access_forget_replies(s);
     ri_access_unref(s->access);
     s->access = NULL;
     s->who = NULL;
 }
 
+/* ---- On its way ---- */
+
 bool ri_nats_access_publish(ri_nats_session *s, ri_str subject)
 {
     RI_ASSERT(s->who);
     if (ri_likely(ri_access_may_publish(s->who, subject))) return true;
+    if (access_answers(s, subject)) return true;
     access_log(s, "Publish", subject);
-    access_say(s, "Publish to", subject, "", RI_STR(""), "");
+    access_say(s, "Publish", subject, RI_STR_NONE, RI_STR_NONE);
     return false;
 }
 
@@ -68,26 +142,41 @@ static bool access_check(ri_nats_session *s, ri_nats_sub *sub)
 {
     RI_ASSERT(s->who);
     ri_budget_spend(&s->party.router->budget, ri_access_units(s->who) + 1);
+    ri_str subject = sub->sub.entry.subject;
+    if (!ri_access_may_subscribe(s->who, subject, sub->sub.entry.queue, &sub->watch)) {
+        access_log(s, "Subscription", subject);
+        return false;
+    }
     sub->checked = s->login_epoch;
-    sub->refused = !ri_access_may_subscribe(s->who, sub->sub.entry.subject, sub->sub.entry.queue,
-                                            &sub->watch);
-    if (sub->refused) access_log(s, "Subscription", sub->sub.entry.subject);
-    return !sub->refused;
+    return true;
 }
 
 bool ri_nats_access_subscribe(ri_nats_session *s, ri_nats_sub *sub)
 {
     if (access_check(s, sub)) return true;
-    ri_str queue = sub->sub.entry.queue;
-    access_say(s, "Subscription to", sub->sub.entry.subject, queue.len ? " using queue \"" : "",
-               queue, queue.len ? "\"" : "");
+    access_say(s, "Subscription", sub->sub.entry.subject, sub->sub.entry.queue, RI_STR_NONE);
     return false;
 }
 
-bool ri_nats_access_deliver(ri_nats_session *s, ri_nats_sub *sub, ri_str subject)
+bool ri_nats_access_keep(ri_nats_session *s, ri_nats_sub *sub)
 {
+    if (access_check(s, sub)) return true;
+    access_say(s, "Subscription", sub->sub.entry.subject, sub->sub.entry.queue, sub->sid);
+    return false;
+}
+
+bool ri_nats_access_deliver(ri_nats_session *s, ri_nats_sub *sub, const ri_message *m)
+{
+    uint32_t max;
+    int64_t for_ns;
     RI_ASSERT(s->who);
-    if (ri_unlikely(sub->checked != s->login_epoch) && !access_check(s, sub))
-        access_say(s, "Subscription to", sub->sub.entry.subject, " (sid \"", sub->sid, "\")");
-    return !sub->refused && (!sub->watch || ri_access_may_get(s->who, subject));
+    if (ri_unlikely(sub->checked != s->login_epoch)) {
+        if (!ri_access_may_hear(s->who, m->subject)) return false;
+    } else if (sub->watch && !ri_access_may_get(s->who, m->subject)) {
+        return false;
+    }
+    if (m->reply.len && ri_access_answers(s->who, &max, &for_ns) &&
+        !ri_access_may_publish(s->who, m->reply))
+        access_note(s, m->reply, for_ns);
+    return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may come in: one user and password, or a token, or users by their names. A
- * configured value may be a bcrypt hash, which takes long to check on purpose. The worker does so,
- * one at a time:
+/* Who may come in: one user and password, or a token, or users by their names or keys. A
+ * configured value may be a bcrypt hash, which takes long to check on purpose, and so does a
+ * signature, though less. The worker does so, one at a time:
  *
  *     CONNECT --> in the row `checking`, not read --> login_check_run() --> verdict --> read on
  *
@@ -14,16 +14,54 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/base64.h"
 #include "base/error.h"
+#include "codec/web/nkey.h"
 #include "front/nats/nats_session.h"
 
 enum {
     LOGIN_LOOKS = 64, /* of those that wait are looked at for one of another host */
 };
 
-bool ri_nats_login_asked(const ri_broker_conf *conf)
+bool ri_nats_login_guards(const ri_broker_conf *conf)
 {
     return conf->token || conf->user || conf->password || conf->access;
+}
+
+bool ri_nats_login_asked(const ri_broker_conf *conf)
+{
+    return ri_nats_login_guards(conf) && !conf->no_auth_user;
+}
+
+static bool login_shows_nothing(const ri_nats_login *login)
+{
+    return !login->user && !login->password && !login->token && !login->nkey;
+}
+
+ri_access_user *ri_nats_login_user(const ri_nats_session *s)
+{
+    const ri_broker_conf *conf = &s->server->broker->conf;
+    const ri_nats_login *login = &s->login;
+    if (!conf->access) return NULL;
+    const char *name = login->nkey ? login->nkey : login->user;
+    if (conf->no_auth_user && login_shows_nothing(login)) name = conf->no_auth_user;
+    ri_access_user *user = ri_access_find(conf->access, ri_str_of(name));
+    return user && ri_access_is_key(user) == (login->nkey != NULL) ? user : NULL;
+}
+
+ri_str ri_nats_login_nonce(ri_nats_session *s)
+{
+    const ri_broker *broker = s->server->broker;
+    uint8_t bytes[RI_NATS_NONCE_LEN * 6 / 8];
+    if (!ri_access_has_keys(broker->conf.access)) return RI_STR_NONE;
+    if (s->nonce[0]) return ri_str_of(s->nonce);
+    ri_buffer text;
+    broker->host.entropy(broker->host.arg, bytes, sizeof bytes);
+    ri_buffer_init(&text, &broker->host);
+    ri_base64_put_url(&text, (ri_str){(const char *)bytes, sizeof bytes});
+    if (!text.failed) snprintf(s->nonce, sizeof s->nonce, "%.*s", RI_NATS_NONCE_LEN, text.ptr);
+    ri_buffer_fini(&text);
+    return ri_str_of(s->nonce);
 }
 
 static bool login_is_bcrypt(ri_str s)
@@ -43,14 +81,18 @@ static bool login_same(ri_str want, ri_str given)
 }
 
 /* What is configured, for what was given; NULL: there is nothing that it could be. */
-static const char *login_wanted(const ri_broker_conf *conf, const ri_nats_login *login,
-                                const char **given)
+static const char *login_wanted(const ri_nats_session *s, const char **given)
 {
+    const ri_broker_conf *conf = &s->server->broker->conf;
+    const ri_nats_login *login = &s->login;
     bool token = conf->token && login->token;
     if (conf->access) {
-        const ri_access_user *user = ri_access_find(conf->access, ri_str_of(login->user));
-        *given = login->password ? login->password : "";
-        return user ? ri_access_password(user) : NULL;
+        const ri_access_user *user = ri_nats_login_user(s);
+        bool is_key = user && ri_access_is_key(user);
+        *given = is_key ? login->sig : login->password;
+        if (!*given) *given = "";
+        if (!user) return NULL;
+        return is_key ? ri_access_name(user) : ri_access_password(user);
     }
     if (!token && !conf->user && !conf->password) return NULL;
     const char *want = token ? conf->token : conf->password;
@@ -65,11 +107,16 @@ static bool login_right_user(const ri_broker_conf *conf, const ri_nats_login *lo
     return login_same(ri_str_of(conf->user), ri_str_of(login->user));
 }
 
-ri_nats_verdict ri_nats_login_look(const ri_broker_conf *conf, const ri_nats_login *login)
+ri_nats_verdict ri_nats_login_look(const ri_nats_session *s)
 {
+    const ri_broker_conf *conf = &s->server->broker->conf;
+    const ri_nats_login *login = &s->login;
     const char *given = "", *want;
-    if (!ri_nats_login_asked(conf)) return RI_NATS_VERDICT_YES;
-    if (!(want = login_wanted(conf, login, &given))) return RI_NATS_VERDICT_NO;
+    if (!ri_nats_login_guards(conf)) return RI_NATS_VERDICT_YES;
+    if (!(want = login_wanted(s, &given))) return RI_NATS_VERDICT_NO;
+    if (conf->no_auth_user && login_shows_nothing(login)) return RI_NATS_VERDICT_YES;
+    if (conf->access && login->nkey)
+        return login->sig && s->nonce[0] ? RI_NATS_VERDICT_LATER : RI_NATS_VERDICT_NO;
     if (login_is_bcrypt(ri_str_of(want)))
 #ifdef RI_HAVE_CRYPT
         return RI_NATS_VERDICT_LATER;
@@ -80,7 +127,7 @@ ri_nats_verdict ri_nats_login_look(const ri_broker_conf *conf, const ri_nats_log
     return same && login_right_user(conf, login) ? RI_NATS_VERDICT_YES : RI_NATS_VERDICT_NO;
 }
 
-/* ---- Hashes, one at a time ---- */
+/* ---- Hashes and signatures, one at a time ---- */
 
 struct ri_nats_check {
     ri_job job;
@@ -88,6 +135,7 @@ struct ri_nats_check {
     uint32_t epoch;           /* of the configuration that `want` is of */
     bool user, same;          /* the verdict */
     char *want, *given;       /* copies */
+    char nonce[RI_NATS_NONCE_LEN + 1]; /* not empty: `given` is the signature of it by `want` */
 #ifdef RI_HAVE_CRYPT
     struct crypt_data data;
 #endif
@@ -95,12 +143,15 @@ struct ri_nats_check {
 
 static void login_check_run(ri_job *job)
 {
-#ifdef RI_HAVE_CRYPT
     ri_nats_check *check = ri_container_of(job, ri_nats_check, job);
+    if (check->nonce[0]) {
+        check->same = ri_nkey_signed(ri_str_of(check->want), ri_str_of(check->nonce),
+                                     ri_str_of(check->given));
+        return;
+    }
+#ifdef RI_HAVE_CRYPT
     const char *made = crypt_rn(check->given, check->want, &check->data, (int)sizeof check->data);
     check->same = made && login_same(ri_str_of(check->want), ri_str_of(made));
-#else
-    (void)job;
 #endif
 }
 
@@ -122,7 +173,7 @@ static ri_nats_check *login_check_new(ri_nats_session *s)
 {
     const ri_host *host = &s->server->broker->host;
     const ri_broker_conf *conf = &s->server->broker->conf;
-    const char *given = "", *want = login_wanted(conf, &s->login, &given);
+    const char *given = "", *want = login_wanted(s, &given);
     ri_nats_check *check = ri_new(host, ri_nats_check);
     if (!check) return NULL;
     if (!want) want = ""; /* a reload has taken it or its user away since: no hash is that */
@@ -130,6 +181,7 @@ static ri_nats_check *login_check_new(ri_nats_session *s)
                              .user = login_right_user(conf, &s->login),
                              .want = ri_strdup(host, want, strlen(want)),
                              .given = ri_strdup(host, given, strlen(given))};
+    if (conf->access && s->login.nkey) memcpy(check->nonce, s->nonce, sizeof check->nonce);
     ri_list_init(&check->job.link);
     if (!check->want || !check->given) {
         ri_nats_login_forget(&check->job, host);
@@ -155,6 +207,11 @@ void ri_nats_login_leave(ri_nats_session *s)
     ri_list_remove(&s->check_link);
     if (s->check) s->check->session = NULL;
     s->check = NULL;
+}
+
+bool ri_nats_login_is_checked(const ri_nats_session *s)
+{
+    return s->check || ri_list_linked(&s->check_link);
 }
 
 /* The bytes of a peer's name that name its host. */
@@ -236,7 +293,9 @@ int ri_nats_login_set(ri_nats_login *login, const ri_host *host, const ri_nats_c
     ri_nats_login made = {0};
     if (login_copy(&made.user, host, connect->user) < 0 ||
         login_copy(&made.password, host, connect->pass) < 0 ||
-        login_copy(&made.token, host, connect->auth_token) < 0) {
+        login_copy(&made.token, host, connect->auth_token) < 0 ||
+        login_copy(&made.nkey, host, connect->nkey) < 0 ||
+        login_copy(&made.sig, host, connect->sig) < 0) {
         ri_nats_login_fini(&made, host);
         return RILL_ENOMEM;
     }
@@ -250,5 +309,7 @@ void ri_nats_login_fini(ri_nats_login *login, const ri_host *host)
     login_free(host, login->user);
     login_free(host, login->password);
     login_free(host, login->token);
+    login_free(host, login->nkey);
+    login_free(host, login->sig);
     *login = (ri_nats_login){0};
 }

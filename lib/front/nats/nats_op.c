@@ -63,10 +63,12 @@ static bool op_map(ri_nats_session *s, ri_message *m)
     return true;
 }
 
+/* A +OK says that it is taken, and not what it was taken for. */
 static int op_publish_probed(ri_nats_session *s, const ri_message *m, ri_str asked)
 {
     ri_str dest;
-    if (ri_unlikely(s->who != NULL) && !ri_nats_access_publish(s, m->subject)) return 0;
+    if (s->who && ri_unlikely(!ri_nats_access_publish(s, m->subject))) return 0;
+    op_ok(s);
     if (ri_unlikely(m->headers.len > 0) && ri_nats_probe_asked(m->headers, &dest)) {
         if (s->who && !ri_nats_access_publish(s, dest)) return 0;
         return ri_nats_probe_publish(s, dest, m, asked);
@@ -77,7 +79,9 @@ static int op_publish_probed(ri_nats_session *s, const ri_message *m, ri_str ask
 static int op_publish_mapped(ri_nats_session *s, ri_message m)
 {
     ri_str asked = m.subject;
-    return op_map(s, &m) ? op_publish_probed(s, &m, asked) : 0;
+    if (op_map(s, &m)) return op_publish_probed(s, &m, asked);
+    op_ok(s);
+    return 0;
 }
 
 static void op_publish(ri_nats_session *s, const ri_nats_op *op)
@@ -85,7 +89,6 @@ static void op_publish(ri_nats_session *s, const ri_nats_op *op)
     if (ri_unlikely(s->pedantic) && !ri_subject_is_literal(op->m.subject))
         op_say_err(s, "Invalid Publish Subject", RI_STR_NONE);
     if (ri_unlikely(op_reserved(s, op))) return;
-    op_ok(s);
     int rc = ri_likely(!s->server->broker->conf.mappings)
                  ? op_publish_probed(s, &op->m, op->m.subject)
                  : op_publish_mapped(s, op->m);
@@ -233,7 +236,7 @@ static void op_welcome(ri_nats_session *s)
 
 void ri_nats_op_verdict(ri_nats_session *s, bool right)
 {
-    bool again = !s->verifying && s->connected; /* the configuration was changed under it */
+    bool again = !s->verifying; /* the configuration was changed under it */
     s->verifying = false;
     if (right) ri_nats_access_enter(s);
     if (!right && again) ri_nats_session_fail(s, RI_NATS_END_AUTH, "Authorization Violation");
@@ -243,7 +246,9 @@ void ri_nats_op_verdict(ri_nats_session *s, bool right)
 
 bool ri_nats_op_login(ri_nats_session *s)
 {
-    ri_nats_verdict verdict = ri_nats_login_look(&s->server->broker->conf, &s->login);
+    ri_nats_verdict verdict = ri_nats_login_look(s);
+    if (verdict == RI_NATS_VERDICT_LATER && !s->verifying && ri_nats_access_known(s))
+        verdict = RI_NATS_VERDICT_YES;
     if (verdict == RI_NATS_VERDICT_LATER) {
         ri_nats_login_wait(s);
         return true;
@@ -276,6 +281,8 @@ static void op_recall(const ri_nats_session *s, ri_nats_connect *connect)
     connect->user = ri_str_of(s->login.user);
     connect->pass = ri_str_of(s->login.password);
     connect->auth_token = ri_str_of(s->login.token);
+    connect->nkey = ri_str_of(s->login.nkey);
+    connect->sig = ri_str_of(s->login.sig);
 }
 
 static void op_connect(ri_nats_session *s, ri_str json)

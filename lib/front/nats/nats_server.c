@@ -168,8 +168,6 @@ static void server_apply_conf(ri_nats_server *server)
         ri_nats_session *s = SERVER_SESSION(item, link);
         if (s->end) continue;
         ri_nats_session_configure(s);
-        if (!s->connected || s->verifying || s->login_epoch == broker->conf.login_epoch) continue;
-        ri_nats_op_login(s);
     }
 }
 
@@ -215,6 +213,12 @@ static void server_work_on(ri_nats_session *s)
     if (!s->dead && !ri_list_linked(&s->work_link)) ri_list_push(&s->server->work, &s->work_link);
 }
 
+static bool server_has_ends(const ri_nats_server *server)
+{
+    return !ri_list_empty(&server->ending) || !ri_list_empty(&server->forgetting) ||
+           !ri_list_empty(&server->rechecking);
+}
+
 /* 1. Inside the gate: who is to be looked after, and what is there to write. Those whose turn was
  * not enough stand behind the others. */
 static void server_note_ends(ri_nats_server *server)
@@ -227,6 +231,12 @@ static void server_note_ends(ri_nats_server *server)
         ri_nats_session_drop_forgotten(s, &subs);
     }
     subs = SERVER_DROP_SUBS;
+    while (subs > 0 && (item = ri_list_pop(&server->rechecking))) {
+        ri_nats_session *s = SERVER_SESSION(item, recheck_link);
+        ri_list_push(&server->rechecking, item);
+        ri_nats_session_recheck_some(s, &subs);
+    }
+    subs = SERVER_DROP_SUBS;
     while (subs > 0 && (item = ri_list_pop(&server->ending))) {
         ri_nats_session *s = SERVER_SESSION(item, ending_link);
         if (ri_nats_session_ends_hard(s)) ri_conn_drop_output(&s->conn, &server->pool);
@@ -234,8 +244,7 @@ static void server_note_ends(ri_nats_server *server)
         if (s->winding) server_work_on(s);
         else ri_list_push(&server->ending, item);
     }
-    if (!ri_list_empty(&server->ending) || !ri_list_empty(&server->forgetting))
-        ri_loop_wake(&server->loop);
+    if (server_has_ends(server)) ri_loop_wake(&server->loop);
 }
 
 /* ---- Memory ---- */
@@ -548,8 +557,7 @@ static void server_on_turn(void *arg)
     server->interest_looked = false;
     ri_broker_relieve(server->broker);
     server_obey(server);
-    if (ri_unlikely(!ri_list_empty(&server->ending) || !ri_list_empty(&server->forgetting)))
-        server_note_ends(server);
+    if (ri_unlikely(server_has_ends(server))) server_note_ends(server);
     if (server->broker->durable && server->broker->driver == &server->driver)
         server_durable_turn(server);
     server_collect(server);
@@ -636,8 +644,8 @@ int ri_nats_server_make(ri_nats_server **out, ri_broker *broker)
     server->broker = broker;
     ri_list *lists[] = {&server->new_listeners, &server->listeners, &server->stopped_listeners,
                         &server->new_wires, &server->refused_wires, &server->sessions,
-                        &server->touched, &server->ending,
-                        &server->forgetting, &server->work, &server->dead, &server->waiting,
+                        &server->touched, &server->ending, &server->forgetting,
+                        &server->rechecking, &server->work, &server->dead, &server->waiting,
                         &server->held, &server->checking, &server->crowd, &server->fans};
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
     ri_outq_pool_init(&server->pool, host, &broker->router.memory);
@@ -706,9 +714,18 @@ int ri_nats_server_accept(ri_nats_server *server, ri_wire *wire, const char *pee
     return RILL_OK;
 }
 
+/* Rights are what they are now when the reload is over, whoever publishes next; the rest comes
+ * with the loop's next turn. */
 static void server_reload(ri_door *door)
 {
-    atomic_store(&SERVER_OF(door)->reload, true);
+    ri_nats_server *server = SERVER_OF(door);
+    ri_list_each (item, &server->sessions) {
+        ri_nats_session *s = SERVER_SESSION(item, link);
+        if (s->end || s->verifying || s->login_epoch == server->broker->conf.login_epoch) continue;
+        if (!s->connected && s->parser.connect_only) continue; /* it is asked yet */
+        ri_nats_op_login(s);
+    }
+    atomic_store(&server->reload, true);
     server_wake(door);
 }
 

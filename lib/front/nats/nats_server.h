@@ -78,6 +78,7 @@ struct ri_nats_server {
     ri_list fans;               /* L: sessions that rest until all have got what they published */
     ri_list ending;             /* sessions that were ended, until they are off the router */
     ri_list forgetting;         /* sessions with subscriptions that a CONNECT has ended */
+    ri_list rechecking;         /* sessions whose rights have changed under their subscriptions */
     ri_list work;               /* L: sessions to be written or settled in this turn */
     ri_list dead;               /* L: to be freed at the end of the turn */
     ri_list waiting;            /* L: sessions not read because of a slow receiver */

@@ -145,6 +145,39 @@ bool ri_nats_session_drop_forgotten(ri_nats_session *s, uint32_t *subs)
     return true;
 }
 
+void ri_nats_session_recheck_subs(ri_nats_session *s)
+{
+    s->unchecked = s->party.nsubs;
+    if (!s->unchecked || ri_list_linked(&s->recheck_link)) return;
+    ri_list_push(&s->server->rechecking, &s->recheck_link);
+    ri_loop_wake(&s->server->loop);
+}
+
+/* Each goes to the end of the row when it has been looked at, so that those that came before the
+ * reload are first: one that is added meanwhile is right as it is, and one that has gone meanwhile
+ * makes that one more is looked at. Forgotten ones, which have to be first, go. */
+bool ri_nats_session_recheck_some(ri_nats_session *s, uint32_t *subs)
+{
+    ri_nats_sub *sub;
+    while (s->unchecked > 0 && !s->end && (sub = session_first_sub(s)) != NULL) {
+        uint32_t cost = 1 + (s->who ? ri_access_units(s->who) / SESSION_SUB_UNITS : 0);
+        if (*subs == 0) return false;
+        *subs -= RI_MIN(*subs, cost);
+        s->unchecked--;
+        bool forgotten = ri_nats_session_has_forgotten(s, sub);
+        if (!forgotten && (!s->who || ri_nats_access_keep(s, sub))) {
+            ri_list_remove(&sub->sub.link);
+            ri_list_push(&s->party.subs, &sub->sub.link);
+            continue;
+        }
+        if (!forgotten) ri_map_take(&s->subs, ri_hash(sub->sid), &sub->sid);
+        session_drop_sub(s, sub);
+    }
+    s->unchecked = 0;
+    ri_list_remove(&s->recheck_link);
+    return true;
+}
+
 bool ri_nats_session_detach(ri_nats_session *s, uint32_t *subs)
 {
     RI_ASSERT(s->end);
@@ -158,6 +191,7 @@ bool ri_nats_session_detach(ri_nats_session *s, uint32_t *subs)
         session_drop_sub(s, sub);
     }
     ri_list_remove(&s->forget_link);
+    ri_list_remove(&s->recheck_link);
     ri_nats_login_leave(s);
     s->detached = true;
     RI_ASSERT(s->server->nsessions > 0);
@@ -244,10 +278,10 @@ void ri_nats_session_free(ri_nats_session *s)
     }
     ri_nats_session_detach(s, &(uint32_t){UINT32_MAX});
     ri_conn_fini(&s->conn, &server->pool);
+    ri_nats_access_fini(s);
     RI_ASSERT(s->interest_bytes <= SESSION_BYTES);
     ri_memory_refund(&server->broker->router.memory, RI_MEMORY_INTEREST, s->interest_bytes);
     ri_nats_login_fini(&s->login, host);
-    ri_nats_access_fini(s);
     if (s->name) ri_free(host, s->name, strlen(s->name) + 1);
     if (s->tls) ri_delete(host, s->tls);
     ri_delete(host, s);
@@ -582,6 +616,7 @@ void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
     info.port = port ? port : s->at ? s->at->port : 0;
     info.headers = !broker->conf.no_headers;
     info.auth_required = ri_nats_login_asked(&broker->conf);
+    info.nonce = ri_nats_login_nonce(s);
     info.max_payload = broker->conf.max_msg_bytes;
     if (s->at && s->at->tls) {
         info.tls_required = !s->at->tls_optional;
@@ -638,7 +673,9 @@ void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_brok
         .out_msgs = s->party.out_msgs, .out_bytes = s->party.out_bytes,
         .pending_bytes = s->conn.out.bytes, .subs = (uint32_t)s->subs.len};
     out->peer = ri_str_of(s->peer);
-    if (s->connected && s->login.user && ri_nats_login_asked(&s->server->broker->conf))
+    if (s->who)
+        out->user = ri_str_of(ri_access_name(s->who));
+    else if (s->connected && s->login.user && ri_nats_login_guards(&s->server->broker->conf))
         out->user = ri_str_of(s->login.user);
     if (s->tls) out->tls_version = ri_str_of(s->tls->version);
     if (s->tls) out->tls_cipher = ri_str_of(s->tls->cipher);
@@ -716,10 +753,12 @@ static void session_init(ri_nats_session *s, const ri_listener *at, const char *
     ri_list_init(&s->touched_link);
     ri_list_init(&s->ending_link);
     ri_list_init(&s->forget_link);
+    ri_list_init(&s->recheck_link);
     ri_list_init(&s->work_link);
     ri_list_init(&s->stall_link);
     ri_list_init(&s->held_link);
     ri_list_init(&s->check_link);
+    if (!s->parser.connect_only) ri_nats_access_enter(s);
     ri_list_push(&server->sessions, &s->link);
     server->nsessions++;
     server->conns_total++;

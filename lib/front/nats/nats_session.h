@@ -18,6 +18,7 @@
 #include "base/map.h"
 #include "codec/nats/nats.h"
 #include "codec/nats/nats_json.h"
+#include "engine/access/replies.h"
 #include "engine/live/router.h"
 #include "front/broker/broker.h"
 #include "front/nats/nats_server.h"
@@ -59,15 +60,14 @@ typedef struct ri_nats_sub {
     ri_str sid;
     uint32_t size;           /* of the allocation */
     uint32_t login;          /* s->logins when it was made: a later CONNECT has ended it */
-    uint32_t checked;        /* s->login_epoch when it was last seen whether it is allowed ... */
-    bool refused;            /* ... and it was not */
+    uint32_t checked;        /* s->login_epoch when it was last seen that it is allowed */
     bool watch;              /* each message has to be asked for */
     char bytes[];            /* subject, queue, sid */
 } ri_nats_sub;
 
 /* What a client has shown of itself; strings owned, NULL: not given. */
 typedef struct ri_nats_login {
-    char *user, *password, *token;
+    char *user, *password, *token, *nkey, *sig;
 } ri_nats_login;
 
 typedef enum ri_nats_tls_mode { /* nats_tls.c has the drawing */
@@ -76,6 +76,8 @@ typedef enum ri_nats_tls_mode { /* nats_tls.c has the drawing */
     RI_NATS_TLS_NEXT,
     RI_NATS_TLS_BEGUN,
 } ri_nats_tls_mode;
+
+enum { RI_NATS_NONCE_LEN = 15 };            /* 11 bytes in base64 as URLs have it */
 
 typedef struct ri_nats_check ri_nats_check; /* of a hash, by the worker */
 
@@ -101,9 +103,14 @@ struct ri_nats_session {
     bool verifying;             /* its CONNECT waits for a verdict: nothing more is read */
     uint32_t login_epoch;       /* of the configuration by which it was let in */
     ri_access *access;          /* of that; a reference; or NULL */
-    ri_access_user *who;        /* of it; NULL: he may do all */
+    ri_access_user *who;        /* of it; NULL: all is allowed */
+    ri_replies *replies;        /* what it may answer beyond that; owned; NULL: nothing yet */
+    uint64_t replies_bytes;     /* of these, in interest_bytes */
+    uint32_t unchecked;         /* subscriptions that may be of before a reload */
+    ri_list recheck_link;       /* server->rechecking, while there are such */
     bool guarded;               /* what comes for it is looked at: nats_access.c */
     uint8_t violations;         /* that stand in the log */
+    char nonce[RI_NATS_NONCE_LEN + 1]; /* to be signed; empty: nobody was asked to */
     ri_nats_end login_end;      /* what is wrong with its CONNECT beside the credentials */
     ri_nats_check *check;       /* of its credentials, at the worker; or NULL */
     ri_list check_link;         /* server->checking, while it waits for the worker */
@@ -161,9 +168,9 @@ void ri_nats_session_fail(ri_nats_session *s, ri_nats_end end, const char *text)
 /* Off the router, its subscriptions freed, at most *subs of them, which becomes less by as many:
  * true when done, else there are more to go. */
 bool ri_nats_session_detach(ri_nats_session *s, uint32_t *subs);
-/* A second CONNECT begins anew: the subscriptions so far get nothing more, and go in slices. */
 /* What it published has reached all: it is read again. Outside the gate. */
 void ri_nats_session_fan_over(ri_nats_session *s);
+/* A second CONNECT begins anew: the subscriptions so far get nothing more, and go in slices. */
 void ri_nats_session_forget_subs(ri_nats_session *s);
 /* At most *subs of them go, as above: true when none is left. */
 bool ri_nats_session_drop_forgotten(ri_nats_session *s, uint32_t *subs);
@@ -172,6 +179,10 @@ static inline bool ri_nats_session_has_forgotten(const ri_nats_session *s,
 {
     return sub->login != s->logins;
 }
+/* What it may do has changed: whether it may have its subscriptions is seen in slices. */
+void ri_nats_session_recheck_subs(ri_nats_session *s);
+/* At most *subs of them, as above; those that it may have no more go, which an -ERR says. */
+bool ri_nats_session_recheck_some(ri_nats_session *s, uint32_t *subs);
 /* What is queued for it is not worth writing any more. */
 bool ri_nats_session_ends_hard(const ri_nats_session *s);
 /* A subscription of it, which is off the router. */
@@ -238,8 +249,14 @@ bool ri_nats_tls_failed(const ri_nats_session *s);
 void ri_nats_tls_refused(const ri_nats_session *s, ri_str bytes);
 
 /* ---- nats_login.c: inside the gate ---- */
-bool ri_nats_login_asked(const ri_broker_conf *conf);
-ri_nats_verdict ri_nats_login_look(const ri_broker_conf *conf, const ri_nats_login *login);
+bool ri_nats_login_asked(const ri_broker_conf *conf); /* may nobody come in without a word? */
+bool ri_nats_login_guards(const ri_broker_conf *conf); /* is anything asked for at all? */
+/* Of those who are configured, by what it has shown; NULL: none, or there are no users. */
+ri_access_user *ri_nats_login_user(const ri_nats_session *s);
+ri_nats_verdict ri_nats_login_look(const ri_nats_session *s);
+bool ri_nats_login_is_checked(const ri_nats_session *s); /* a verdict is under way */
+/* What is to be signed, in INFO; empty if nobody has a key. It is drawn the first time. */
+ri_str ri_nats_login_nonce(ri_nats_session *s);
 void ri_nats_login_wait(ri_nats_session *s); /* into the row of those who wait for the worker */
 void ri_nats_login_leave(ri_nats_session *s); /* no verdict is wanted any more */
 /* The next check, to be put to the worker outside of the gate, since that may start its thread;
@@ -256,12 +273,17 @@ void ri_nats_login_fini(ri_nats_login *login, const ri_host *host);
 /* ---- nats_access.c: inside the gate ---- */
 /* Its credentials are right: from now on it may do what their user may. */
 void ri_nats_access_enter(ri_nats_session *s);
+/* After a reload, and where a verdict would take its time: has it shown already what is asked for?
+ * If not, it may do from now on what its user may do now, until the verdict. */
+bool ri_nats_access_known(ri_nats_session *s);
 void ri_nats_access_fini(ri_nats_session *s);
 /* False: an -ERR says so. */
 bool ri_nats_access_publish(ri_nats_session *s, ri_str subject);
 bool ri_nats_access_subscribe(ri_nats_session *s, ri_nats_sub *sub);
+/* The same of one that is there, after a reload. */
+bool ri_nats_access_keep(ri_nats_session *s, ri_nats_sub *sub);
 /* May this come to it, which is guarded? */
-bool ri_nats_access_deliver(ri_nats_session *s, ri_nats_sub *sub, ri_str subject);
+bool ri_nats_access_deliver(ri_nats_session *s, ri_nats_sub *sub, const ri_message *m);
 
 /* ---- nats_deliver.c: inside the gate ---- */
 extern const ri_party_ops ri_nats_deliver_ops;
