@@ -78,9 +78,13 @@ START_TEST(rules)
         ck_assert(ri_access_may_publish(b, S(pubs[at].subject)));
     }
     for (int i = 0; i < 2; i++)
-        ck_assert(!ri_access_may_get(a, S("x.secret")) && ri_access_may_get(a, S("x.q")));
-    ck_assert(ri_access_may_hear(a, S("foo.a")) && !ri_access_may_hear(a, S("foo.a.b")));
-    ck_assert(!ri_access_may_hear(a, S("x.secret")) && ri_access_may_hear(b, S("x.secret")));
+        ck_assert(!ri_access_may_get(a, S("x.secret"), S("")) &&
+                  ri_access_may_get(a, S("x.q"), S("")));
+    ck_assert(!ri_access_may_get(a, S("x.q"), S("work")) && ri_access_may_get(a, S("x.q"), S("w")));
+    ck_assert(ri_access_may_hear(a, S("foo.a"), S("")));
+    ck_assert(!ri_access_may_hear(a, S("foo.a.b"), S("")));
+    ck_assert(!ri_access_may_hear(a, S("x.secret"), S("")));
+    ck_assert(ri_access_may_hear(b, S("x.secret"), S("")));
     ck_assert_uint_gt(ri_access_units(a), 0);
     ri_access_unref(access);
     fault_fini(&f);
@@ -335,14 +339,14 @@ START_TEST(dice)
                  model_may(&lists[0], &lists[1], subject, ""));
         bool may = ri_access_may_subscribe(u, S(filter), S(queue), &watch);
         ck_quick(may == model_may(&lists[2], &lists[3], filter, queue));
-        bool denied = model_has_plain(&lists[3], subject);
-        ck_quick(ri_access_may_hear(u, S(subject)) ==
+        bool named, denied = model_has(&lists[3], subject, queue, &named);
+        ck_quick(ri_access_may_hear(u, S(subject), S(queue)) ==
                  ((!lists[2].n || model_has_plain(&lists[2], subject)) && !denied));
-        /* What a message has that passes a filter with wildcards: no plain rule of deny. */
+        /* What a message has that passes a filter with wildcards: no rule of deny. */
         bool literal = !strpbrk(filter, "*>");
         ck_quick(!(literal && watch));
         if (!may || literal || !model_covers(filter, subject)) continue;
-        ck_quick(!(watch && !ri_access_may_get(u, S(subject))) == !denied);
+        ck_quick(!(watch && !ri_access_may_get(u, S(subject), S(queue))) == !denied);
     }
     ri_access_unref(access);
     fault_fini(&f);

@@ -27,6 +27,7 @@ typedef struct access_list { /* rules of one kind; those of queue groups are las
     ri_str *queues;          /* of those behind nplain, at the same places */
     size_t n, nplain;
     ri_filters filters;      /* of the plain ones */
+    ri_filters groups;       /* of the others, without their queues */
 } access_list;
 
 typedef enum access_kind {
@@ -84,6 +85,7 @@ static void access_list_fini(access_list *list, const ri_host *host)
             ri_free(host, (char *)(uintptr_t)list->queues[i].ptr, list->queues[i].len + 1);
     }
     ri_filters_fini(&list->filters);
+    ri_filters_fini(&list->groups);
 }
 
 static int access_copy(ri_str *to, const ri_host *host, ri_str from)
@@ -148,6 +150,9 @@ static int access_list_init(access_list *list, const ri_host *host, access_kind 
     if (rc == RILL_OK) rc = access_list_pass(list, host, kind, texts, n, true);
     if (rc == RILL_OK)
         rc = ri_filters_compile(&list->filters, host, list->subjects, list->nplain);
+    if (rc == RILL_OK)
+        rc = ri_filters_compile(&list->groups, host, list->subjects + list->nplain,
+                                list->n - list->nplain);
     RI_ASSERT(rc < 0 || list->n == n);
     if (rc == RILL_OK) return RILL_OK;
     access_list_fini(list, host);
@@ -415,9 +420,11 @@ static bool access_covers(const access_list *list, ri_str subject, ri_str queue,
     return plain;
 }
 
-static bool access_is_wider(const access_list *deny, ri_str subject)
+/* Rules of groups concern members alone. */
+static bool access_is_wider(const access_list *deny, ri_str subject, ri_str queue)
 {
-    for (size_t i = 0; i < deny->nplain; i++)
+    size_t n = queue.len ? deny->n : deny->nplain;
+    for (size_t i = 0; i < n; i++)
         if (ri_subject_overlaps(deny->subjects[i], subject)) return true;
     return false;
 }
@@ -437,27 +444,39 @@ bool ri_access_may_subscribe(const ri_access_user *user, ri_str subject, ri_str 
         may = !access_covers(deny, subject, queue, &groups, &named);
         if (groups) may = !named;
     }
-    *watch = may && !ri_subject_is_literal(subject) && access_is_wider(deny, subject);
+    *watch = may && !ri_subject_is_literal(subject) && access_is_wider(deny, subject, queue);
     return may;
 }
 
-bool ri_access_may_get(ri_access_user *user, ri_str subject)
+/* A rule of groups has its subject: does one of them name the group? */
+static bool access_names_group(const access_list *list, ri_str subject, ri_str queue)
+{
+    for (size_t i = list->nplain; i < list->n; i++)
+        if (ri_subject_covers(list->subjects[i], subject) &&
+            ri_subject_covers(list->queues[i], queue))
+            return true;
+    return false;
+}
+
+bool ri_access_may_get(ri_access_user *user, ri_str subject, ri_str queue)
 {
     const access_list *deny = &user->lists[ACCESS_SUB_DENY];
-    RI_ASSERT(deny->nplain > 0);
+    RI_ASSERT(subject.len > 0);
+    if (queue.len && deny->n > deny->nplain && ri_filters_match(&deny->groups, subject))
+        return !access_names_group(deny, subject, queue);
+    if (deny->nplain == 0) return true;
     if (access_seen_is(&user->last_got, subject)) return user->last_got.may;
     bool may = !ri_filters_match(&deny->filters, subject);
     if (subject.len <= ACCESS_SEEN_LEN) access_see(&user->last_got, subject, may);
     return may;
 }
 
-bool ri_access_may_hear(const ri_access_user *user, ri_str subject)
+bool ri_access_may_hear(ri_access_user *user, ri_str subject, ri_str queue)
 {
     const access_list *allow = &user->lists[ACCESS_SUB_ALLOW];
-    const access_list *deny = &user->lists[ACCESS_SUB_DENY];
     RI_ASSERT(subject.len > 0);
     if (allow->n && !ri_filters_match(&allow->filters, subject)) return false;
-    return !deny->nplain || !ri_filters_match(&deny->filters, subject);
+    return ri_access_may_get(user, subject, queue);
 }
 
 uint32_t ri_access_units(const ri_access_user *user)

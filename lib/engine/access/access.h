@@ -14,7 +14,7 @@
  *                may. "SUBJECT QUEUE" is a rule of queue groups: where such ones cover the subject
  *                they decide for members of groups, by the name of the group
  *     deliver    a filter with wildcards may be wider than what deny has: then each message is
- *                looked at
+ *                looked at, by the same rules
  *     answer     what has come with a reply subject may be answered there, whatever the lists say
  *                (replies.h)
  *
@@ -59,9 +59,9 @@ bool ri_access_answers(const ri_access_user *user, uint32_t *max, int64_t *for_n
 bool ri_access_may_publish(ri_access_user *user, ri_str subject);
 /* `queue` empty: of no group. *watch: for each message the next has to be asked. */
 bool ri_access_may_subscribe(const ri_access_user *user, ri_str subject, ri_str queue, bool *watch);
-bool ri_access_may_get(ri_access_user *user, ri_str subject);
+bool ri_access_may_get(ri_access_user *user, ri_str subject, ri_str queue);
 /* May a message come, whatever the subscription is that it would come by? */
-bool ri_access_may_hear(const ri_access_user *user, ri_str subject);
+bool ri_access_may_hear(ri_access_user *user, ri_str subject, ri_str queue);
 /* Of the turn, that a subscription costs. */
 uint32_t ri_access_units(const ri_access_user *user);
 
