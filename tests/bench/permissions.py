@@ -28,9 +28,12 @@ def three(mode, size, count, *more):
     words = [size, max(int(count * args.scale), 1), *more]
     with Server(args.rilld, config=RULES) as a, Server(args.rilld, config="") as b, \
             Server(peer, config=RULES) as c:
-        runs = [[generate(args.loadgen, mode, s.port, s.pid, *words) for s in (a, b, c)]
-                for _ in range(args.rounds)]
-    return [median([run[i] for run in runs]) for i in range(3)]
+        servers, runs = (a, b, c), ([], [], [])
+        for turn in range(args.rounds):
+            for i in (0, 1, 2) if turn % 2 == 0 else (2, 1, 0):
+                s = servers[i]
+                runs[i].append(generate(args.loadgen, mode, s.port, s.pid, *words))
+    return [median(run) for run in runs]
 
 
 for name, *words in (("pub only, 16 B", "pub", 16, 8_000_000),
@@ -39,6 +42,8 @@ for name, *words in (("pub only, 16 B", "pub", 16, 8_000_000),
                      ("1:10, 128 B", "fan", 128, 400_000, 10),
                      ("10000 subjects, hit", "hit", 10000, 2_000_000)):
     ruled, free, theirs = three(*words)
-    table.rate(f"{name}: with 200 rules a side, beside without", ruled, free, 0.97, 0.99)
+    # Who publishes to another subject each time has each looked up: that is told, not judged.
+    must, aim = (None, None) if words[0] == "hit" else (0.97, 0.99)
+    table.rate(f"{name}: with 200 rules a side, beside without", ruled, free, must, aim)
     table.rate(f"{name}: both with them, beside nats-server", ruled, theirs, 1, 2)
 sys.exit(1 if table.show() else 0)

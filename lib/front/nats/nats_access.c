@@ -101,8 +101,9 @@ void ri_nats_access_enter(ri_nats_session *s)
     s->access = ri_access_ref(conf->access);
     s->who = ri_nats_login_user(s);
     RI_ASSERT(!s->access || s->who);
-    s->guarded = s->who != NULL;
-    if (!s->who || !ri_access_answers(s->who, &max, &for_ns)) access_forget_replies(s);
+    s->answers = s->who && ri_access_answers(s->who, &max, &for_ns);
+    s->let = NULL;
+    if (!s->answers) access_forget_replies(s);
     s->login_epoch = conf->login_epoch;
     ri_nats_session_recheck_subs(s);
     ri_access_unref(before);
@@ -127,10 +128,13 @@ void ri_nats_access_fini(ri_nats_session *s)
 
 /* ---- On its way ---- */
 
-bool ri_nats_access_publish(ri_nats_session *s, ri_str subject)
+bool ri_nats_access_publish(ri_nats_session *s, ri_str subject, bool stays)
 {
     RI_ASSERT(s->who);
-    if (ri_likely(ri_access_may_publish(s->who, subject))) return true;
+    if (ri_likely(ri_access_may_publish(s->who, subject))) {
+        if (stays) s->let = subject.ptr;
+        return true;
+    }
     if (access_answers(s, subject)) return true;
     access_log(s, "Publish", subject);
     access_say(s, "Publish", subject, RI_STR_NONE, RI_STR_NONE);
@@ -169,7 +173,7 @@ bool ri_nats_access_deliver(ri_nats_session *s, ri_nats_sub *sub, const ri_messa
 {
     uint32_t max;
     int64_t for_ns;
-    RI_ASSERT(s->who);
+    if (!s->who) return true; /* all is allowed since a reload */
     ri_str queue = sub->sub.entry.queue;
     bool checked = ri_likely(sub->checked == s->login_epoch);
     if (queue.len && (sub->watch || !checked)) /* rules of groups are looked at one by one */

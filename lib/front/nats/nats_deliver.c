@@ -183,7 +183,9 @@ static bool deliver_message(ri_party *party, ri_subscription *sub, ri_delivery *
     ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
     if (ri_unlikely(s->end || ri_nats_session_has_forgotten(s, nats_sub))) return false;
     const ri_message *m = d->m;
-    if (ri_unlikely(s->guarded) && !ri_nats_access_deliver(s, nats_sub, m)) return false;
+    if (ri_unlikely(ri_nats_access_guards(s, nats_sub, m)) &&
+        !ri_nats_access_deliver(s, nats_sub, m))
+        return false;
     const ri_broker_conf *conf = &s->server->broker->conf;
     size_t header_len = s->headers ? m->headers.len : 0;
     size_t body_len = header_len + m->data.len;

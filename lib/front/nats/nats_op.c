@@ -67,10 +67,12 @@ static bool op_map(ri_nats_session *s, ri_message *m)
 static int op_publish_probed(ri_nats_session *s, const ri_message *m, ri_str asked)
 {
     ri_str dest;
-    if (s->who && ri_unlikely(!ri_nats_access_publish(s, m->subject))) return 0;
+    bool mapped = asked.ptr != m->subject.ptr;
+    if (s->who && s->let != m->subject.ptr && !ri_nats_access_publish(s, m->subject, !mapped))
+        return 0;
     op_ok(s);
     if (ri_unlikely(m->headers.len > 0) && ri_nats_probe_asked(m->headers, &dest)) {
-        if (s->who && !ri_nats_access_publish(s, dest)) return 0;
+        if (s->who && !ri_nats_access_publish(s, dest, false)) return 0;
         return ri_nats_probe_publish(s, dest, m, asked);
     }
     return ri_router_publish(&s->party, &(ri_publish){.m = m, .fan = &s->fan});

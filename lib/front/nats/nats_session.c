@@ -148,6 +148,7 @@ bool ri_nats_session_drop_forgotten(ri_nats_session *s, uint32_t *subs)
 void ri_nats_session_recheck_subs(ri_nats_session *s)
 {
     s->unchecked = s->party.nsubs;
+    s->guarded = s->unchecked > 0;
     if (!s->unchecked || ri_list_linked(&s->recheck_link)) return;
     ri_list_push(&s->server->rechecking, &s->recheck_link);
     ri_loop_wake(&s->server->loop);
@@ -174,6 +175,7 @@ bool ri_nats_session_recheck_some(ri_nats_session *s, uint32_t *subs)
         session_drop_sub(s, sub);
     }
     s->unchecked = 0;
+    s->guarded = false;
     ri_list_remove(&s->recheck_link);
     return true;
 }
@@ -435,6 +437,7 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
         session_batch batch;
         const char *begin = in.ptr;
         int64_t before = budget->left;
+        s->let = NULL;
         batch.n = ri_nats_parse_many(&s->parser, &in, batch.ops,
                                      trace ? 1 : session_batch_size(s, budget));
         if (ri_unlikely(batch.n <= 0)) {

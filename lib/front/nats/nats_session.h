@@ -108,7 +108,9 @@ struct ri_nats_session {
     uint64_t replies_bytes;     /* of these, in interest_bytes */
     uint32_t unchecked;         /* subscriptions that may be of before a reload */
     ri_list recheck_link;       /* server->rechecking, while there are such */
-    bool guarded;               /* what comes for it is looked at: nats_access.c */
+    const char *let;            /* subject of this batch that it may publish to; NULL: none yet */
+    bool guarded;               /* what comes for it is looked at, since `unchecked` is not 0 */
+    bool answers;               /* it may answer, so that reply subjects are noted */
     uint8_t violations;         /* that stand in the log */
     char nonce[RI_NATS_NONCE_LEN + 1]; /* to be signed; empty: nobody was asked to */
     ri_nats_end login_end;      /* what is wrong with its CONNECT beside the credentials */
@@ -277,12 +279,19 @@ void ri_nats_access_enter(ri_nats_session *s);
  * If not, it may do from now on what its user may do now, until the verdict. */
 bool ri_nats_access_known(ri_nats_session *s);
 void ri_nats_access_fini(ri_nats_session *s);
-/* False: an -ERR says so. */
-bool ri_nats_access_publish(ri_nats_session *s, ri_str subject);
+/* False: an -ERR says so. `stays`: those bytes are the batch's, so that whoever has the same ones
+ * has the same verdict: s->let. */
+bool ri_nats_access_publish(ri_nats_session *s, ri_str subject, bool stays);
 bool ri_nats_access_subscribe(ri_nats_session *s, ri_nats_sub *sub);
 /* The same of one that is there, after a reload. */
 bool ri_nats_access_keep(ri_nats_session *s, ri_nats_sub *sub);
-/* May this come to it, which is guarded? */
+/* Does that have to be asked at all? */
+static inline bool ri_nats_access_guards(const ri_nats_session *s, const ri_nats_sub *sub,
+                                         const ri_message *m)
+{
+    return s->guarded | sub->watch | (s->answers & (m->reply.len > 0));
+}
+/* May this come to it? Then its reply subject is noted. */
 bool ri_nats_access_deliver(ri_nats_session *s, ri_nats_sub *sub, const ri_message *m);
 
 /* ---- nats_deliver.c: inside the gate ---- */
