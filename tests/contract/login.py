@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""login.py PROGRAM: logins by keys against a real nats-server, and what it lets nobody listen to.
-Exit code 77: no nats-server is here."""
+"""login.py PROGRAM RILLD: logins by keys against rilld and a real nats-server, and what they let
+nobody listen to; by JWTs against the latter. Exit code 77: no nats-server is here."""
 import os
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ from server import Server  # noqa: E402
 
 USER = "SUANPDM7WJ4XJAZ6PVQZYZM7GIJL7HNAY62PFLZN7EYWGBVLD55HHVJ3OI"
 STRANGER = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"
-program = sys.argv[1]
+program, rilld = sys.argv[1:3]
 problems = []
 
 
@@ -27,7 +27,7 @@ def login(url, by):
                           timeout=60).stdout.strip()
 
 
-def check_logins(peer, folder):
+def check_jwts(peer, folder):
     def path(name):
         return os.path.join(folder, name)
     with Server(peer, "-c", path("jwt.conf"), folder=folder).ready() as server:
@@ -35,7 +35,10 @@ def check_logins(peer, folder):
         expect("by the seed of another", login(server.url, path("wrong.creds")), "EAUTH")
         expect("by a JWT of nobody's", login(server.url, path("foreign.creds")), "EAUTH")
         expect("by a key alone", login(server.url, USER), "EAUTH")
-    with Server(peer, "-c", path("nkey.conf"), folder=folder).ready() as server:
+
+
+def check_keys(peer, folder):
+    with Server(peer, "-c", os.path.join(folder, "nkey.conf"), folder=folder).ready() as server:
         expect("by a key", login(server.url, USER), "in")
         expect("by another key", login(server.url, STRANGER), "EAUTH")
 
@@ -61,17 +64,22 @@ def check_denied(peer, folder):
 
 def main():
     peer = os.environ.get("RILL_PEER") or shutil.which("nats-server")
-    if not peer or not os.path.exists(peer):
-        print("skipped: no nats-server is here")
-        sys.exit(77)
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([program, "write", folder], check=True, timeout=60)
-        check_logins(peer, folder)
-        check_denied(peer, folder)
+    there = bool(peer) and os.path.exists(peer)
+    for server in [rilld, peer][:1 + there]:
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([program, "write", folder], check=True, timeout=60)
+            if server == peer:
+                check_jwts(peer, folder)
+            check_keys(server, folder)
+            check_denied(server, folder)
     for problem in problems:
         print(problem)
     print("logins by keys: %d problem(s)" % len(problems))
-    sys.exit(1 if problems else 0)
+    if problems:
+        sys.exit(1)
+    if not there:
+        print("skipped, of a real one: no nats-server is here")
+        sys.exit(77)
 
 
 main()

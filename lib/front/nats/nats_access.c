@@ -169,17 +169,18 @@ bool ri_nats_access_keep(ri_nats_session *s, ri_nats_sub *sub)
     return false;
 }
 
-bool ri_nats_access_deliver(ri_nats_session *s, ri_nats_sub *sub, const ri_message *m)
+bool ri_nats_access_deliver(ri_nats_session *s, ri_nats_sub *sub, const ri_message *m,
+                            ri_str route)
 {
     uint32_t max;
     int64_t for_ns;
     if (!s->who) return true; /* all is allowed since a reload */
-    ri_str queue = sub->sub.entry.queue;
+    ri_str queue = sub->sub.entry.queue, subject = route.len ? route : m->subject;
     bool checked = ri_likely(sub->checked == s->login_epoch);
     if (queue.len && (sub->watch || !checked)) /* rules of groups are looked at one by one */
         ri_budget_spend(&s->party.router->budget, ri_access_units(s->who) + 1);
-    if (!checked && !ri_access_may_hear(s->who, m->subject, queue)) return false;
-    if (checked && sub->watch && !ri_access_may_get(s->who, m->subject, queue)) return false;
+    if (!checked && !ri_access_may_hear(s->who, subject, queue)) return false;
+    if (checked && sub->watch && !ri_access_may_get(s->who, subject, queue)) return false;
     if (m->reply.len && ri_access_answers(s->who, &max, &for_ns) &&
         !ri_access_may_publish(s->who, m->reply))
         access_note(s, m->reply, for_ns);

@@ -184,7 +184,7 @@ static bool deliver_message(ri_party *party, ri_subscription *sub, ri_delivery *
     if (ri_unlikely(s->end || ri_nats_session_has_forgotten(s, nats_sub))) return false;
     const ri_message *m = d->m;
     if (ri_unlikely(ri_nats_access_guards(s, nats_sub, m)) &&
-        !ri_nats_access_deliver(s, nats_sub, m))
+        !ri_nats_access_deliver(s, nats_sub, m, d->p->route))
         return false;
     const ri_broker_conf *conf = &s->server->broker->conf;
     size_t header_len = s->headers ? m->headers.len : 0;

@@ -291,8 +291,10 @@ static inline bool ri_nats_access_guards(const ri_nats_session *s, const ri_nats
 {
     return s->guarded | sub->watch | (s->answers & (m->reply.len > 0));
 }
-/* May this come to it? Then its reply subject is noted. */
-bool ri_nats_access_deliver(ri_nats_session *s, ri_nats_sub *sub, const ri_message *m);
+/* May this come to it? Then its reply subject is noted. `route` is what it was matched by, if that
+ * is another subject than the message's. */
+bool ri_nats_access_deliver(ri_nats_session *s, ri_nats_sub *sub, const ri_message *m,
+                            ri_str route);
 
 /* ---- nats_deliver.c: inside the gate ---- */
 extern const ri_party_ops ri_nats_deliver_ops;
