@@ -173,6 +173,7 @@ const ri_tls_ops *ri_tls_library(void)
 
 static void tls_conf_fill(ri_tls_conf *conf, const ri_host *host, const rill_tls *tls, bool server)
 {
+    RI_ASSERT(conf->library && tls && !(server && tls->insecure));
     conf->host = *host;
     atomic_init(&conf->refs, 1);
     conf->server = server;
@@ -363,4 +364,57 @@ int ri_tls_fault_err(ri_tls_fault fault)
     case RI_TLS_FAULT_LENGTH: return ri_err(RILL_EPROTO, "a TLS message is too long");
     }
     return ri_err(RILL_EPROTO, "TLS has failed");
+}
+
+int ri_tls_misfit_err(ri_tls_misfit misfit, const ri_tls_rules *rules)
+{
+    RI_ASSERT(rules->cert_name && rules->key_name);
+    switch (misfit) {
+    case RI_TLS_MISFIT_WEAK:
+        return ri_err(RILL_EINVAL, "the key or the signature of the certificate %s is too weak",
+                      rules->cert_name);
+    case RI_TLS_MISFIT_PURPOSE:
+        return ri_err(RILL_EINVAL, "the certificate %s is not for a %s", rules->cert_name,
+                      rules->server ? "server" : "client");
+    case RI_TLS_MISFIT_PAIR:
+        return ri_err(RILL_EINVAL, "the key %s is not that of the certificate %s", rules->key_name,
+                      rules->cert_name);
+    case RI_TLS_MISFIT_LOCKED:
+        return ri_err(RILL_EINVAL, "%s: the key wants a password", rules->key_name);
+    case RI_TLS_MISFIT_PASSWORD:
+        return ri_err(RILL_EINVAL, "%s: that is not the password of the key", rules->key_name);
+    }
+    return ri_err(RILL_EINVAL, "the certificate %s cannot be used", rules->cert_name);
+}
+
+int ri_tls_pem_err(const char *name, const char *what, const char *why)
+{
+    RI_ASSERT(name && what && why);
+    return ri_err(RILL_EINVAL, "%s: there is no whole %s in PEM that this library knows (%s)", name,
+                  what, why);
+}
+
+int ri_tls_cipher_err(const char *name)
+{
+    if (!name)
+        return ri_err(RILL_EINVAL, "ciphers: there is none in the list that this library knows");
+    return ri_err(RILL_EINVAL, "ciphers: %s is none that this library knows", name);
+}
+
+int ri_tls_ciphers_err(int max)
+{
+    RI_ASSERT(max > 0);
+    return ri_err(RILL_EINVAL, "ciphers: more than %d of them", max);
+}
+
+int ri_tls_nomem_err(const char *what)
+{
+    RI_ASSERT(what);
+    return ri_err(RILL_ENOMEM, "no memory for %s", what);
+}
+
+int ri_tls_other_err(const char *why)
+{
+    RI_ASSERT(why);
+    return ri_err(RILL_EPROTO, "TLS has failed (%s)", why);
 }

@@ -20,7 +20,7 @@
  *     io.out |#### to be sent ####|... room|   written to the wire below behind the call
  *
  * So the library knows no socket, waits for nothing, and can be tested byte by byte. The table is
- * small enough that a third library is a file of some 400 lines.
+ * small enough that a third library is a file of some 600 lines.
  *
  * What is promised whatever the library: TLS 1.2 at least, 1.3 where the library has it; forward
  * secrecy and authenticated encryption only (ECDHE with AES-GCM or ChaCha20-Poly1305), unless
@@ -187,6 +187,22 @@ int64_t ri_tls_date_ns(int year, int month, int day, int hour, int minute, int s
 int ri_tls_verdict_err(const ri_tls_verdict *verdict, const char *name);
 /* The other side has ended the connection by this alert of RFC 8446: RILL_EAUTH or RILL_EPROTO. */
 int ri_tls_alert_err(int alert);
+
+/* What is wrong with what somebody has configured: sentences that all libraries share. */
+typedef enum ri_tls_misfit {
+    RI_TLS_MISFIT_WEAK,     /* the key or the signature of the own certificate is easy to forge */
+    RI_TLS_MISFIT_PURPOSE,  /* the own certificate is for something else */
+    RI_TLS_MISFIT_PAIR,     /* the key is that of another certificate */
+    RI_TLS_MISFIT_LOCKED,   /* the key wants a password, and there is none */
+    RI_TLS_MISFIT_PASSWORD, /* ... or another one */
+} ri_tls_misfit;
+int ri_tls_misfit_err(ri_tls_misfit misfit, const ri_tls_rules *rules); /* RILL_EINVAL */
+/* RILL_EINVAL: the text of this name has no whole `what`; `why` is the library's word for it. */
+int ri_tls_pem_err(const char *name, const char *what, const char *why);
+int ri_tls_cipher_err(const char *name); /* RILL_EINVAL: it is unknown; NULL: none is known */
+int ri_tls_ciphers_err(int max);         /* RILL_EINVAL: the list names more than `max` */
+int ri_tls_nomem_err(const char *what);  /* RILL_ENOMEM: for what there is no memory */
+int ri_tls_other_err(const char *why);   /* RILL_EPROTO: only the library has a word for it */
 
 typedef enum ri_tls_fault {
     RI_TLS_FAULT_RECORD,    /* it does not decrypt, or stands at another place */

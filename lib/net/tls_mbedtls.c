@@ -23,7 +23,9 @@
 enum {
     TLS_MBEDTLS_BYTES = 40 * 1024,  /* two records, and what belongs to them */
     TLS_MBEDTLS_CIPHERS = 32,       /* in a list that somebody gives */
-    TLS_MBEDTLS_RSA_MIN = 2048,     /* bits of a key */
+    TLS_MBEDTLS_RSA_MIN = 2048,     /* bits of a key ... */
+    TLS_MBEDTLS_EC_MIN = 224,       /* ... on a curve */
+    TLS_MBEDTLS_WHY = 32,           /* bytes of a code, in letters */
     TLS_MBEDTLS_ALERT_WANTED = 116, /* a certificate is; mbedTLS has no name for it */
     TLS_MBEDTLS_TICKET_S = 2 * 3600,
 };
@@ -187,6 +189,7 @@ static int tls_mbedtls_on_cert(void *arg, mbedtls_x509_crt *crt, int depth, uint
 static void tls_mbedtls_conf_free(ri_tls_conf *conf)
 {
     tls_mbedtls_conf *c = tls_mbedtls_of(conf);
+    RI_ASSERT(atomic_load(&conf->refs) == 0);
     const ri_host host = conf->host;
     mbedtls_ssl_config_free(&c->ssl);
     mbedtls_x509_crt_free(&c->cert);
@@ -197,20 +200,26 @@ static void tls_mbedtls_conf_free(ri_tls_conf *conf)
     ri_delete(&host, c);
 }
 
+/* A code of its own, in the form in which its documentation lists it. */
+static const char *tls_mbedtls_why(int rc, char out[TLS_MBEDTLS_WHY])
+{
+    RI_ASSERT(rc <= 0);
+    snprintf(out, TLS_MBEDTLS_WHY, "mbedTLS -0x%04x", (unsigned)-rc);
+    return out;
+}
+
 static int tls_mbedtls_parse_err(int rc, const char *name, const char *what)
 {
+    char why[TLS_MBEDTLS_WHY];
+    RI_ASSERT(rc < 0);
     if (rc == MBEDTLS_ERR_X509_ALLOC_FAILED || rc == MBEDTLS_ERR_PK_ALLOC_FAILED)
-        return ri_err(RILL_ENOMEM, "no memory for %s", name);
-    if (rc == MBEDTLS_ERR_PK_PASSWORD_REQUIRED)
-        return ri_err(RILL_EINVAL, "%s: the key wants a password", name);
-    if (rc == MBEDTLS_ERR_PK_PASSWORD_MISMATCH)
-        return ri_err(RILL_EINVAL, "%s: that is not the password of the key", name);
-    return ri_err(RILL_EINVAL, "%s: there is no whole %s in PEM that this library knows "
-                  "(mbedTLS -0x%04x)", name, what, (unsigned)-rc);
+        return ri_tls_nomem_err(name);
+    return ri_tls_pem_err(name, what, tls_mbedtls_why(rc, why));
 }
 
 static int tls_mbedtls_parse_key(tls_mbedtls_conf *c, const ri_tls_rules *rules)
 {
+    RI_ASSERT(c->cert.raw.p && rules->key.len);
     const unsigned char *key = (const unsigned char *)rules->key.ptr;
     const unsigned char *password = (const unsigned char *)rules->key_password;
     size_t password_len = password ? strlen(rules->key_password) : 0;
@@ -223,8 +232,11 @@ static int tls_mbedtls_parse_key(tls_mbedtls_conf *c, const ri_tls_rules *rules)
     int rc = mbedtls_pk_parse_key(&c->key, key, rules->key.len + 1, password, password_len);
     if (rc == 0 && mbedtls_pk_check_pair(&c->cert.pk, &c->key) != 0)
 #endif
-        return ri_err(RILL_EINVAL, "the key %s is not that of the certificate %s",
-                      rules->key_name, rules->cert_name);
+        return ri_tls_misfit_err(RI_TLS_MISFIT_PAIR, rules);
+    if (rc == MBEDTLS_ERR_PK_PASSWORD_REQUIRED)
+        return ri_tls_misfit_err(RI_TLS_MISFIT_LOCKED, rules);
+    if (rc == MBEDTLS_ERR_PK_PASSWORD_MISMATCH)
+        return ri_tls_misfit_err(RI_TLS_MISFIT_PASSWORD, rules);
     return rc == 0 ? RILL_OK : tls_mbedtls_parse_err(rc, rules->key_name, "key");
 }
 
@@ -235,8 +247,21 @@ static int tls_mbedtls_check_purpose(const tls_mbedtls_conf *c, const ri_tls_rul
     size_t len = rules->server ? MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)
                                : MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH);
     if (mbedtls_x509_crt_check_extended_key_usage(&c->cert, oid, len) == 0) return RILL_OK;
-    return ri_err(RILL_EINVAL, "the certificate %s is not for a %s", rules->cert_name,
-                  rules->server ? "server" : "client");
+    return ri_tls_misfit_err(RI_TLS_MISFIT_PURPOSE, rules);
+}
+
+/* Is the certificate as hard to forge as level 2 of OpenSSL wants it, 112 bits: its key
+ * and its signature? One that signs itself is not believed for its signature. */
+static bool tls_mbedtls_is_strong(const mbedtls_x509_crt *crt)
+{
+    bool rsa = mbedtls_pk_get_type(&crt->pk) == MBEDTLS_PK_RSA;
+    bool own = crt->subject_raw.len == crt->issuer_raw.len &&
+               memcmp(crt->subject_raw.p, crt->issuer_raw.p, crt->subject_raw.len) == 0;
+    RI_ASSERT(crt->raw.p);
+    if (mbedtls_pk_get_bitlen(&crt->pk) < (rsa ? TLS_MBEDTLS_RSA_MIN : TLS_MBEDTLS_EC_MIN))
+        return false;
+    return own || mbedtls_x509_crt_profile_default.allowed_mds &
+                      MBEDTLS_X509_ID_FLAG((unsigned)crt->sig_md);
 }
 
 static int tls_mbedtls_parse(tls_mbedtls_conf *c, const ri_tls_rules *rules)
@@ -254,10 +279,7 @@ static int tls_mbedtls_parse(tls_mbedtls_conf *c, const ri_tls_rules *rules)
     if (rc < 0) return tls_mbedtls_parse_err(rc, rules->cert_name, "certificate");
     for (mbedtls_x509_crt *crt = &c->cert; crt && crt->raw.p; crt = crt->next) {
         c->conf.expires_ns = RI_MIN(c->conf.expires_ns, tls_mbedtls_date(&crt->valid_to));
-        if (mbedtls_pk_get_type(&crt->pk) == MBEDTLS_PK_RSA &&
-            mbedtls_pk_get_bitlen(&crt->pk) < TLS_MBEDTLS_RSA_MIN)
-            return ri_err(RILL_EINVAL, "the key or the signature of the certificate %s is too weak",
-                          rules->cert_name);
+        if (!tls_mbedtls_is_strong(crt)) return ri_tls_misfit_err(RI_TLS_MISFIT_WEAK, rules);
     }
     rc = tls_mbedtls_check_purpose(c, rules);
     return rc < 0 ? rc : tls_mbedtls_parse_key(c, rules);
@@ -278,13 +300,11 @@ static int tls_mbedtls_parse_ciphers(tls_mbedtls_conf *c, const char *list)
         for (size_t i = 0; i <= strlen(name); i++) own[i] = name[i] == '_' ? '-' : name[i];
         int id = mbedtls_ssl_get_ciphersuite_id(own);
         if (!id && tls_mbedtls_is_13(own)) continue;
-        if (!id) return ri_err(RILL_EINVAL, "ciphers: %s is none that this library knows", name);
-        if (n == TLS_MBEDTLS_CIPHERS)
-            return ri_err(RILL_EINVAL, "ciphers: more than %d of them", TLS_MBEDTLS_CIPHERS);
+        if (!id) return ri_tls_cipher_err(name);
+        if (n == TLS_MBEDTLS_CIPHERS) return ri_tls_ciphers_err(TLS_MBEDTLS_CIPHERS);
         c->ciphers[n++] = id;
     }
-    return n ? RILL_OK : ri_err(RILL_EINVAL, "ciphers: there is none in the list that this "
-                                "library knows");
+    return n ? RILL_OK : ri_tls_cipher_err(NULL);
 }
 
 static int tls_mbedtls_set_version(tls_mbedtls_conf *c, uint32_t version)
@@ -307,7 +327,7 @@ static int tls_mbedtls_set_tickets(tls_mbedtls_conf *c)
 {
     int rc = mbedtls_ssl_ticket_setup(&c->tickets, tls_mbedtls_random, &c->conf.host,
                                       MBEDTLS_CIPHER_AES_256_GCM, TLS_MBEDTLS_TICKET_S);
-    if (rc != 0) return ri_err(RILL_ENOMEM, "no memory for the tickets of TLS");
+    if (rc != 0) return ri_tls_nomem_err("the tickets of TLS");
     mbedtls_ssl_conf_session_tickets_cb(&c->ssl, mbedtls_ssl_ticket_write,
                                         mbedtls_ssl_ticket_parse, &c->tickets);
     return RILL_OK;
@@ -318,13 +338,13 @@ static int tls_mbedtls_configure(tls_mbedtls_conf *c, const ri_tls_rules *rules)
     int end = rules->server ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT;
     if (mbedtls_ssl_config_defaults(&c->ssl, end, MBEDTLS_SSL_TRANSPORT_STREAM,
                                     MBEDTLS_SSL_PRESET_DEFAULT) != 0)
-        return ri_err(RILL_ENOMEM, "no memory for TLS");
+        return ri_tls_nomem_err("TLS");
     mbedtls_ssl_conf_rng(&c->ssl, tls_mbedtls_random, &c->conf.host);
     mbedtls_ssl_conf_authmode(&c->ssl, rules->verify ? MBEDTLS_SSL_VERIFY_REQUIRED
                                                      : MBEDTLS_SSL_VERIFY_NONE);
     if (rules->ca.len) mbedtls_ssl_conf_ca_chain(&c->ssl, &c->ca, NULL);
     if (rules->cert.len && mbedtls_ssl_conf_own_cert(&c->ssl, &c->cert, &c->key) != 0)
-        return ri_err(RILL_ENOMEM, "no memory for TLS");
+        return ri_tls_nomem_err("TLS");
     int rc = tls_mbedtls_set_version(c, rules->min_version);
     if (rc == RILL_OK && rules->ciphers) rc = tls_mbedtls_parse_ciphers(c, rules->ciphers);
     if (rc < 0) return rc;
@@ -376,6 +396,7 @@ static int tls_mbedtls_on_send(void *arg, const unsigned char *bytes, size_t len
 
 static void tls_mbedtls_close(ri_tls *tls)
 {
+    RI_ASSERT(tls->conf && !tls->io);
     const ri_host *host = &tls->conf->conf.host;
     mbedtls_ssl_free(&tls->ssl);
     ri_delete(host, tls);
@@ -384,14 +405,13 @@ static void tls_mbedtls_close(ri_tls *tls)
 static int tls_mbedtls_set_up(ri_tls *tls, tls_mbedtls_conf *c, const char *name)
 {
     uint8_t ip[16];
-    if (mbedtls_ssl_setup(&tls->ssl, &c->ssl) != 0)
-        return ri_err(RILL_ENOMEM, "no memory for a TLS connection");
+    if (mbedtls_ssl_setup(&tls->ssl, &c->ssl) != 0) return ri_tls_nomem_err("a TLS connection");
     mbedtls_ssl_set_bio(&tls->ssl, tls, tls_mbedtls_on_send, tls_mbedtls_on_recv, NULL);
     mbedtls_ssl_set_verify(&tls->ssl, tls_mbedtls_on_cert, tls);
     if (c->conf.server) return RILL_OK;
     bool is_name = name && ri_tls_address(name, ip) == 0;
     if (mbedtls_ssl_set_hostname(&tls->ssl, is_name ? name : NULL) != 0)
-        return ri_err(RILL_ENOMEM, "no memory for a TLS connection");
+        return ri_tls_nomem_err("a TLS connection");
     if (c->remembers && strcmp(c->remembered, tls->name) == 0)
         mbedtls_ssl_set_session(&tls->ssl, &c->session); /* or all of it once more */
     return RILL_OK;
@@ -426,6 +446,7 @@ static int tls_mbedtls_alert(const ri_tls *tls)
 static int tls_mbedtls_err(const ri_tls *tls, int rc)
 {
     RI_ASSERT(rc < 0 && !tls->io);
+    char why[TLS_MBEDTLS_WHY];
     const char *name = tls->conf->conf.server || !tls->name[0] ? NULL : tls->name;
     switch (rc) {
     case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED: return ri_tls_verdict_err(&tls->verdict, name);
@@ -434,21 +455,19 @@ static int tls_mbedtls_err(const ri_tls *tls, int rc)
     case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE: return ri_tls_alert_err(tls_mbedtls_alert(tls));
     case MBEDTLS_ERR_SSL_INVALID_MAC:
     case MBEDTLS_ERR_SSL_INVALID_RECORD: return ri_tls_fault_err(RI_TLS_FAULT_RECORD);
-    case MBEDTLS_ERR_SSL_ALLOC_FAILED:
-        return ri_err(RILL_ENOMEM, "no memory for a TLS connection");
-#if MBEDTLS_VERSION_MAJOR >= 3
+    case MBEDTLS_ERR_SSL_ALLOC_FAILED: return ri_tls_nomem_err("a TLS connection");
     case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE:
+        return ri_tls_verdict_err(&(ri_tls_verdict){.flaw = RI_TLS_FLAW_ABSENT}, name);
+#if MBEDTLS_VERSION_MAJOR >= 3
     case MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION: return ri_tls_fault_err(RI_TLS_FAULT_VERSION);
     case MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE: return ri_tls_fault_err(RI_TLS_FAULT_CIPHER);
 #else
-    case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE:
-        return ri_tls_verdict_err(&(ri_tls_verdict){.flaw = RI_TLS_FLAW_ABSENT}, name);
     case MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION: return ri_tls_fault_err(RI_TLS_FAULT_VERSION);
     case MBEDTLS_ERR_SSL_NO_USABLE_CIPHERSUITE:
     case MBEDTLS_ERR_SSL_NO_CIPHER_CHOSEN: return ri_tls_fault_err(RI_TLS_FAULT_CIPHER);
 #endif
     case MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE: return ri_tls_fault_err(RI_TLS_FAULT_MESSAGE);
-    default: return ri_err(RILL_EPROTO, "TLS has failed (mbedTLS -0x%04x)", (unsigned)-rc);
+    default: return ri_tls_other_err(tls_mbedtls_why(rc, why));
     }
 }
 
@@ -502,6 +521,7 @@ static int tls_mbedtls_handshake(ri_tls *tls, ri_tls_io *io)
 
 static int tls_mbedtls_read(ri_tls *tls, ri_tls_io *io, void *buf, size_t len)
 {
+    RI_ASSERT(!tls->io && io && len > 0);
     int rc;
     size_t before = io->out_len;
     tls->io = io;
@@ -538,6 +558,7 @@ static int tls_mbedtls_write(ri_tls *tls, ri_tls_io *io, const void *bytes, size
 
 static void tls_mbedtls_shut(ri_tls *tls, ri_tls_io *io)
 {
+    RI_ASSERT(!tls->io && io);
     tls->io = io;
     mbedtls_ssl_close_notify(&tls->ssl);
     tls->io = NULL;

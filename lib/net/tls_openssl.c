@@ -17,7 +17,9 @@
 
 enum {
     TLS_OPENSSL_BYTES = 16 * 1024, /* its buffers go while nothing moves */
-    TLS_OPENSSL_CIPHERS_MAX = 1024, /* bytes of a list of ciphers */
+    TLS_OPENSSL_CIPHERS = 32,      /* in a list that somebody gives, of each version */
+    TLS_OPENSSL_ALERT_MAX = 255,   /* an alert is a byte */
+    TLS_OPENSSL_WHY = 128,         /* bytes of a sentence of its own */
     TLS_OPENSSL_LEVEL = 2,         /* keys and signatures of 112 bits at least */
 };
 
@@ -57,7 +59,7 @@ static void tls_openssl_version(char *out, size_t room)
 static int tls_openssl_nomem(void)
 {
     ERR_clear_error();
-    return ri_err(RILL_ENOMEM, "no memory for TLS");
+    return ri_tls_nomem_err("TLS");
 }
 
 /* ---- Bytes to and from memory ---- */
@@ -207,15 +209,22 @@ static void tls_openssl_conf_free(ri_tls_conf *conf)
     ri_delete(&host, c);
 }
 
+/* An entry of OpenSSL's queue, in its words. */
+static const char *tls_openssl_why(unsigned long error, char out[TLS_OPENSSL_WHY])
+{
+    const char *text = ERR_reason_error_string(error);
+    snprintf(out, TLS_OPENSSL_WHY, "OpenSSL: %s", text ? text : "it says nothing");
+    return out;
+}
+
 static int tls_openssl_parse_err(const char *name, const char *what)
 {
-    const char *why = ERR_reason_error_string(ERR_peek_last_error());
-    bool nomem = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
-    int rc = nomem ? ri_err(RILL_ENOMEM, "no memory for %s", name)
-                   : ri_err(RILL_EINVAL, "%s: there is no whole %s in PEM that this library knows "
-                                         "(OpenSSL: %s)", name, what, why ? why : "?");
+    char why[TLS_OPENSSL_WHY];
+    unsigned long error = ERR_peek_last_error();
+    tls_openssl_why(error, why);
     ERR_clear_error();
-    return rc;
+    if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE) return ri_tls_nomem_err(name);
+    return ri_tls_pem_err(name, what, why);
 }
 
 /* The next certificate of a text; NULL behind the last, or if it is damaged: *rc is an error. */
@@ -238,14 +247,15 @@ static int tls_openssl_add_ca(tls_openssl_conf *c, X509 *cert)
 }
 
 /* OpenSSL will not use it. */
-static int tls_openssl_use_err(const char *name)
+static int tls_openssl_use_err(const ri_tls_rules *rules)
 {
-    int reason = ERR_GET_REASON(ERR_peek_last_error());
+    unsigned long error = ERR_peek_last_error();
+    int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
     if (reason != SSL_R_EE_KEY_TOO_SMALL && reason != SSL_R_CA_KEY_TOO_SMALL &&
         reason != SSL_R_CA_MD_TOO_WEAK)
-        return tls_openssl_parse_err(name, "certificate");
+        return tls_openssl_parse_err(rules->cert_name, "certificate");
     ERR_clear_error();
-    return ri_err(RILL_EINVAL, "the key or the signature of the certificate %s is too weak", name);
+    return ri_tls_misfit_err(RI_TLS_MISFIT_WEAK, rules);
 }
 
 /* Takes over the certificate. */
@@ -257,12 +267,11 @@ static int tls_openssl_add_own(tls_openssl_conf *c, X509 *cert, bool first,
     int rc = RILL_OK;
     if (!first) {
         if (SSL_CTX_add0_chain_cert(c->ctx, cert) == 1) return RILL_OK;
-        rc = tls_openssl_use_err(rules->cert_name);
+        rc = tls_openssl_use_err(rules);
     } else if (X509_check_purpose(cert, purpose, 0) != 1) {
-        rc = ri_err(RILL_EINVAL, "the certificate %s is not for a %s", rules->cert_name,
-                    rules->server ? "server" : "client");
+        rc = ri_tls_misfit_err(RI_TLS_MISFIT_PURPOSE, rules);
     } else if (SSL_CTX_use_certificate(c->ctx, cert) != 1) {
-        rc = tls_openssl_use_err(rules->cert_name);
+        rc = tls_openssl_use_err(rules);
     }
     X509_free(cert);
     return rc;
@@ -306,26 +315,25 @@ static int tls_openssl_on_password(char *buf, int room, int writing, void *arg)
     return (int)len;
 }
 
-static int tls_openssl_key_err(const tls_openssl_password *password, const char *name)
+static int tls_openssl_key_err(const tls_openssl_password *password, const ri_tls_rules *rules)
 {
-    if (!password->asked) return tls_openssl_parse_err(name, "key");
+    if (!password->asked) return tls_openssl_parse_err(rules->key_name, "key");
     ERR_clear_error();
-    if (!password->text) return ri_err(RILL_EINVAL, "%s: the key wants a password", name);
-    return ri_err(RILL_EINVAL, "%s: that is not the password of the key", name);
+    return ri_tls_misfit_err(password->text ? RI_TLS_MISFIT_PASSWORD : RI_TLS_MISFIT_LOCKED, rules);
 }
 
 static int tls_openssl_parse_key(tls_openssl_conf *c, const ri_tls_rules *rules)
 {
     tls_openssl_password password = {.text = rules->key_password};
+    RI_ASSERT(SSL_CTX_get0_certificate(c->ctx) && rules->key.len <= INT32_MAX);
     BIO *bio = BIO_new_mem_buf(rules->key.ptr, (int)rules->key.len);
     if (!bio) return tls_openssl_nomem();
     EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, tls_openssl_on_password, &password);
     BIO_free(bio);
-    if (!key) return tls_openssl_key_err(&password, rules->key_name);
+    if (!key) return tls_openssl_key_err(&password, rules);
     int rc = RILL_OK;
     if (X509_check_private_key(SSL_CTX_get0_certificate(c->ctx), key) != 1)
-        rc = ri_err(RILL_EINVAL, "the key %s is not that of the certificate %s", rules->key_name,
-                    rules->cert_name);
+        rc = ri_tls_misfit_err(RI_TLS_MISFIT_PAIR, rules);
     else if (SSL_CTX_use_PrivateKey(c->ctx, key) != 1)
         rc = tls_openssl_parse_err(rules->key_name, "key");
     EVP_PKEY_free(key);
@@ -344,16 +352,20 @@ static int tls_openssl_parse(tls_openssl_conf *c, const ri_tls_rules *rules)
 
 /* Lists of OpenSSL's: TLS 1.3 has ciphers of its own. */
 typedef struct tls_openssl_list {
-    char text[TLS_OPENSSL_CIPHERS_MAX];
+    char text[TLS_OPENSSL_CIPHERS * RI_TLS_WORD_MAX];
     size_t len;
+    int n;
 } tls_openssl_list;
 
+/* OpenSSL's own names are short, too, so that as many as there may be have room. */
 static bool tls_openssl_list_add(tls_openssl_list *list, const char *name)
 {
+    if (list->n == TLS_OPENSSL_CIPHERS) return false;
     int n = snprintf(list->text + list->len, sizeof list->text - list->len, "%s%s",
                      list->len ? ":" : "", name);
     if (n < 0 || (size_t)n >= sizeof list->text - list->len) return false;
     list->len += (size_t)n;
+    list->n++;
     return true;
 }
 
@@ -369,14 +381,11 @@ static int tls_openssl_parse_ciphers(const char *ciphers, tls_openssl_list *of_1
     while (ri_tls_next_cipher(&ciphers, name)) {
         const char *own = OPENSSL_cipher_name(name);
         bool is_13 = tls_openssl_is_13(name);
-        if (!own || strcmp(own, "(NONE)") == 0)
-            return ri_err(RILL_EINVAL, "ciphers: %s is none that this library knows", name);
+        if (!own || strcmp(own, "(NONE)") == 0) return ri_tls_cipher_err(name);
         if (!tls_openssl_list_add(is_13 ? of_13 : of_12, own))
-            return ri_err(RILL_EINVAL, "ciphers: the list is longer than any has to be");
+            return ri_tls_ciphers_err(TLS_OPENSSL_CIPHERS);
     }
-    return of_12->len || of_13->len ? RILL_OK
-                                    : ri_err(RILL_EINVAL, "ciphers: there is none in the list that "
-                                             "this library knows");
+    return of_12->n || of_13->n ? RILL_OK : ri_tls_cipher_err(NULL);
 }
 
 static int tls_openssl_set_ciphers(tls_openssl_conf *c, const ri_tls_rules *rules)
@@ -386,22 +395,22 @@ static int tls_openssl_set_ciphers(tls_openssl_conf *c, const ri_tls_rules *rule
     if (rules->ciphers) rc = tls_openssl_parse_ciphers(rules->ciphers, &of_12, &of_13);
     if (rc < 0) return rc;
     bool only_13 = rules->min_version == 13 || (of_13.len && !of_12.len);
-    SSL_CTX_set_min_proto_version(c->ctx, only_13 ? TLS1_3_VERSION : TLS1_2_VERSION);
     const char *list_12 = of_12.len ? of_12.text : tls_openssl_ciphers_12;
     const char *list_13 = of_13.len ? of_13.text : tls_openssl_ciphers_13;
-    if (SSL_CTX_set_cipher_list(c->ctx, list_12) == 1 &&
+    if (SSL_CTX_set_min_proto_version(c->ctx, only_13 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
+        SSL_CTX_set_cipher_list(c->ctx, list_12) == 1 &&
         SSL_CTX_set_ciphersuites(c->ctx, list_13) == 1)
         return RILL_OK;
     ERR_clear_error();
-    return ri_err(RILL_EINVAL, "ciphers: OpenSSL does not take %.200s", rules->ciphers);
+    return rules->ciphers ? ri_tls_cipher_err(rules->ciphers) : tls_openssl_nomem();
 }
 
 /* A client remembers its last session; takes it over. */
 static int tls_openssl_on_session(SSL *ssl, SSL_SESSION *session)
 {
     const ri_tls *tls = SSL_get_app_data(ssl);
+    RI_ASSERT(tls && session && !tls->conf->conf.server);
     tls_openssl_conf *c = tls->conf;
-    RI_ASSERT(!c->conf.server);
     SSL_SESSION_free(c->session);
     c->session = session;
     memcpy(c->remembered, tls->name, sizeof c->remembered);
@@ -418,6 +427,8 @@ static void tls_openssl_configure(tls_openssl_conf *c, const ri_tls_rules *rules
                                     SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(c->ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_verify(c->ctx, mode, tls_openssl_on_cert);
+    /* Who is named as believed is, whether or not somebody else has signed it. */
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(c->ctx), X509_V_FLAG_PARTIAL_CHAIN);
     SSL_CTX_set_verify_depth(c->ctx, RI_TLS_CHAIN_MAX);
     /* Tickets hold what a server has to know, so that it remembers nobody. */
     SSL_CTX_set_num_tickets(c->ctx, 1);
@@ -431,7 +442,8 @@ static void tls_openssl_configure(tls_openssl_conf *c, const ri_tls_rules *rules
 static int tls_openssl_conf_new(ri_tls_conf **conf, const ri_host *host, const ri_tls_rules *rules)
 {
     *conf = NULL;
-    OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
+    if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
+        return tls_openssl_nomem();
     tls_openssl_conf *c = ri_new(host, tls_openssl_conf);
     if (!c) return RILL_ENOMEM;
     c->conf.host = *host;
@@ -445,6 +457,7 @@ static int tls_openssl_conf_new(ri_tls_conf **conf, const ri_host *host, const r
     if (rc == RILL_OK) rc = tls_openssl_parse(c, rules);
     if (rc < 0) tls_openssl_conf_free(&c->conf);
     else *conf = &c->conf;
+    ERR_clear_error(); /* the queue is the thread's, and others' calls look at it, too */
     return rc;
 }
 
@@ -454,6 +467,7 @@ static int tls_openssl_conf_new(ri_tls_conf **conf, const ri_host *host, const r
  * only bad if something was wrong. */
 static void tls_openssl_close(ri_tls *tls)
 {
+    RI_ASSERT(tls->conf && !tls->io);
     const ri_host *host = &tls->conf->conf.host;
     if (tls->ssl && !tls->failed)
         SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
@@ -481,7 +495,7 @@ static int tls_openssl_set_up(ri_tls *tls, const char *name)
     if (!bio) return tls_openssl_nomem();
     BIO_set_data(bio, tls);
     SSL_set_bio(tls->ssl, bio, bio);
-    SSL_set_app_data(tls->ssl, tls);
+    if (SSL_set_app_data(tls->ssl, tls) != 1) return tls_openssl_nomem();
     if (c->conf.server) {
         SSL_set_accept_state(tls->ssl);
         return RILL_OK;
@@ -537,22 +551,36 @@ static int tls_openssl_reason_err(int reason)
     }
 }
 
+/* The oldest of what the part of OpenSSL that is TLS itself has put into the queue, which is empty
+ * then: what it builds upon (certificates, ASN.1) says there, too, and before it, what it has come
+ * across. 0: there is none. */
+static int tls_openssl_reason(bool *nomem)
+{
+    int reason = 0;
+    *nomem = false;
+    for (unsigned long error; (error = ERR_get_error());) {
+        if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE) *nomem = true;
+        if (!reason && ERR_GET_LIB(error) == ERR_LIB_SSL) reason = ERR_GET_REASON(error);
+    }
+    return reason;
+}
+
 static int tls_openssl_err(const ri_tls *tls)
 {
-    unsigned long error = ERR_peek_error();
-    int reason = ERR_GET_REASON(error);
+    bool nomem;
+    char why[TLS_OPENSSL_WHY];
+    tls_openssl_why(ERR_peek_error(), why);
+    int reason = tls_openssl_reason(&nomem);
     const char *name = tls->conf->conf.server || !tls->name[0] ? NULL : tls->name;
-    const char *text = ERR_reason_error_string(error);
     RI_ASSERT(!tls->io);
-    ERR_clear_error();
+    if (nomem) return tls_openssl_nomem();
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) return ri_tls_verdict_err(&tls->verdict, name);
     if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
         return ri_tls_verdict_err(&(ri_tls_verdict){.flaw = RI_TLS_FLAW_ABSENT}, name);
-    if (reason == ERR_R_MALLOC_FAILURE) return tls_openssl_nomem();
-    if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET)
+    if (reason > SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + TLS_OPENSSL_ALERT_MAX)
         return ri_tls_alert_err(reason - SSL_AD_REASON_OFFSET);
-    int rc = ERR_GET_LIB(error) == ERR_LIB_SSL ? tls_openssl_reason_err(reason) : RILL_OK;
-    return rc < 0 ? rc : ri_err(RILL_EPROTO, "TLS has failed (OpenSSL: %s)", text ? text : "?");
+    int rc = tls_openssl_reason_err(reason);
+    return rc < 0 ? rc : ri_tls_other_err(why);
 }
 
 /* Behind a call that has returned `rc`: 0: more input is needed, or none will come. */
@@ -587,6 +615,7 @@ static int tls_openssl_handshake(ri_tls *tls, ri_tls_io *io)
 
 static int tls_openssl_read(ri_tls *tls, ri_tls_io *io, void *buf, size_t len)
 {
+    RI_ASSERT(buf && len > 0);
     tls_openssl_enter(tls, io);
     int rc = SSL_read(tls->ssl, buf, (int)RI_MIN(len, INT32_MAX));
     if (rc <= 0) rc = tls_openssl_result(tls, io, rc);
@@ -601,7 +630,7 @@ static bool tls_openssl_pending(const ri_tls *tls)
 
 static int tls_openssl_write(ri_tls *tls, ri_tls_io *io, const void *bytes, size_t len)
 {
-    RI_ASSERT(len > 0 && len <= RI_TLS_RECORD);
+    RI_ASSERT(len > 0 && len <= RI_TLS_RECORD && io->out_cap - io->out_len >= RI_TLS_RECORD_MAX);
     tls_openssl_enter(tls, io);
     int rc = SSL_write(tls->ssl, bytes, (int)len);
     if (rc <= 0) rc = tls_openssl_result(tls, io, rc);
@@ -611,6 +640,7 @@ static int tls_openssl_write(ri_tls *tls, ri_tls_io *io, const void *bytes, size
 
 static void tls_openssl_shut(ri_tls *tls, ri_tls_io *io)
 {
+    RI_ASSERT(SSL_is_init_finished(tls->ssl));
     tls_openssl_enter(tls, io);
     SSL_shutdown(tls->ssl);
     tls->io = NULL;

@@ -271,7 +271,7 @@ static void tls_wire_break(ri_tls_wire *w, int code)
  * and gone is still heard. */
 static void tls_wire_mute(ri_tls_wire *w, int code)
 {
-    RI_ASSERT(code < 0);
+    RI_ASSERT(code == RILL_EIO && w->lane && w->state != RI_TLS_HELLO);
     if (w->mute || w->state == RI_TLS_BROKEN) return;
     w->why = ri_calloc(w->host, sizeof *w->why);
     w->mute = true;
@@ -487,7 +487,7 @@ static int tls_wire_shake(ri_tls_wire *w)
     rc = tls_wire_keep_in(w, io.in, io.in_len);
     int sent = tls_wire_send(w, &io); /* a last alert, too */
     if (done < 0) return ri_failure_restore(&why);
-    if (sent < 0 && done == RI_TLS_DONE) tls_wire_mute(w, sent);
+    if (sent == RILL_EIO && done == RI_TLS_DONE) tls_wire_mute(w, sent);
     else if (sent < 0) return sent;
     return rc < 0 ? rc : done;
 }
@@ -639,8 +639,9 @@ static int tls_wire_pump(ri_tls_wire *w, const struct iovec *iov, int n, size_t 
     ri_failure why = {0};
     int rc = ri_failure_keep(&why, tls_wire_decrypt(w, &io, iov, n, done));
     int sent = tls_wire_send(w, &io);
-    if (sent < 0) tls_wire_mute(w, sent);
+    if (sent == RILL_EIO) tls_wire_mute(w, sent);
     if (rc < 0) return ri_failure_restore(&why);
+    if (sent < 0 && sent != RILL_EIO) return sent; /* what is to be said is lost on this side */
     int kept = w->ended ? RILL_OK : tls_wire_keep_in(w, io.in, io.in_len);
     if (kept < 0) return kept;
     return rc == 0 && !w->ended && !w->cut && read == (int)want;

@@ -11,6 +11,9 @@
 #include "support/suite.h"
 
 #define TLS_DIR GOLDEN_DIR "/tls/"
+
+/* The oldest entry of OpenSSL's queue of errors; NULL where OpenSSL is not linked. */
+unsigned long ERR_peek_error(void) __attribute__((weak));
 #define REFUSAL "-ERR 'no'\r\n"
 
 enum { TURNS_MAX = 20000 };
@@ -475,8 +478,6 @@ START_TEST(client_certs)
 }
 END_TEST
 
-/* ---- Options ---- */
-
 static void conf_fails(const rill_tls *tls, bool server, int code, const char *why)
 {
     ri_host host;
@@ -485,7 +486,83 @@ static void conf_fails(const rill_tls *tls, bool server, int code, const char *w
     ck_assert_rc(ri_tls_conf_new(&conf, &host, tls, server), code);
     ck_assert_ptr_null(conf);
     ck_assert_msg(strstr(ri_err_text(), why), "%s", ri_err_text());
+    ck_assert(!ERR_peek_error || ERR_peek_error() == 0);
 }
+
+static char *file_read(const char *path, char *out, size_t room)
+{
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    size_t len = fread(out, 1, room - 1, file);
+    fclose(file);
+    out[len] = 0;
+    return out;
+}
+
+/* Who stands between a server and whom everybody believes may be the one who is believed. */
+START_TEST(believed_between)
+{
+    char pem[8192];
+    char *between = strstr(file_read(TLS_DIR "chain.pem", pem, sizeof pem) + 1, "-----BEGIN");
+    ck_assert_ptr_nonnull(between);
+    const rill_tls server = {.size = sizeof server, .cert_file = TLS_DIR "chain.pem",
+                             .key_file = TLS_DIR "chain.key"};
+    const rill_tls client = {.size = sizeof client, .ca_pem = between};
+    duo d;
+    duo_init(&d, &server, &client);
+    duo_open_both(&d, "localhost");
+    DUO_UNTIL(&d, duo_is_open(&d));
+    duo_say(&d, 0, "hello");
+    duo_fini(&d);
+}
+END_TEST
+
+/* What a library has come across before it gave its verdict does not stand in the verdict's place:
+ * here names that cannot be read, of a CA. A library that does not take such a chain at all has
+ * nothing to say. */
+START_TEST(verdict_behind_errors)
+{
+    const rill_tls server = {.size = sizeof server, .cert_file = TLS_DIR "odd.pem",
+                             .key_file = TLS_DIR "odd.key"};
+    if (ri_tls_library() == &ri_tls_mbedtls) {
+        conf_fails(&server, true, RILL_EINVAL, "odd.pem: there is no whole certificate");
+        return;
+    }
+    duo d;
+    duo_init(&d, &server, &client_tls);
+    duo_open_both(&d, "localhost");
+    DUO_UNTIL(&d, d.ends[1].last != -EAGAIN);
+    ck_assert_msg(strstr(d.ends[1].why, "the certificate of \"server.example\" was signed by \"odd "
+                         "CA\", who is not believed here"), "%s", d.ends[1].why);
+    ck_assert_int_eq(ri_tls_wire_code(duo_tls(&d, 1)), RILL_EAUTH);
+    duo_fini(&d);
+}
+END_TEST
+
+/* A server's hello of TLS 1.2, and in place of a certificate bytes that are none: the library has
+ * failed for a reason that is neither an alert of the other side nor a verdict. */
+START_TEST(no_certificate)
+{
+    static const char hello[] = "\x16\x03\x03\x00\x31\x02\x00\x00\x2d\x03\x03"
+                                "0123456789abcdef0123456789abcdef"
+                                "\x00\xc0\x2b\x00\x00\x05\xff\x01\x00\x01\x00";
+    static const char cert[] = "\x16\x03\x03\x00\x12\x0b\x00\x00\x0e\x00\x00\x0b"
+                               "\x00\x00\x08not one!";
+    duo d;
+    duo_init(&d, &server_tls, &client_tls);
+    duo_open(&d, 1, "localhost");
+    duo_settle(&d);
+    pipe_put(&d.pipe.end[0], hello, sizeof hello - 1);
+    pipe_put(&d.pipe.end[0], cert, sizeof cert - 1);
+    DUO_UNTIL(&d, d.ends[1].last != -EAGAIN);
+    ck_assert_int_eq(d.ends[1].last, -EPROTO);
+    ck_assert_msg(strstr(d.ends[1].why, "TLS has failed (mbedTLS -0x") ||
+                      strstr(d.ends[1].why, "TLS has failed (OpenSSL: "), "%s", d.ends[1].why);
+    duo_fini(&d);
+}
+END_TEST
+
+/* ---- Options ---- */
 
 #define SERVER_FAILS(code, why, ...) \
     conf_fails(RILL_OPTS(rill_tls, __VA_ARGS__), true, code, why)
@@ -493,6 +570,15 @@ static void conf_fails(const rill_tls *tls, bool server, int code, const char *w
     conf_fails(RILL_OPTS(rill_tls, __VA_ARGS__), false, code, why)
 #define CERT .cert_file = TLS_DIR "server.pem"
 #define KEY .key_file = TLS_DIR "server.key"
+
+/* A list that goes on and on. */
+static const char *many_ciphers(void)
+{
+    static const char name[] = "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,";
+    static char list[33 * sizeof name];
+    for (size_t i = 0; i < 33; i++) memcpy(list + i * (sizeof name - 1), name, sizeof name);
+    return list;
+}
 
 START_TEST(options)
 {
@@ -519,12 +605,18 @@ START_TEST(options)
                  .cert_file = TLS_DIR "elsewhere.pem", .key_file = TLS_DIR "elsewhere.key");
     SERVER_FAILS(RILL_EINVAL, "weak.pem is too weak", .cert_file = TLS_DIR "weak.pem",
                  .key_file = TLS_DIR "weak.key");
+    SERVER_FAILS(RILL_EINVAL, "small.pem is too weak", .cert_file = TLS_DIR "small.pem",
+                 .key_file = TLS_DIR "small.key");
+    SERVER_FAILS(RILL_EINVAL, "sha1.pem is too weak", .cert_file = TLS_DIR "sha1.pem",
+                 .key_file = TLS_DIR "sha1.key");
     SERVER_FAILS(RILL_EINVAL, "the key wants a password", CERT, .key_file = TLS_DIR "locked.key");
     SERVER_FAILS(RILL_EINVAL, "that is not the password", CERT, .key_file = TLS_DIR "locked.key",
                  .key_password = "open");
     SERVER_FAILS(RILL_EINVAL, "ciphers: TLS_ROT13 is none", CERT, KEY,
                  .ciphers = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 TLS_ROT13");
     SERVER_FAILS(RILL_EINVAL, "ciphers: there is none", CERT, KEY, .ciphers = ", ");
+    SERVER_FAILS(RILL_EINVAL, "ciphers: more than 32 of them", CERT, KEY,
+                 .ciphers = many_ciphers());
     SERVER_FAILS(RILL_EINVAL, "min_version is 11", CERT, KEY, .min_version = 11);
     SERVER_FAILS(RILL_EINVAL, "insecure is for handles", CERT, KEY, .insecure = true);
     SERVER_FAILS(RILL_EINVAL, "server_name is for handles", CERT, KEY, .server_name = "x");
@@ -539,9 +631,7 @@ END_TEST
 START_TEST(truncated)
 {
     char pem[4096];
-    FILE *file = fopen(TLS_DIR "server.pem", "r");
-    size_t len = fread(pem, 1, sizeof pem - 1, file);
-    fclose(file);
+    size_t len = strlen(file_read(TLS_DIR "server.pem", pem, sizeof pem));
     ri_host host;
     ri_host_init(&host, NULL);
     ri_tls_conf *conf;
@@ -833,6 +923,66 @@ START_TEST(slots)
 }
 END_TEST
 
+/* The pipe takes some bytes of the handshake, and for the rest, which has to be kept, there is no
+ * memory: the wire is broken then, and not one that only hears. */
+static int short_of_memory(fault *f, void *arg)
+{
+    (void)arg;
+    size_t fail_at = f->supply.fail_at;
+    duo d;
+    duo_init(&d, &server_tls, &client_tls);
+    duo_open_both(&d, "localhost");
+    d.pipe.flow[0].room = 64;
+    d.f.supply.fail_at = d.f.supply.calls + fail_at;
+    DUO_UNTIL(&d, duo_is_open(&d) || d.ends[0].last != -EAGAIN || d.ends[1].last != -EAGAIN);
+    bool hit = d.f.supply.failed > 0;
+    int rc = duo_is_open(&d) ? RILL_OK : RILL_ENOMEM;
+    d.f.supply.fail_at = 0;
+    if (rc == RILL_OK) duo_say(&d, 0, "hello");
+    f->supply.failed += hit;
+    duo_fini(&d);
+    return rc;
+}
+
+START_TEST(no_memory)
+{
+    ck_assert_uint_gt(fault_each(short_of_memory, NULL), 2);
+}
+END_TEST
+
+/* A library that answers whatever it reads, as one does that is asked for new keys. */
+static int chatty_read(ri_tls *tls, ri_tls_io *io, void *buf, size_t len)
+{
+    static const char answer[8192];
+    int n = ri_tls_library()->read(tls, io, buf, len);
+    if (n > 0) ck_quick(ri_tls_io_put(io, answer, sizeof answer) == sizeof answer);
+    return n;
+}
+
+/* Who asks for answers and reads none of them loses the connection, when they have become too many
+ * to be kept: it is not as if the wire below had ended. */
+START_TEST(asks_and_reads_nothing)
+{
+    duo d;
+    ri_tls_ops chatty = *ri_tls_library();
+    chatty.read = chatty_read;
+    duo_init(&d, &server_tls, &client_tls);
+    d.confs[0]->library = &chatty;
+    duo_open_both(&d, "localhost");
+    DUO_UNTIL(&d, duo_is_open(&d));
+    duo_settle(&d);
+    d.pipe.flow[0].room = 0;
+    for (int i = 0; i < 100 && d.ends[0].last == -EAGAIN; i++) {
+        ck_assert_int_eq(end_put(&d.ends[1], "and?", 4), 4);
+        duo_settle(&d);
+    }
+    ck_assert_int_eq(d.ends[0].last, -EPROTO);
+    ck_assert_str_eq(d.ends[0].why, "the other side asks for answers and does not read them");
+    ck_assert_int_eq(duo_state(&d, 0), RI_TLS_BROKEN);
+    duo_fini(&d);
+}
+END_TEST
+
 /* A budget without room for a connection refuses it, with a sentence. */
 START_TEST(no_room)
 {
@@ -861,5 +1011,6 @@ SUITE_MAIN_ROWS("tls",
                 SUITE_ONCE(handshake, byte_by_byte, every_cut, resumed, one_record, slow_reader,
                            ends, client_certs, options, truncated, ciphers, plain_client,
                            plain_server, too_slow, too_long, cut_short, bad_records, slots, no_room,
-                           version),
+                           no_memory, asks_and_reads_nothing, believed_between,
+                           verdict_behind_errors, no_certificate, version),
                 SUITE_EACH(RI_LEN(cert_rows), server_certs, insecure))

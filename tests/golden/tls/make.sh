@@ -7,6 +7,8 @@
 #     server      localhost, server.example, 127.0.0.1, ::1     rsa    the same, of 2048 bits RSA
 #     client      a client, alice@example.com    elsewhere   of elsewhere.example
 #     expired, future                            weak        RSA of 1024 bits
+#     small       a curve of 192 bits            sha1        signed by SHA-1
+#     odd         signed by a CA whose alternative names make no sense, which is not believed
 #     chain       with one CA in between         long        with ten
 #     locked.key  server.key behind the password "sesame"
 set -eu
@@ -40,6 +42,11 @@ subjectAltName = DNS:localhost, DNS:server.example, IP:127.0.0.1, IP:::1
 basicConstraints = CA:false
 extendedKeyUsage = serverAuth
 subjectAltName = DNS:elsewhere.example, IP:192.0.2.1
+[odd]
+basicConstraints = critical, CA:true
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+2.5.29.17 = DER:04:03:61:62:63
 [client]
 basicConstraints = CA:false
 extendedKeyUsage = clientAuth
@@ -48,28 +55,30 @@ CONF
 : >"$work/index"
 
 ec() { openssl ecparam -name prime256v1 -genkey -noout -out "$1"; }
-# sign NAME SUBJECT SECTION ISSUER [FROM TO]: NAME.pem for the key NAME.key
+# sign NAME SUBJECT SECTION ISSUER [FROM TO [DIGEST]]: NAME.pem for the key NAME.key
 sign() {
     openssl req -new -key "$1.key" -subj "/CN=$2" -out "$work/csr" -config /dev/null 2>"$work/log" ||
         openssl req -new -key "$1.key" -subj "/CN=$2" -out "$work/csr"
     openssl ca -config "$work/ca.conf" -batch -notext -extensions "$3" -in "$work/csr" \
         -cert "$4.pem" -keyfile "$4.key" -startdate "${5:-$from}" -enddate "${6:-$to}" \
-        -out "$1.pem" 2>"$work/log" || { cat "$work/log"; exit 1; }
+        -md "${7:-sha256}" -out "$1.pem" 2>"$work/log" || { cat "$work/log"; exit 1; }
 }
-# authority NAME SUBJECT: one that signs itself, and whose key is not kept
+# authority NAME SUBJECT [SECTION]: one that signs itself, and whose key is not kept
 authority() {
     ec "$1.key"
     openssl req -new -key "$1.key" -subj "/CN=$2" -out "$work/csr" 2>"$work/log"
-    openssl ca -config "$work/ca.conf" -batch -notext -selfsign -extensions authority \
+    openssl ca -config "$work/ca.conf" -batch -notext -selfsign -extensions "${3:-authority}" \
         -in "$work/csr" -keyfile "$1.key" -startdate "$from" -enddate "$to" -out "$1.pem" \
         2>"$work/log" || { cat "$work/log"; exit 1; }
 }
 
 authority ca "test CA"
 authority "$work/other" "other CA"
-for name in server client elsewhere expired future stranger chain long; do ec $name.key; done
+authority "$work/strange" "odd CA" odd
+for name in server client elsewhere expired future stranger chain long sha1 odd; do ec $name.key; done
 openssl genrsa -out rsa.key 2048 2>"$work/log"
 openssl genrsa -out weak.key 1024 2>"$work/log"
+openssl ecparam -name prime192v1 -genkey -noout -out small.key
 sign server server.example server ca
 sign rsa server.example server ca
 sign weak server.example server ca
@@ -78,6 +87,10 @@ sign elsewhere elsewhere.example elsewhere ca
 sign expired server.example server ca 20200101000000Z 20210101000000Z
 sign future server.example server ca 20700101000000Z
 sign stranger server.example server "$work/other"
+sign small server.example server "$work/other"
+sign sha1 server.example server "$work/other" "$from" "$to" sha1
+sign odd server.example server "$work/strange"
+cat "$work/strange.pem" >>odd.pem
 # through NAME COUNT: NAME.pem with so many authorities between it and ca
 through() {
     issuer=ca chain=""
