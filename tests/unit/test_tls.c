@@ -11,9 +11,6 @@
 #include "support/suite.h"
 
 #define TLS_DIR GOLDEN_DIR "/tls/"
-
-/* The oldest entry of OpenSSL's queue of errors; NULL where OpenSSL is not linked. */
-unsigned long ERR_peek_error(void) __attribute__((weak));
 #define REFUSAL "-ERR 'no'\r\n"
 
 enum { TURNS_MAX = 20000 };
@@ -478,17 +475,6 @@ START_TEST(client_certs)
 }
 END_TEST
 
-static void conf_fails(const rill_tls *tls, bool server, int code, const char *why)
-{
-    ri_host host;
-    ri_host_init(&host, NULL);
-    ri_tls_conf *conf;
-    ck_assert_rc(ri_tls_conf_new(&conf, &host, tls, server), code);
-    ck_assert_ptr_null(conf);
-    ck_assert_msg(strstr(ri_err_text(), why), "%s", ri_err_text());
-    ck_assert(!ERR_peek_error || ERR_peek_error() == 0);
-}
-
 static char *file_read(const char *path, char *out, size_t room)
 {
     FILE *file = fopen(path, "r");
@@ -524,10 +510,7 @@ START_TEST(verdict_behind_errors)
 {
     const rill_tls server = {.size = sizeof server, .cert_file = TLS_DIR "odd.pem",
                              .key_file = TLS_DIR "odd.key"};
-    if (ri_tls_library() == &ri_tls_mbedtls) {
-        conf_fails(&server, true, RILL_EINVAL, "odd.pem: there is no whole certificate");
-        return;
-    }
+    if (ri_tls_library() == &ri_tls_mbedtls) return; /* test_tls_conf.c has its answer */
     duo d;
     duo_init(&d, &server, &client_tls);
     duo_open_both(&d, "localhost");
@@ -559,95 +542,6 @@ START_TEST(no_certificate)
     ck_assert_msg(strstr(d.ends[1].why, "TLS has failed (mbedTLS -0x") ||
                       strstr(d.ends[1].why, "TLS has failed (OpenSSL: "), "%s", d.ends[1].why);
     duo_fini(&d);
-}
-END_TEST
-
-/* ---- Options ---- */
-
-#define SERVER_FAILS(code, why, ...) \
-    conf_fails(RILL_OPTS(rill_tls, __VA_ARGS__), true, code, why)
-#define CLIENT_FAILS(code, why, ...) \
-    conf_fails(RILL_OPTS(rill_tls, __VA_ARGS__), false, code, why)
-#define CERT .cert_file = TLS_DIR "server.pem"
-#define KEY .key_file = TLS_DIR "server.key"
-
-/* A list that goes on and on. */
-static const char *many_ciphers(void)
-{
-    static const char name[] = "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,";
-    static char list[33 * sizeof name];
-    for (size_t i = 0; i < 33; i++) memcpy(list + i * (sizeof name - 1), name, sizeof name);
-    return list;
-}
-
-START_TEST(options)
-{
-    SERVER_FAILS(RILL_EINVAL, "cert_file or cert_pem", KEY);
-    SERVER_FAILS(RILL_EINVAL, "server.pem needs its key: key_file or key_pem", CERT);
-    CLIENT_FAILS(RILL_EINVAL, "server.key needs its certificate", .ca_file = TLS_DIR "ca.pem", KEY);
-    SERVER_FAILS(RILL_EINVAL, "cert_file and cert_pem: one of them", CERT, .cert_pem = "x", KEY);
-    SERVER_FAILS(RILL_EIO, "nothing.pem: No such file or directory",
-                 .cert_file = TLS_DIR "nothing.pem", KEY);
-    SERVER_FAILS(RILL_EIO, "is no regular file", .cert_file = TLS_DIR, KEY);
-    SERVER_FAILS(RILL_EIO, "/dev/null is no regular file", .cert_file = "/dev/null", KEY);
-    SERVER_FAILS(RILL_EINVAL, "cert_pem is empty", .cert_pem = "", KEY);
-    SERVER_FAILS(RILL_EINVAL, "make.sh: there is no whole certificate in PEM",
-                 .cert_file = TLS_DIR "make.sh", KEY);
-    SERVER_FAILS(RILL_EINVAL, "server.pem: there is no whole key in PEM", CERT,
-                 .key_file = TLS_DIR "server.pem");
-    SERVER_FAILS(RILL_EINVAL, "is not that of the certificate", CERT,
-                 .key_file = TLS_DIR "client.key");
-    SERVER_FAILS(RILL_EINVAL, "is not that of the certificate", CERT,
-                 .key_file = TLS_DIR "rsa.key");
-    SERVER_FAILS(RILL_EINVAL, "client.pem is not for a server", .cert_file = TLS_DIR "client.pem",
-                 .key_file = TLS_DIR "client.key");
-    CLIENT_FAILS(RILL_EINVAL, "elsewhere.pem is not for a client", .ca_file = TLS_DIR "ca.pem",
-                 .cert_file = TLS_DIR "elsewhere.pem", .key_file = TLS_DIR "elsewhere.key");
-    SERVER_FAILS(RILL_EINVAL, "weak.pem is too weak", .cert_file = TLS_DIR "weak.pem",
-                 .key_file = TLS_DIR "weak.key");
-    SERVER_FAILS(RILL_EINVAL, "small.pem is too weak", .cert_file = TLS_DIR "small.pem",
-                 .key_file = TLS_DIR "small.key");
-    SERVER_FAILS(RILL_EINVAL, "sha1.pem is too weak", .cert_file = TLS_DIR "sha1.pem",
-                 .key_file = TLS_DIR "sha1.key");
-    SERVER_FAILS(RILL_EINVAL, "the key wants a password", CERT, .key_file = TLS_DIR "locked.key");
-    SERVER_FAILS(RILL_EINVAL, "that is not the password", CERT, .key_file = TLS_DIR "locked.key",
-                 .key_password = "open");
-    SERVER_FAILS(RILL_EINVAL, "ciphers: TLS_ROT13 is none", CERT, KEY,
-                 .ciphers = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 TLS_ROT13");
-    SERVER_FAILS(RILL_EINVAL, "ciphers: there is none", CERT, KEY, .ciphers = ", ");
-    SERVER_FAILS(RILL_EINVAL, "ciphers: more than 32 of them", CERT, KEY,
-                 .ciphers = many_ciphers());
-    SERVER_FAILS(RILL_EINVAL, "min_version is 11", CERT, KEY, .min_version = 11);
-    SERVER_FAILS(RILL_EINVAL, "insecure is for handles", CERT, KEY, .insecure = true);
-    SERVER_FAILS(RILL_EINVAL, "server_name is for handles", CERT, KEY, .server_name = "x");
-    SERVER_FAILS(RILL_EINVAL, "first_ms without handshake_first", CERT, KEY, .first_ms = 50);
-    CLIENT_FAILS(RILL_EINVAL, "verify_peer is for listeners", .verify_peer = true);
-    CLIENT_FAILS(RILL_EINVAL, "first_ms is for listeners", .first_ms = 50);
-    CLIENT_FAILS(RILL_EINVAL, "ca: there is no whole certificate", .ca_pem = "nobody");
-}
-END_TEST
-
-/* A file that is cut anywhere is refused, or is still whole; a key behind its password is taken. */
-START_TEST(truncated)
-{
-    char pem[4096];
-    size_t len = strlen(file_read(TLS_DIR "server.pem", pem, sizeof pem));
-    ri_host host;
-    ri_host_init(&host, NULL);
-    ri_tls_conf *conf;
-    for (size_t cut = 0; cut <= len; cut++) {
-        char was = pem[cut];
-        pem[cut] = 0;
-        int rc = ri_tls_conf_new(&conf, &host, RILL_OPTS(rill_tls, .cert_pem = pem, KEY), true);
-        ck_quick(rc == (cut + 1 < len ? RILL_EINVAL : RILL_OK));
-        ri_tls_conf_unref(conf);
-        pem[cut] = was;
-    }
-    ck_assert_ok(ri_tls_conf_new(&conf, &host,
-                                 RILL_OPTS(rill_tls, CERT, .key_file = TLS_DIR "locked.key",
-                                           .key_password = "sesame"), true));
-    ck_assert(conf->expires_ns == ri_tls_date_ns(2076, 1, 1, 0, 0, 0));
-    ri_tls_conf_unref(conf);
 }
 END_TEST
 
@@ -997,20 +891,10 @@ START_TEST(no_room)
 }
 END_TEST
 
-START_TEST(version)
-{
-    char text[64];
-    ri_tls_library()->version(text, sizeof text);
-    ck_assert_msg(strncmp(text, "mbedTLS ", 8) == 0 || strncmp(text, "OpenSSL ", 8) == 0, "%s",
-                  text);
-    ck_assert_uint_gt(strlen(text), 10);
-}
-END_TEST
-
 SUITE_MAIN_ROWS("tls",
                 SUITE_ONCE(handshake, byte_by_byte, every_cut, resumed, one_record, slow_reader,
-                           ends, client_certs, options, truncated, ciphers, plain_client,
+                           ends, client_certs, ciphers, plain_client,
                            plain_server, too_slow, too_long, cut_short, bad_records, slots, no_room,
                            no_memory, asks_and_reads_nothing, believed_between,
-                           verdict_behind_errors, no_certificate, version),
+                           verdict_behind_errors, no_certificate),
                 SUITE_EACH(RI_LEN(cert_rows), server_certs, insecure))
