@@ -179,6 +179,31 @@ static void all_in_one_call()
     IS(!kept.empty() && thrown([&] { kept[kept.size()]; }) == RILL_EINVAL);
 }
 
+/* What a callback has thrown takes no items with it: they come first, or afterwards. */
+static void reap_beside_a_throw()
+{
+    rill::opts<rill_opts> o;
+    o.reap = true;
+    o.drive = RILL_DRIVE_HOST;
+    rill::bus bus("mem:", o);
+    rill::sub sub = bus.subscribe("a");
+    rill::opts<rill_call> call;
+    call.verb = RILL_DO_FLUSH;
+    int msgs = 0, throws = 0;
+    for (int round = 0; round < 3; round++) {
+        bus.start(call, [](const rill_item &) { throw 9; });
+        bus.publish("a", "");
+    }
+    std::error_code ec;
+    msgs += static_cast<int>(bus.reap(1, 5s, ec).size());
+    while (msgs < 3 || !throws) try {
+        msgs += static_cast<int>(bus.reap(1, 5s).size());
+    } catch (int nine) {
+        throws += nine == 9;
+    }
+    IS(msgs == 3 && throws == 1 && !bus.caught());
+}
+
 static void streams()
 {
     rill::bus bus("mem:");
@@ -418,6 +443,9 @@ static void own_wires()
         IS(std::string_view(address) == "depot:4222");
         int ends[2];
         IS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+        std::error_code ec;
+        broker.close(0, ec); /* within a dial(): the broker is still there, and can be closed later */
+        IS(ec == errc::deadlock && broker);
         broker.accept("nats://other", rill::wire::over(end(ends[1])));
         return rill::wire::over(end(ends[0]));
     };
@@ -644,6 +672,13 @@ static void options_given_twice()
     rill::hooks hooks;
     hooks.on_event = [](const rill_event &) {};
     IS(thrown([&] { rill::bus("mem:", open, hooks); }) == RILL_EINVAL);
+    /* A struct that was not given its size is refused, and not taken for one without options. */
+    rill_sub_opts lost_sub{};
+    rill_opts lost_bus{};
+    lost_sub.group = "g", lost_bus.drive = RILL_DRIVE_HOST;
+    IS(thrown([&] { bus.subscribe("a", lost_sub); }) == RILL_EINVAL);
+    IS(thrown([&] { bus.subscribe("a", lost_sub, [](rill::loan) {}); }) == RILL_EINVAL);
+    IS(thrown([&] { rill::bus("mem:", lost_bus, hooks); }) == RILL_EINVAL);
 }
 
 /* A callback that still runs when close() has given up keeps what it stands on. */
@@ -733,6 +768,28 @@ static going left_alone(rill::bus &bus, int &code)
     }
 }
 
+static thread_local bool no_memory;
+
+static going short_of_memory(rill::bus &bus, std::error_code &ec)
+{
+    co_await bus.co_request("silent", "", {}, rill::forever, ec);
+}
+
+/* Where there is no memory for a sentence the code is left. */
+static void coroutine_without_memory()
+{
+    rill::opts<rill_opts> o;
+    o.drive = RILL_DRIVE_HOST;
+    rill::bus bus("mem:", o);
+    rill::sub silent = bus.subscribe("silent");
+    std::error_code ec;
+    short_of_memory(bus, ec);
+    no_memory = true;
+    bus.close();
+    no_memory = false;
+    IS(ec == errc::closed);
+}
+
 static void coroutines()
 {
     rill::opts<rill_opts> o;
@@ -774,6 +831,7 @@ static void many()
 static const std::pair<const char *, void (*)()> rows[] = {
     ROW(publish_subscribe), ROW(views_and_bytes), ROW(error_forms), ROW(requests_and_services),
     ROW(calls_that_do_not_wait), ROW(all_in_one_call),
+    ROW(reap_beside_a_throw),
     ROW(streams), ROW(consumers_and_groups), ROW(ranges), ROW(batches), ROW(key_value),
     ROW(objects), ROW(brokers_and_peers), ROW(forwards), ROW(own_wires), ROW(own_loop),
     ROW(care_of_a_store), ROW(moved_and_closed_handles), ROW(loans_that_are_over),
@@ -783,9 +841,21 @@ static const std::pair<const char *, void (*)()> rows[] = {
     ROW(ranges_of_cpp20),
 #endif
 #ifdef RILL_HPP_COROUTINES
-    ROW(coroutines),
+    ROW(coroutines), ROW(coroutine_without_memory),
 #endif
 };
+
+#ifdef RILL_HPP_COROUTINES
+/* Not inlined: the compiler would take new and free() for a pair that do not belong together. */
+[[gnu::noinline]] void *operator new(std::size_t n)
+{
+    void *p = no_memory ? nullptr : std::malloc(n);
+    if (!p) throw std::bad_alloc();
+    return p;
+}
+[[gnu::noinline]] void operator delete(void *p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void *p, std::size_t) noexcept { std::free(p); }
+#endif
 
 int main(int argc, char **argv)
 {

@@ -150,6 +150,19 @@ private:
     std::runtime_error sentence_; /* a text that is copied without throwing */
 };
 
+namespace detail {
+
+/* Apart from the calls that are made for each message, which stay small enough to be inlined. */
+#if defined(__GNUC__)
+__attribute__((noinline, cold))
+#endif
+[[noreturn]] inline void refuse(const char *sentence)
+{
+    throw error(RILL_EINVAL, sentence);
+}
+
+} // namespace detail
+
 /* How a call tells a failure: by an exception, or by the caller's std::error_code. */
 class errors {
 public:
@@ -220,7 +233,7 @@ private:
 
     static void whole(const char *s, std::size_t len)
     {
-        if (len && std::memchr(s, 0, len)) throw error(RILL_EINVAL, "a text has a 0 inside");
+        if (len && std::memchr(s, 0, len)) detail::refuse("a text has a 0 inside");
     }
 };
 
@@ -290,11 +303,12 @@ public:
     in(const T *p) noexcept : at_(p) {}
     in(const T &o) noexcept : at_(&o) {}
     operator const T *() const noexcept { return at_; }
-    T copy() const noexcept /* with its size */
+    /* With its size; a size that cannot be one stays, for the call to refuse. */
+    T copy() const noexcept
     {
         T own{};
         if (at_) std::memcpy(&own, at_, (std::min)(at_->size, sizeof own));
-        own.size = sizeof own;
+        own.size = at_ && at_->size < sizeof own.size ? at_->size : sizeof own;
         return own;
     }
 
@@ -537,7 +551,7 @@ private:
     rill_msg *m_ = nullptr;
     const rill_msg *look() const
     {
-        if (!m_) throw error(RILL_EINVAL, "the message is empty or moved from");
+        if (!m_) detail::refuse("the message is empty or moved from");
         return m_;
     }
 };
@@ -564,8 +578,7 @@ private:
     std::uint64_t at_;
     const rill_msg *look() const
     {
-        if (!*this) throw error(RILL_EINVAL, "the loan of this message is over: keep() those that "
-                                             "are to last");
+        if (!*this) detail::refuse("the loan of this message is over: keep() those that are to last");
         return m_;
     }
 };
@@ -625,7 +638,7 @@ public:
     bool empty() const noexcept { return n_ == 0; }
     loan operator[](std::size_t i) const
     {
-        if (i >= n_) throw error(RILL_EINVAL, "there is no message of that number in the batch");
+        if (i >= n_) detail::refuse("there is no message of that number in the batch");
         return {look()[i], cell_, at_};
     }
 
@@ -637,7 +650,7 @@ private:
     const rill_msg *const *look() const
     {
         if (n_ && cell_->now.load(std::memory_order_relaxed) != at_)
-            throw error(RILL_EINVAL, "the loan of this batch is over");
+            detail::refuse("the loan of this batch is over");
         return msgs_;
     }
 };
@@ -1295,7 +1308,7 @@ public:
     std::uint64_t bytes() const noexcept { return r_ ? r_->bytes : 0; }
     const rill_item &operator[](std::size_t i) const
     {
-        if (i >= size()) throw error(RILL_EINVAL, "there is no item of that number");
+        if (i >= size()) detail::refuse("there is no item of that number");
         return *r_->items[i];
     }
 
@@ -1412,11 +1425,16 @@ public:
     {
         return check(rill_cancel(bus_, const_cast<void *>(started)), how);
     }
+    /* What callbacks have thrown before is thrown first, so that no items come with it; what they
+     * throw meanwhile is thrown by the next call. */
     reaped reap(std::size_t most = 4096, wait w = forever, errors how = {})
     {
+        if (mail_ && how.throws()) mail_->tell(RILL_OK, how);
         rill_reaped *out = nullptr;
-        tell(rill_reap(bus_, &out, most, w.ms), how);
-        return reaped(out);
+        int rc = check(rill_reap(bus_, &out, most, w.ms), how);
+        reaped got(out);
+        if (mail_ && !how.throws()) mail_->tell(rc, how);
+        return got;
     }
     std::string inbox(errors how = {})
     {
@@ -1776,7 +1794,10 @@ public:
     }
     void close(wait w = close_ms, errors how = {})
     {
-        if (rill_broker *b = release()) how.check(rill_broker_close(b, w.ms));
+        if (!*this) return;
+        int rc = rill_broker_close(get(), w.ms);
+        if (rc != RILL_EDEADLK) release();
+        how.check(rc);
     }
 
 private:
@@ -1815,10 +1836,14 @@ protected:
         failed(rc);
         return false;
     }
-    void failed(int rc)
+    void failed(int rc) noexcept
     {
         rc_ = rc;
-        why_ = rill_errmsg();
+        try {
+            why_ = rill_errmsg();
+        } catch (...) {
+            why_.clear(); /* there was no memory for it */
+        }
     }
     void wake() noexcept
     {
@@ -1832,7 +1857,7 @@ protected:
     }
     void check() const
     {
-        if (rc_ < 0 && bus_) how_.fail(rc_, why_.c_str());
+        if (rc_ < 0 && bus_) how_.fail(rc_, why_.empty() ? rill_strerror(rc_) : why_.c_str());
         else how_.check(rc_, bus_, "bus");
     }
 
