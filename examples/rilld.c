@@ -7,7 +7,8 @@
  *         HUP   read the options again            USR1  open the log file again
  *         USR2  lame duck: leave bit by bit       INT, TERM  leave now
  *
- * Where TLS is configured a rilld-openssl that lies beside it takes over (daemon_hand_over()).
+ * Where TLS is configured a rilld-openssl-VERSION that lies beside it takes over
+ * (daemon_hand_over()).
  *
  * Exit codes: 0 ended as asked, 1 could not start, 2 the command line is wrong, 3 a store that was
  * looked at or saved is damaged. */
@@ -436,8 +437,9 @@ static int daemon_run(rill_daemon *self)
 
 #ifdef RILLD_TWIN
 /* The program beside this one has the faster TLS, and is larger: it takes over where there is TLS,
- * and where it is not there this one serves, too. A configuration that can be read only once is
- * read here. */
+ * and where it is not there this one serves, too. Its name has the version, so that one of another
+ * version, which an upgrade has left behind, does not take over. A configuration that can be read
+ * only once is read here. */
 static void daemon_hand_over(const rill_daemon *self)
 {
     const daemon_options *options = &self->options;
@@ -446,8 +448,9 @@ static void daemon_hand_over(const rill_daemon *self)
     if (!options->tls_on && !options->show_version) return;
     if (options->config_file && (stat(options->config_file, &file) < 0 || !S_ISREG(file.st_mode)))
         return;
-    ssize_t len = readlink("/proc/self/exe", path, sizeof path - sizeof RILLD_TWIN);
-    if (len <= 0) return;
+    const size_t room = sizeof path - sizeof RILLD_TWIN;
+    ssize_t len = readlink("/proc/self/exe", path, room);
+    if (len <= 0 || (size_t)len == room) return; /* it may go on, into another directory */
     path[len] = 0;
     char *slash = strrchr(path, '/');
     if (!slash) return;

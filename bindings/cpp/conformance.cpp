@@ -444,7 +444,7 @@ static void own_wires()
         int ends[2];
         IS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
         std::error_code ec;
-        broker.close(0, ec); /* within a dial(): the broker is still there, and can be closed later */
+        broker.close(0, ec); /* within a dial(): the broker is still there, to be closed later */
         IS(ec == errc::deadlock && broker);
         broker.accept("nats://other", rill::wire::over(end(ends[1])));
         return rill::wire::over(end(ends[0]));

@@ -35,7 +35,7 @@
  * Options    The structs of rill.h: with C++20 RILL_OPTS(rill_sub_opts, .group = "w"), or
  *            rill::opts<rill_sub_opts> o; o.group = "w"; in C++17. on_msg, on_event, dial and arg
  *            are left alone in them when a lambda is given.
- * Length     Over 900 lines: one header is what a program has to carry along.
+ * Length     One header, since one is what a program has to carry along.
  * Times      A wait is a number of ms as in C, or a std::chrono::duration, rounded up;
  *            rill::forever. */
 #ifndef RILL_HPP
@@ -150,19 +150,6 @@ private:
     std::runtime_error sentence_; /* a text that is copied without throwing */
 };
 
-namespace detail {
-
-/* Apart from the calls that are made for each message, which stay small enough to be inlined. */
-#if defined(__GNUC__)
-__attribute__((noinline, cold))
-#endif
-[[noreturn]] inline void refuse(const char *sentence)
-{
-    throw error(RILL_EINVAL, sentence);
-}
-
-} // namespace detail
-
 /* How a call tells a failure: by an exception, or by the caller's std::error_code. */
 class errors {
 public:
@@ -233,7 +220,7 @@ private:
 
     static void whole(const char *s, std::size_t len)
     {
-        if (len && std::memchr(s, 0, len)) detail::refuse("a text has a 0 inside");
+        if (len && std::memchr(s, 0, len)) throw error(RILL_EINVAL, "a text has a 0 inside");
     }
 };
 
@@ -551,7 +538,7 @@ private:
     rill_msg *m_ = nullptr;
     const rill_msg *look() const
     {
-        if (!m_) detail::refuse("the message is empty or moved from");
+        if (!m_) throw error(RILL_EINVAL, "the message is empty or moved from");
         return m_;
     }
 };
@@ -578,7 +565,8 @@ private:
     std::uint64_t at_;
     const rill_msg *look() const
     {
-        if (!*this) detail::refuse("the loan of this message is over: keep() those that are to last");
+        if (!*this) throw error(RILL_EINVAL, "the loan of this message is over: keep() those that "
+                                             "are to last");
         return m_;
     }
 };
@@ -638,7 +626,7 @@ public:
     bool empty() const noexcept { return n_ == 0; }
     loan operator[](std::size_t i) const
     {
-        if (i >= n_) detail::refuse("there is no message of that number in the batch");
+        if (i >= n_) throw error(RILL_EINVAL, "there is no message of that number in the batch");
         return {look()[i], cell_, at_};
     }
 
@@ -650,7 +638,7 @@ private:
     const rill_msg *const *look() const
     {
         if (n_ && cell_->now.load(std::memory_order_relaxed) != at_)
-            detail::refuse("the loan of this batch is over");
+            throw error(RILL_EINVAL, "the loan of this batch is over");
         return msgs_;
     }
 };
@@ -1308,7 +1296,7 @@ public:
     std::uint64_t bytes() const noexcept { return r_ ? r_->bytes : 0; }
     const rill_item &operator[](std::size_t i) const
     {
-        if (i >= size()) detail::refuse("there is no item of that number");
+        if (i >= size()) throw error(RILL_EINVAL, "there is no item of that number");
         return *r_->items[i];
     }
 
@@ -1406,8 +1394,9 @@ public:
         if (rc >= 0) a.release();
         check(rc, how);
     }
-    /* f(const rill_item &), once, where callbacks run: the item is lent, and what the call has opened
-     * is yours. What is returned is for cancel(), until f runs; null if nothing was started. */
+    /* f(const rill_item &), once, where callbacks run: the item is lent, and what the call has
+     * opened is yours. What is returned is for cancel(), until f runs; null if nothing was
+     * started. */
     template <class F, class = std::enable_if_t<std::is_invocable_v<F &, const rill_item &>>>
     const void *start(in<rill_call> call, F &&f, errors how = {})
     {

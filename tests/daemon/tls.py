@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """tls.py EXE [TEST...]: TLS of the daemon: flags, the tls block, reload of certificates, what the
 log and the monitoring pages say of it, and what openssl's own client makes of it."""
+import glob
 import json
 import os
 import re
@@ -237,9 +238,7 @@ class Tls(Case):
         """Where TLS is configured the faster program takes over, if it lies beside this one: under
         the same name, and unless the configuration can be read only once."""
         exe = os.path.realpath(self.path("nats-server"))
-        twin = exe + "-openssl"
-        if not os.path.exists(twin):
-            self.skipTest("rilld does TLS itself in this build")
+        twin = os.path.join(os.path.dirname(exe), self.twin_name())
 
         def serves(*args):
             server = self.serve("-D", *args)
@@ -260,11 +259,56 @@ class Tls(Case):
         self.assertTrue(self.tls_client(server).ping())
         lonely = self.path("lonely")
         shutil.copy(exe, lonely)
+        self.is_not_taken_over(lonely)
+
+    def twin_name(self):
+        exe = os.path.realpath(self.path("nats-server"))
+        twins = [path for path in glob.glob(exe + "-openssl-*.*.*") if os.path.isfile(path)]
+        if not twins:
+            self.skipTest("rilld does TLS itself in this build")
+        self.assertEqual(len(twins), 1)
+        return os.path.basename(twins[0])
+
+    def is_not_taken_over(self, exe):
+        """This program serves TLS itself, whatever lies around it."""
         os.remove(self.path("nats-server"))
-        os.symlink(lonely, self.path("nats-server"))
-        server, program = serves("-c", self.config())
-        self.assertEqual(program, lonely)
+        os.symlink(exe, self.path("nats-server"))
+        server = self.serve("-c", self.config())
+        self.assertEqual(os.readlink("/proc/%d/exe" % server.pid), exe)
         self.assertTrue(self.tls_client(server).ping())
+        server.end()
+
+    def stranger(self, path):
+        """A program that is none of ours, where the faster one might lie."""
+        with open(path, "w") as f:
+            f.write("#!/bin/sh\nexit 7\n")
+        os.chmod(path, 0o755)
+
+    def test_twin_of_another_version(self):
+        """What an upgrade has left behind does not take over."""
+        self.twin_name()
+        exe = os.path.realpath(self.path("nats-server"))
+        home = self.path("home")
+        os.mkdir(home)
+        shutil.copy(exe, os.path.join(home, "rilld"))
+        for name in ("rilld-openssl", "rilld-openssl-0.0.1"):
+            self.stranger(os.path.join(home, name))
+        self.is_not_taken_over(os.path.join(home, "rilld"))
+
+    def test_twin_far_down(self):
+        """A path that is too long to be read whole leads into no other directory."""
+        name = self.twin_name()
+        exe = os.path.realpath(self.path("nats-server"))
+        longest = 4096 - len(name) - 1
+        above = self.path("")
+        while longest - len(above) > 240:
+            above = os.path.join(above, "d" * 200)
+        last = longest - len(above) + 5  # with its slash, and cut in the middle of its name
+        below = os.path.join(above, "e" * last)
+        os.makedirs(below)
+        self.stranger(os.path.join(above, name))
+        shutil.copy(exe, os.path.join(below, "r"))
+        self.is_not_taken_over(os.path.join(below, "r"))
 
     def test_secrets(self):
         """No line of the log has a byte of what was said in clear to a port of TLS, or of a key."""
