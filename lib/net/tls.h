@@ -27,8 +27,9 @@
  * rill_tls.ciphers asks for something else; no renegotiation, no compression, no early data. A
  * session can be resumed by a ticket, whose keys live as long as the ri_tls_conf does.
  *
- * Secrets. The text of a key and its password are wiped as soon as the library has parsed them. No
- * sentence has a byte that a peer has sent where a plain login would stand. */
+ * Secrets. The copy of a key's file is wiped as soon as the library has parsed it; a text or a
+ * password that the program gives is only lent. No sentence has a byte that a peer has sent where a
+ * plain login would stand. */
 #ifndef RI_TLS_H
 #define RI_TLS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TLS by OpenSSL 3: ten times the bytes a second, and a third of the memory of an idle connection,
- * of mbedTLS 2.28, for a program that is some five megabytes larger.
+ * of mbedTLS 2.28, for a program that is some four megabytes larger.
  *
  * OpenSSL takes memory and randomness from the system, and its machine-wide configuration is not
  * read: what is agreed upon is the same on every machine. A handshake is one step, since OpenSSL
