@@ -83,6 +83,8 @@ enum {
 /* ---- Kafka's groups ---- */
 enum {
     RI_LIMIT_GROUPS = 65536,                 /* of a broker */
+    RI_LIMIT_GROUPS_BYTES = 256 * 1024 * 1024, /* of all members of all groups, and of ids that
+                                              * were given; and a quarter of what may be durable */
     RI_LIMIT_GROUP_MEMBERS = 4096,           /* of a group, and ids that were given and not used */
     RI_LIMIT_GROUP_PROTOCOLS = 32,           /* that one member knows */
     RI_LIMIT_GROUP_METADATA = 1024 * 1024,   /* bytes of one member: names and metadata */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "codec/limits.h"
 #include "support/band.h"
 #include "support/suite.h"
 
@@ -517,6 +518,109 @@ START_TEST(test_memory)
 }
 END_TEST
 
+static void ignore(ri_group_call *call)
+{
+    (void)call;
+}
+
+static bool is_there(const char *group)
+{
+    ri_group_info info;
+    return ri_groups_describe(b.groups, ri_str_of(group), &info) == RI_GROUP_NONE;
+}
+
+static uint64_t held(void)
+{
+    return ri_memory_used(&b.w.router.memory, RI_MEMORY_DURABLE);
+}
+
+static void gone(band_player *p)
+{
+    ck_assert(p->joining);
+    ri_groups_join_gone(b.groups, &p->join);
+    p->joining = false;
+}
+
+/* Whose client goes before it is answered was never a member, and leaves nothing. */
+START_TEST(test_gone)
+{
+    band_player *c = band_add(&b, "c", "h"), *d = band_add(&b, "d", "g");
+    uint64_t before = held();
+    c->old = d->old = true;
+    band_join(c);
+    ck_assert(is_there("h"));
+    gone(c);
+    ck_assert(!is_there("h"));
+    ck_assert_uint_eq(held(), before);
+    band_player *a = stable("a", "g");
+    band_join(d);
+    gone(d);
+    ck_assert_int_ne(band_beat(a), 0); /* it is to join again, and is alone then */
+    band_join(a);
+    band_turn(&b);
+    BAND_TOLD(&b, "[  3000] a: join 0 gen 2 consumer/range leader a-1 as a-1 {a-1=}\n");
+}
+END_TEST
+
+/* Groups of which there is nothing but an id that was given give way to others, the oldest first;
+ * one that has a member stays. */
+START_TEST(test_give_way)
+{
+    char name[16];
+    band_player *a = stable("a", "g"), *c = band_add(&b, "c", name);
+    b.quiet = true;
+    for (int i = 1; i < RI_LIMIT_GROUPS; i++) {
+        snprintf(name, sizeof name, "h%d", i);
+        c->id[0] = 0;
+        ri_group_join join = {.call.done = ignore, .group = ri_str_of(name), .member = RI_STR(""),
+                              .client_id = RI_STR("c"), .client_host = RI_STR("/"),
+                              .protocol_type = RI_STR("consumer"), .session_ms = 1800000,
+                              .rebalance_ms = 6000, .asks_for_id = true};
+        ri_group_protocol protocol = {RI_STR("range"), RI_STR("")};
+        join.protocols = &protocol;
+        join.nprotocols = 1;
+        ri_groups_join(b.groups, &join);
+    }
+    ck_assert(is_there("h1") && is_there("h2"));
+    b.quiet = false;
+    band_player *d = band_add(&b, "d", "new");
+    d->old = true;
+    band_join(d);
+    ck_assert(d->joining && is_there("new") && !is_there("h1") && is_there("h2"));
+    ck_assert_int_eq(band_beat(a), 0);
+    gone(d);
+}
+END_TEST
+
+/* What members hold has a bound of its own: others have room still. */
+START_TEST(test_members_memory)
+{
+    enum { EACH = 100000 };
+    static char metadata[EACH];
+    char name[16];
+    ri_memory_set_limit(&b.w.router.memory, RI_MEMORY_MIN);
+    uint64_t most = ri_memory_share(&b.w.router.memory, RI_MEMORY_DURABLE) / 4, before = held();
+    band_player *c = band_add(&b, "c", name);
+    c->old = true;
+    c->protocols[0].metadata = metadata;
+    c->protocols[0].len = EACH;
+    b.quiet = true;
+    int n = 0;
+    for (c->error = 0; n < 1000 && c->error == 0; n++) {
+        snprintf(name, sizeof name, "h%d", n);
+        c->id[0] = 0;
+        c->joining = false;
+        band_join(c);
+        if (c->joining) ri_groups_forget(&c->join.call);
+    }
+    ck_assert_int_eq(c->error, RI_GROUP_NOT_AVAILABLE);
+    ck_assert_uint_le(held() - before, most + EACH);
+    ck_assert_int_ge(n, (int)(most / EACH) - 1);
+    b.quiet = false;
+    ri_memory_set_limit(&b.w.router.memory, 0);
+}
+END_TEST
+
 /* ---- Each allocation fails once ---- */
 
 static int scarce(fault *f, void *arg)
@@ -557,5 +661,5 @@ SUITE_MAIN_ROWS("groups",
                            test_rejoin, test_votes, test_leave, test_delete, test_pending,
                            test_max_size, test_static, test_static_leader, test_restart,
                            test_close, test_sweep, test_walk, test_bounds, test_ids_bound,
-                           test_memory),
+                           test_memory, test_gone, test_give_way, test_members_memory),
                 SUITE_ONCE(test_scarce))

@@ -204,7 +204,8 @@ static size_t member_bytes(const ri_classic_member *member)
 static int member_count(ri_classic_member *member, size_t was, size_t is)
 {
     ri_group *group = member->group;
-    int rc = ri_groups_hold(group->groups, &member->held, sizeof *member + MEMBER_BYTES + is);
+    int rc = ri_groups_hold_member(group->groups, &member->held,
+                                   sizeof *member + MEMBER_BYTES + is);
     if (rc < 0) return rc;
     RI_ASSERT(group->member_bytes >= was);
     group->member_bytes += is - was;
@@ -309,7 +310,7 @@ static void member_free(ri_classic_member *member)
     RI_ASSERT(!member->join && !member->sync);
     if (member->replacing) member->replacing->member = NULL;
     ri_groups_timer_fini(group->groups, &member->session);
-    ri_groups_hold(group->groups, &member->held, 0);
+    ri_groups_hold_member(group->groups, &member->held, 0);
     member_block_fini(group, &(member_block){member->known, member->nknown, member->known_len});
     member_free_assignment(member);
     if (member->names) ri_free(host, member->names, member->names_len);
@@ -427,7 +428,7 @@ static void member_pending_free(ri_classic_pending *pending)
 {
     ri_groups *groups = pending->group->groups;
     ri_groups_timer_fini(groups, &pending->session);
-    ri_groups_hold(groups, &pending->held, 0);
+    ri_groups_hold_member(groups, &pending->held, 0);
     if (pending->id) ri_free(groups->host, pending->id, pending->len + 1);
     ri_delete(groups->host, pending);
 }
@@ -435,7 +436,7 @@ static void member_pending_free(ri_classic_pending *pending)
 static int member_pending_fill(ri_classic_pending *pending, ri_str id)
 {
     ri_groups *groups = pending->group->groups;
-    int rc = ri_groups_hold(groups, &pending->held, sizeof *pending + MEMBER_BYTES + id.len);
+    int rc = ri_groups_hold_member(groups, &pending->held, sizeof *pending + MEMBER_BYTES + id.len);
     if (rc < 0) return rc;
     if ((rc = ri_groups_timer_init(groups, &pending->session, ri_classic_pending_due)) < 0)
         return rc;

@@ -3,6 +3,7 @@
 
 enum { /* bytes, beside those that are known: entries of maps and lists */
     GROUPS_GROUP_BYTES = 256,
+    GROUPS_LOOKED_AT = 64, /* groups, for one that gives way to another */
 };
 enum { GROUPS_VISITS = 4 }; /* things that are looked at in a unit of the budget */
 
@@ -74,6 +75,22 @@ int ri_groups_hold(ri_groups *groups, uint64_t *held, uint64_t bytes)
     return RILL_OK;
 }
 
+int ri_groups_hold_member(ri_groups *groups, uint64_t *held, uint64_t bytes)
+{
+    uint64_t was = *held, others = groups->members_held - was;
+    uint64_t share = ri_memory_share(&groups->router->memory, RI_MEMORY_DURABLE) / 4;
+    uint64_t most = RI_MIN(share, (uint64_t)RI_LIMIT_GROUPS_BYTES);
+    RI_ASSERT(groups->members_held >= was);
+    if (bytes > was && !groups->loading && ri_u64_add(others, bytes) > most) {
+        ri_memory_refused(&groups->router->memory);
+        return ri_err(RILL_EFULL, "members of groups take %llu bytes already",
+                      (unsigned long long)groups->members_held);
+    }
+    int rc = ri_groups_hold(groups, held, bytes);
+    groups->members_held = others + *held;
+    return rc;
+}
+
 /* ---- Which groups there are ---- */
 
 static bool groups_same(const void *item, const void *key)
@@ -119,10 +136,34 @@ static int groups_fill(ri_group *group, ri_str name)
     return ri_map_put(&groups->by_name, ri_hash(name), group);
 }
 
+bool ri_groups_is_blank(const ri_group *group)
+{
+    return !group->modern && ri_classic_size(group) == 0 && group->noffsets == 0 &&
+           group->generation == 0 && group->record_seq == 0 && group->holds == 0 &&
+           group->writes == 0;
+}
+
+/* Where there are as many groups as there may be the oldest goes that has nothing but ids that were
+ * given: who has one of them hears that it is not known, and asks for another. Each group is looked
+ * at once. */
+static void groups_give_way(ri_groups *groups)
+{
+    ri_list *link;
+    for (int i = 0; i < GROUPS_LOOKED_AT && (link = ri_list_pop(&groups->young)) != NULL; i++) {
+        ri_group *group = ri_container_of(link, ri_group, young_link);
+        ri_groups_spend(groups, 1);
+        if (!ri_groups_is_blank(group)) continue;
+        ri_classic_clear(group, RI_GROUP_UNKNOWN_MEMBER);
+        ri_groups_drop(group);
+        return;
+    }
+}
+
 int ri_groups_make(ri_groups *groups, ri_str name, ri_group **out)
 {
     RI_ASSERT(name.ptr && !ri_groups_find(groups, name));
     *out = NULL;
+    if (groups->by_name.len >= RI_LIMIT_GROUPS && !groups->loading) groups_give_way(groups);
     if (groups->by_name.len >= RI_LIMIT_GROUPS)
         return ri_err(RILL_EFULL, "there are %d groups already", RI_LIMIT_GROUPS);
     ri_group *group = ri_new(groups->host, ri_group);
@@ -131,6 +172,7 @@ int ri_groups_make(ri_groups *groups, ri_str name, ri_group **out)
     group->groups = groups;
     group->state_since_ns = groups->wall_ns;
     ri_list_init(&group->link);
+    ri_list_init(&group->young_link);
     ri_classic_init(group);
     ri_offsets_init(group);
     int rc = groups_fill(group, name);
@@ -139,6 +181,7 @@ int ri_groups_make(ri_groups *groups, ri_str name, ri_group **out)
         return rc;
     }
     ri_list_push(&groups->all, &group->link);
+    ri_list_push(&groups->young, &group->young_link);
     *out = group;
     return RILL_OK;
 }
@@ -162,6 +205,7 @@ void ri_groups_drop(ri_group *group)
     RI_ASSERT(!group->modern || ri_modern_size(group) == 0);
     ri_modern_close(group, false);
     groups_unlink(group);
+    ri_list_remove(&group->young_link);
     ri_map_take(&groups->by_name, ri_hash(name), &name);
     ri_groups_disarm(groups, &group->timer);
     ri_classic_set_state(group, RI_CLASSIC_DEAD);
@@ -418,6 +462,7 @@ static void groups_init(ri_groups *groups, const ri_groups_opts *opts)
     groups->conf.modern_max_size = RI_MIN(groups->conf.modern_max_size, RI_LIMIT_GROUP_MEMBERS);
     ri_map_init(&groups->by_name, host, groups_same);
     ri_list_init(&groups->all);
+    ri_list_init(&groups->young);
     ri_list_init(&groups->walks);
     ri_list_init(&groups->writes);
     ri_list_init(&groups->dying);

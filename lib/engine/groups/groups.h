@@ -191,6 +191,9 @@ typedef struct ri_group_join {
     const ri_group *members; /* whose members are listed, by ri_groups_next_member(); NULL: none */
 } ri_group_join;
 void ri_groups_join(ri_groups *groups, ri_group_join *join);
+/* The same as ri_groups_forget() when the client has gone: a member that was never answered goes at
+ * once, and its group with it, if that was never more. */
+void ri_groups_join_gone(ri_groups *groups, ri_group_join *join);
 
 typedef struct ri_group_assignment {
     ri_str member, bytes;

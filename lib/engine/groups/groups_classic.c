@@ -263,6 +263,20 @@ void ri_groups_join(ri_groups *groups, ri_group_join *join)
     RI_ASSERT(ri_group_is_sound(group));
 }
 
+void ri_groups_join_gone(ri_groups *groups, ri_group_join *join)
+{
+    RI_CHECK(groups, RI_GROUPS_MAGIC);
+    if (!join->call.slot) return;
+    ri_classic_member *member = ri_container_of(join->call.slot, ri_classic_member, join);
+    ri_group *group = member->group;
+    RI_ASSERT(group->groups == groups && member->joining);
+    ri_groups_forget(&join->call);
+    if (!member->is_new) return; /* others know it: it goes when its session is over */
+    ri_classic_remove(member, RI_GROUP_UNKNOWN_MEMBER);
+    if (ri_groups_is_blank(group) && ri_list_empty(&group->pending)) ri_groups_drop(group);
+    else ri_classic_complete_if_joined(group);
+}
+
 /* ---- SyncGroup ---- */
 
 static void classic_refuse_sync(ri_group_sync *sync, ri_group_error error)

@@ -47,6 +47,8 @@ struct ri_groups {
     int64_t wall_ns, mono_ns; /* of what is asked now */
     ri_map by_name;           /* ri_group */
     ri_list all;              /* ri_group.link, the oldest first */
+    ri_list young;            /* ri_group.young_link, the oldest first */
+    uint64_t members_held;    /* of the broker's memory, by members */
     ri_list walks;            /* ri_groups_walk.link */
     ri_list writes;           /* ri_groups_write.link */
     ri_heap timers;           /* ri_groups_timer.timer */
@@ -143,6 +145,7 @@ struct ri_group {
     uint32_t magic;
     ri_groups *groups;
     ri_list link;           /* in groups->all */
+    ri_list young_link;     /* in groups->young, until it was seen to be more than given ids */
     char *name;             /* owned */
     size_t name_len;
     uint32_t holds;         /* who has a pointer to it beside groups: it stays that long, dead */
@@ -226,6 +229,11 @@ void ri_groups_spend(ri_groups *groups, uint64_t units);
 /* *held is `bytes` of the broker's durable memory from now on. RILL_EFULL: it has no room for that,
  * and nothing changes. What the disk knows already is held in any case. */
 int ri_groups_hold(ri_groups *groups, uint64_t *held, uint64_t bytes);
+/* The same of a member, or of an id that was given: these have a bound of their own, so that they
+ * do not take the room of streams and offsets. */
+int ri_groups_hold_member(ri_groups *groups, uint64_t *held, uint64_t bytes);
+/* Has it nothing but ids that were given, and was it never more? */
+bool ri_groups_is_blank(const ri_group *group);
 /* The call waits in *slot from now on, or is answered. */
 void ri_groups_park(ri_group_call **slot, ri_group_call *call);
 /* Who waits there, and waits no more; NULL: nobody. */

@@ -303,7 +303,7 @@ int ri_modern_subscribe(ri_modern_member *member, const ri_str *names, size_t n)
     ri_groups_spend(group->groups, 2 * n);
     int rc = modern_find_names(group, names, n, reads, &found);
     if (rc >= 0)
-        rc = ri_groups_hold(group->groups, &member->held,
+        rc = ri_groups_hold_member(group->groups, &member->held,
                             modern_bytes(member, member->names_len, found));
     bool same = rc >= 0 && modern_same_reads(member, reads, found);
     if (rc < 0 || same) {
@@ -393,7 +393,7 @@ static int modern_set_names(ri_modern_member *member, const ri_group_pulse *puls
                  pulse->client_host.len + 1;
     char *names = ri_alloc(member->group->groups->host, len), *at = names;
     if (!names) return RILL_ENOMEM;
-    int rc = ri_groups_hold(member->group->groups, &member->held,
+    int rc = ri_groups_hold_member(member->group->groups, &member->held,
                             modern_bytes(member, len, member->nreads));
     if (rc < 0) {
         ri_free(member->group->groups->host, names, len);
@@ -430,7 +430,7 @@ static void modern_free(ri_modern_member *member)
     ri_modern_set_parts(member, &none[0], &none[1]); /* needs no memory */
     ri_modern_set_target(member, &none[0]);
     modern_take_reads(member, NULL, 0, 0);
-    ri_groups_hold(groups, &member->held, 0);
+    ri_groups_hold_member(groups, &member->held, 0);
     if (member->names) ri_free(groups->host, member->names, member->names_len);
     ri_delete(groups->host, member);
 }

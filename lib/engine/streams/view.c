@@ -28,6 +28,8 @@
 
 enum {
     VIEW_OPEN = 32,          /* batches at hand, of all streams */
+    VIEW_KEPT = 64 * 1024 * 1024, /* bytes of these, while some of them can go */
+    VIEW_COST = 4,           /* times as much as to copy them it takes to unpack bytes */
     VIEW_PIECE = 64 * 1024,  /* bytes that are unpacked at least, before the budget is asked */
     VIEW_STRIDE = 16,        /* records between two whose places are known */
     VIEW_WALKED = 8,         /* records that are passed in a unit */
@@ -168,10 +170,18 @@ static int view_claim(view_batch *b, uint64_t bytes, bool waits)
                   (unsigned long long)bytes);
 }
 
+static uint64_t view_kept(const ri_js *js)
+{
+    uint64_t bytes = 0;
+    ri_list_each (link, &js->viewed)
+        bytes += ri_container_of(link, view_batch, age_link)->claim.bytes;
+    return bytes;
+}
+
 static view_batch *view_new(ri_view *view, const ri_kafka_batch *head)
 {
     ri_js *js = view->stream->js;
-    while (js->nviewed >= VIEW_OPEN && view_make_room(js, NULL)) {}
+    while ((js->nviewed >= VIEW_OPEN || view_kept(js) > VIEW_KEPT) && view_make_room(js, NULL)) {}
     view_batch *b = ri_new(js->host, view_batch);
     if (!b) return NULL;
     *b = (view_batch){.held.release = view_release, .js = js, .view = view, .head = *head,
@@ -230,12 +240,13 @@ static int view_unpack_some(view_batch *b, ri_str packed, ri_budget *budget)
     ri_budget *turn = &b->js->router->budget; /* it is spent in any case, and cut for `budget` */
     do {
         size_t bytes = RI_LIMIT_KAFKA_UNPACKED, before = b->plain.len;
-        if (budget) bytes = (size_t)RI_MAX(budget->left - budget->floor, 0) * RI_BUDGET_BYTES;
+        if (budget)
+            bytes = (size_t)RI_MAX(budget->left - budget->floor, 0) * RI_BUDGET_BYTES / VIEW_COST;
         bytes = RI_MIN(RI_MAX(bytes, (size_t)VIEW_PIECE), (size_t)RI_LIMIT_KAFKA_UNPACKED);
         int rc = ri_unpack_some(&b->unpack, packed, bytes, &b->plain);
         if (rc < 0) return rc;
         size_t made = b->plain.len - before; /* maybe nothing, after as much work */
-        ri_budget_spend(turn, ri_budget_bytes(rc == 1 ? RI_MAX(made, bytes) : made));
+        ri_budget_spend(turn, VIEW_COST * ri_budget_bytes(rc == 1 ? RI_MAX(made, bytes) : made));
         b->moved_ns = b->js->mono_ns;
         int claimed = view_claim(b, sizeof *b + b->plain.cap, budget != NULL);
         if (claimed != RILL_OK) return claimed == 1 ? VIEW_WAITS : claimed;

@@ -91,6 +91,14 @@ bool ri_kafka_members_join_step(ri_kafka_request *r)
     return false;
 }
 
+void ri_kafka_members_join_drop(ri_kafka_request *r)
+{
+    ri_group_call *call = r->work;
+    if (!call || !call->slot) return; /* it is answered */
+    RI_ASSERT(r->session->server->groups);
+    ri_groups_join_gone(r->session->server->groups, ri_container_of(call, ri_group_join, call));
+}
+
 void ri_kafka_members_drop(ri_kafka_request *r)
 {
     if (r->work) ri_groups_forget(r->work);

@@ -19,7 +19,7 @@ static const ri_kafka_served serve_kinds[] = { /* by their keys */
     {RI_KAFKA_OFFSET_COMMIT, 2, 10, 2, false, ri_kafka_commits_step, ri_kafka_commits_drop},
     {RI_KAFKA_OFFSET_FETCH, 1, 10, 1, false, ri_kafka_positions_step, ri_kafka_positions_drop},
     {RI_KAFKA_FIND_COORDINATOR, 0, 6, 0, false, ri_kafka_groups_find_step, NULL},
-    {RI_KAFKA_JOIN_GROUP, 0, 9, 0, false, ri_kafka_members_join_step, ri_kafka_members_drop},
+    {RI_KAFKA_JOIN_GROUP, 0, 9, 0, false, ri_kafka_members_join_step, ri_kafka_members_join_drop},
     {RI_KAFKA_HEARTBEAT, 0, 4, 0, false, ri_kafka_members_beat_step, NULL},
     {RI_KAFKA_LEAVE_GROUP, 0, 5, 0, false, ri_kafka_members_leave_step, ri_kafka_members_drop},
     {RI_KAFKA_SYNC_GROUP, 0, 5, 0, false, ri_kafka_members_sync_step, ri_kafka_members_drop},

@@ -108,6 +108,7 @@ bool ri_kafka_members_join_step(ri_kafka_request *r);
 bool ri_kafka_members_sync_step(ri_kafka_request *r);
 bool ri_kafka_members_beat_step(ri_kafka_request *r);
 bool ri_kafka_members_leave_step(ri_kafka_request *r);
+void ri_kafka_members_join_drop(ri_kafka_request *r);
 void ri_kafka_members_drop(ri_kafka_request *r);
 /* kafka_commits.c, kafka_positions.c: OffsetCommit, OffsetDelete; OffsetFetch */
 bool ri_kafka_commits_step(ri_kafka_request *r);
