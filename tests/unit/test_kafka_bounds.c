@@ -153,13 +153,13 @@ END_TEST
 /* Who names a partition again and again reads it once. */
 START_TEST(test_fetch_twins)
 {
-    enum { MANY = 20000 };
-    static ri_kafka_fetch_request_partition same[MANY];
+    enum { MANY = RI_LIMIT_KAFKA_PARTITIONS, TOO_MANY = MANY + 2 };
+    static ri_kafka_fetch_request_partition same[TOO_MANY];
     kclient_created(&c, "t", 1);
     ck_assert_int_eq(
         kclient_produced(&c, 9, kclient_produce("t", 0, batch(10))).error_code, 0);
     ri_kafka_fetch_request *q = kclient_fetch("t", 0, 0, 0);
-    for (int i = 0; i < MANY; i++) same[i] = q->topics.items[0].partitions.items[0];
+    for (int i = 0; i < TOO_MANY; i++) same[i] = q->topics.items[0].partitions.items[0];
     for (int i = 0; i < MANY; i += 2) same[i].fetch_offset = 1000; /* which is none */
     same[0].fetch_offset = 0;
     q->topics.items[0].partitions.items = same;
@@ -176,6 +176,10 @@ START_TEST(test_fetch_twins)
     }
     ck_assert_int_eq(twins, MANY - 1);
     ck_assert_uint_le(longest(), RI_BUDGET_TURN + 100);
+    q->topics.items[0].partitions.items = same;
+    q->topics.items[0].partitions.len = TOO_MANY; /* there is one stream */
+    kclient_send(&c, RI_KAFKA_FETCH, 12, q);
+    again();
 }
 END_TEST
 

@@ -497,6 +497,7 @@ int ri_groups_open(ri_groups **out, const ri_groups_opts *opts, int64_t now_wall
 
 const ri_groups_conf *ri_groups_conf_of(const ri_groups *groups)
 {
+    RI_CHECK(groups, RI_GROUPS_MAGIC);
     return &groups->conf;
 }
 

@@ -17,7 +17,7 @@ void ri_kafka_commits_find(ri_kafka_request *r, ri_kafka_at *at, ri_str name,
                            const ri_kafka_uuid *id);
 /* Behind a partition. True: the turn is over. */
 bool ri_kafka_commits_next(ri_kafka_request *r, ri_kafka_at *at, uint32_t partitions);
-/* That is found; lent. */
+/* The offset names the topic that was found; its name is lent. */
 void ri_kafka_commits_set_topic(const ri_kafka_at *at, ri_group_offset *offset);
 
 #endif

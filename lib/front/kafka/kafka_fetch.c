@@ -219,16 +219,29 @@ static size_t kafka_fetch_most(const ri_kafka_request *r)
     return ri_broker_has_room(broker) ? most : 0;
 }
 
+/* How many partitions are named. False: more than there can be, and the session ends. */
+static bool kafka_fetch_may_name(ri_kafka_request *r, size_t *named)
+{
+    const ri_kafka_fetch_request *q = r->body;
+    size_t streams, n = 0;
+    ri_js_streams(ri_kafka_serve_js(r), &streams);
+    for (uint32_t i = 0; i < q->topics.len; i++) n += q->topics.items[i].partitions.len;
+    *named = n;
+    if (n <= ri_size_add(streams, RI_LIMIT_KAFKA_PARTITIONS)) return true;
+    ri_err(RILL_ETOOBIG, "%zu partitions are named, and there are no more than %zu", n, streams);
+    ri_kafka_request_refuse(r);
+    return false;
+}
+
 static bool kafka_fetch_begin(ri_kafka_request *r)
 {
     const ri_kafka_fetch_request *q = r->body;
     kafka_fetch *f = ri_kafka_request_alloc(r, sizeof *f);
-    size_t n = 0;
-    if (!f) return false;
+    size_t n;
+    if (!f || !kafka_fetch_may_name(r, &n)) return false;
     ri_kafka_blank(ri_kafka_fetch_answer_type(), &f->answer);
     if (!RI_KAFKA_SERVE_LIST(r, &f->answer.topics, fetch_answer_topic, q->topics.len))
         return false;
-    for (uint32_t i = 0; i < q->topics.len; i++) n += q->topics.items[i].partitions.len;
     f->parts = ri_kafka_request_alloc(r, ri_size_mul(n + 1, sizeof *f->parts));
     while (f->mask / 2 < n) f->mask = 2 * f->mask + 1;
     f->seen = f->parts ? ri_kafka_request_alloc(r, ((size_t)f->mask + 1) * sizeof *f->seen) : NULL;

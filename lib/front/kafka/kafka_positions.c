@@ -254,6 +254,7 @@ static void kafka_positions_answer(ri_kafka_request *r)
 static int kafka_positions_some(ri_kafka_request *r)
 {
     kafka_positions *f = r->work;
+    RI_ASSERT(f->next < f->ngroups && !f->waits);
     const kafka_positions_asked asked = kafka_positions_asked_of(r, f->next);
     if (!f->out) kafka_positions_begin_group(r, &asked);
     if (!f->begun && !f->failed) return 0;
