@@ -220,8 +220,8 @@ static ri_kafka_error kafka_alter_settings(ri_kafka_request *r, uint32_t i,
         return ri_kafka_serve_error(RI_KAFKA_E_INVALID_REQUEST, "a setting stands there twice");
     while (ri_kafka_config_at(rows)) rows++;
     a->nsettings = 0;
-    if (!(a->settings = ri_kafka_request_alloc(r, (rows + 1) * sizeof *a->settings)))
-        return RI_KAFKA_E_STORAGE;
+    if (!a->settings) a->settings = ri_kafka_request_alloc(r, (rows + 1) * sizeof *a->settings);
+    if (!a->settings) return RI_KAFKA_E_STORAGE;
     if (kafka_alter_is_incremental(r) && !kafka_alter_begin_with(r, conf))
         return RI_KAFKA_E_STORAGE;
     for (uint32_t k = 0; k < kafka_alter_changes(r, i); k++) {

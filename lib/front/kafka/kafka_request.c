@@ -99,8 +99,8 @@ static bool kafka_request_may_take(ri_kafka_request *r, uint64_t size)
     uint64_t taken = r->arena.bytes - r->decoded;
     RI_ASSERT(r->arena.bytes >= r->decoded);
     if (size > RI_LIMIT_KAFKA_ANSWER || taken > RI_LIMIT_KAFKA_ANSWER - size) {
-        ri_err(RILL_ETOOBIG, "an answer that takes more than %d bytes of memory: ask for less at "
-               "a time", RI_LIMIT_KAFKA_ANSWER);
+        ri_err(RILL_ETOOBIG, "to answer it takes more than %d bytes of memory: ask for less at a "
+               "time", RI_LIMIT_KAFKA_ANSWER);
         ri_kafka_request_refuse(r);
         return false;
     }
