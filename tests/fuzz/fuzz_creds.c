@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A file of credentials, of bytes or of the words that such files have; the seed in it, and a
- * signature by that. */
+ * signature by that. The same bytes as the key that a client shows, and as its signature. */
 #include "codec/web/creds.h"
 #include "codec/web/nkey.h"
 #include "support/fuzz.h"
@@ -12,9 +12,25 @@ static size_t grammar(char *text, size_t cap, const uint8_t *data, size_t size)
         "-----BEGIN NATS USER JWT-----", "------END NATS USER JWT------", "\n", "\r\n", " ", "-",
         "-----BEGIN USER NKEY SEED-----", "------END USER NKEY SEED------", "eyJ0.eyJq.c2ln", "\t",
         "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY", "=", "\xff", "BEGIN", "END",
-        "SAABRKGXI4CPRJR44Y6N4XIAMPROXGYFI6OO2AVZQOQKA33267CEZ2BGFA", "SU", "***", "---",
+        "SAABRKGXI4CPRJR44Y6N4XIAMPROXGYFI6OO2AVZQOQKA33267CEZ2BGFA", "SU", "U", "AAAAAAAAAAAA",
+        "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4", "***", "---",
     };
     return fuzz_words(text, cap, words, sizeof words / sizeof *words, data, size);
+}
+
+/* What a client shows a broker: a key, and a signature, which is nobody's here. */
+static void shown(ri_str text)
+{
+    size_t len = text.len < RI_NKEY_LEN ? text.len : RI_NKEY_LEN;
+    ri_str key = {guard_copy(text.ptr, len), len};
+    bool well = ri_nkey_check_user(key) == RILL_OK;
+    fuzz_require(!well || len == RI_NKEY_LEN, "a key of another length");
+    guard_free();
+    ri_str known = RI_STR("UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4");
+    ri_str signature = {guard_copy(text.ptr, text.len), text.len};
+    fuzz_require(!ri_nkey_signed(known, RI_STR("nonce"), signature),
+                 "a signature by chance");
+    guard_free();
 }
 
 int fuzz_one(const uint8_t *data, size_t size)
@@ -37,5 +53,6 @@ int fuzz_one(const uint8_t *data, size_t size)
         ri_buffer_fini(&out);
     }
     guard_free();
+    shown((ri_str){bytes, len});
     return 0;
 }
