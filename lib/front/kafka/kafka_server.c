@@ -377,7 +377,10 @@ static void kafka_server_on_turn(void *arg)
     kafka_server_free_spent(server, &spent);
     if (!ri_list_empty(&server->work) && kafka_server_write(server)) more = true;
     if (ri_unlikely(!ri_list_empty(&server->dead))) kafka_server_bury(server);
-    if (more) ri_loop_wake(&server->loop);
+    if (more) {
+        ri_gate_pass(&server->broker->gate); /* this thread is back there at once */
+        ri_loop_wake(&server->loop);
+    }
     if (ri_unlikely(server->close_begun)) kafka_server_check_close(server);
 }
 

@@ -387,9 +387,10 @@ static bool kafka_session_round(ri_kafka_session *s, ri_str *in, uint32_t room, 
     if (rc < 0) ri_kafka_session_refuse(s, "a request that is not understood");
     kafka_session_begin(s);
     kafka_session_keep(s);
-    bool more = rc == 1 && ri_budget_left(budget) && !kafka_session_is_blocked(s);
+    bool cut = !ri_budget_left(budget), more = rc == 1 && !cut && !kafka_session_is_blocked(s);
     ri_budget_close(budget);
     ri_kafka_server_leave(s->server);
+    if (cut) ri_gate_pass(&s->server->broker->gate); /* other connections' input follows at once */
     return more;
 }
 
