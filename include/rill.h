@@ -460,10 +460,10 @@ typedef struct rill_opts {
                                    again before each connection */
     const char *nkey_seed;      /* "SU...": the seed of a user whose key the server knows */
     /* Of all kinds: there is something for rill_reap(), or rill_poll(), and there was not when it
-     * was called last. From any thread, with a lock of rill's held: it calls nothing of rill, and
-     * takes no lock that is held around a call of rill; uv_async_send(), a write to a pipe, or a
-     * semaphore of an interrupt are meant. What is due by the clock, rill_wait_ms() says. It is not
-     * called any more when rill_close() has returned. */
+     * was called last, or that had no room for it. From any thread, with a lock of rill's held: it
+     * calls nothing of rill, and takes no lock that is held around a call of rill; uv_async_send(),
+     * a write to a pipe, or a semaphore of an interrupt are meant. What is due by the clock,
+     * rill_wait_ms() says. It is not called any more when rill_close() has returned. */
     void (*on_ready)(void *arg);
 } rill_opts;
 
@@ -1266,7 +1266,7 @@ RILL_API int rill_obj_told(const rill_msg *m, rill_obj_info *out);
 RILL_ENUM(rill_verb) {
     RILL_DO_APPEND = 1,       /* name data len post -> receipt */
     RILL_DO_REQUEST,          /* name data len post -> msg */
-    RILL_DO_ASK_JETSTREAM,    /* name data len -> msg */
+    RILL_DO_JETSTREAM_ASK,    /* name data len -> msg */
     RILL_DO_FLUSH,
     RILL_DO_DRAIN,
     RILL_DO_BATCH_COMMIT,     /* batch -> receipt */

@@ -92,7 +92,7 @@ int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len
 static int send_is_heard(const rill_bus *bus, const ri_bus_done *done)
 {
     int rc = ri_args_bus(bus);
-    if (rc == RILL_OK && ri_bus_done_is_item(done) && !bus->reap)
+    if (rc == RILL_OK && done->kind == RI_BUS_DONE_ITEM && !bus->reap)
         return ri_err(RILL_EINVAL, "done is NULL, and there is no reap");
     return rc;
 }
@@ -113,6 +113,7 @@ int rill_append_async(rill_bus *bus, const char *subject, const void *data, size
                       const rill_post *post, rill_stored_fn done, void *arg)
 {
     ri_bus_done own = {.stored = done, .arg = arg};
+    if (done) own.kind = RI_BUS_DONE_STORED;
     return ri_send_append(bus, subject, (ri_str){data, len}, post, &own);
 }
 
@@ -203,6 +204,7 @@ int rill_request_async(rill_bus *bus, const char *subject, const void *data, siz
                        const rill_post *post, int timeout_ms, rill_reply_fn done, void *arg)
 {
     ri_bus_done own = {.reply = done, .arg = arg};
+    if (done) own.kind = RI_BUS_DONE_REPLY;
     return ri_send_request(bus, subject, (ri_str){data, len}, post, timeout_ms, &own);
 }
 

@@ -174,7 +174,9 @@ int rill_start(rill_bus *bus, const rill_call *call, rill_done_fn done, void *ar
     if (!done && !bus->reap) return ri_err(RILL_EINVAL, "done is NULL, and there is no reap");
     if ((rc = start_check(bus, &own, &verb)) < 0) return rc;
     if (!start_is_short(&own)) return start_long(bus, verb, &own, done, arg);
-    rc = start_short(bus, &own, &(ri_bus_done){.call = done, .arg = arg});
+    const ri_bus_done heard = {.kind = done ? RI_BUS_DONE_CALL : RI_BUS_DONE_ITEM, .call = done,
+                               .arg = arg};
+    rc = start_short(bus, &own, &heard);
     /* What the call itself cannot do has changed nothing, and is its answer, as of all others. */
     bool refused = rc < 0 && rc != RILL_EAGAIN && rc != RILL_ENOMEM && rc != RILL_ECLOSED;
     return refused ? start_long(bus, verb, &own, done, arg) : rc;

@@ -117,7 +117,7 @@ static int verb_request(ri_start *s)
                                     s->timeout_ms));
 }
 
-static int verb_ask_jetstream(ri_start *s)
+static int verb_jetstream_ask(ri_start *s)
 {
     const rill_call *c = s->c;
     return verb_msg(s, rill_jetstream_ask(s->bus, c->name, c->data, c->len, &s->msg,
@@ -317,6 +317,7 @@ static int verb_objs_seal(ri_start *s)
 static int64_t verb_give_data(void *buf, size_t cap, void *arg)
 {
     ri_start *s = arg;
+    RI_ASSERT(s->c->verb == RILL_DO_OBJ_PUT && s->nsent <= s->c->len && (buf || cap == 0));
     size_t n = RI_MIN(cap, s->c->len - s->nsent);
     if (n) memcpy(buf, (const char *)s->c->data + s->nsent, n);
     s->nsent += n;
@@ -331,6 +332,7 @@ static int verb_obj_put(ri_start *s)
 static int verb_take_data(const void *buf, size_t len, void *arg)
 {
     ri_start *s = arg;
+    RI_ASSERT(s->c->verb == RILL_DO_OBJ_GET && ri_buffer_str(&s->bytes).len <= RILL_START_DATA_MAX);
     if (len > RILL_START_DATA_MAX - ri_buffer_str(&s->bytes).len)
         return ri_err(RILL_ETOOBIG, "the object has more than %d bytes: rill_obj_get() is for such",
                       RILL_START_DATA_MAX);
@@ -393,7 +395,7 @@ static int verb_store_snapshot(ri_start *s)
 static const ri_verb verb_table[] = {
     VERB_TIMED(APPEND, verb_append, RI_VERB_NAME | RI_VERB_DATA | RI_VERB_POST),
     VERB_TIMED(REQUEST, verb_request, RI_VERB_NAME | RI_VERB_DATA | RI_VERB_POST),
-    VERB_TIMED(ASK_JETSTREAM, verb_ask_jetstream, RI_VERB_NAME | RI_VERB_DATA),
+    VERB_TIMED(JETSTREAM_ASK, verb_jetstream_ask, RI_VERB_NAME | RI_VERB_DATA),
     VERB_TIMED(FLUSH, verb_flush, 0),
     VERB_TIMED(DRAIN, verb_drain, 0),
     VERB_TIMED(BATCH_COMMIT, verb_batch_commit, RI_VERB_BATCH),
@@ -447,6 +449,7 @@ const ri_verb *ri_verb_of(rill_verb verb)
 
 void ri_verb_drop(ri_start *s)
 {
+    RI_ASSERT(s->item == &s->call.item && (!s->item->msgs || s->item->n <= s->rows_cap));
     rill_msg_unref(s->msg);
     for (size_t i = 0; s->item->msgs && i < s->item->n; i++)
         rill_msg_unref((rill_msg *)(uintptr_t)s->item->msgs[i]);

@@ -178,13 +178,6 @@ bool ri_task_is_ready(const ri_task *task, int64_t now_ns)
     return atomic_load(&task->hurry.now) && task->due_ns != INT64_MAX;
 }
 
-void ri_task_hurry(ri_task *task)
-{
-    RI_ASSERT(task->wake);
-    atomic_store(&task->hurry.now, true);
-    task->wake(task);
-}
-
 bool ri_task_wait(ri_park *park, uint32_t seen, int64_t timeout_ns)
 {
     ri_task *task = ri_task_here();

@@ -71,8 +71,6 @@ void ri_task_close(ri_task *task);
 /* Runs until it waits, or is over (true). */
 bool ri_task_resume(ri_task *task);
 bool ri_task_is_ready(const ri_task *task, int64_t now_ns);
-/* Any thread: its waits are over, if they have an end. */
-void ri_task_hurry(ri_task *task);
 
 /* ---- On the stack of a task ---- */
 /* Does a wait of this thread give way to others? */

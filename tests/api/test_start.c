@@ -481,7 +481,7 @@ START_TEST(what_waits_is_taken_back)
         /* half of them by the long way */
         bool asks = i % 2 == 0;
         OK(rill_start(bus, RILL_OPTS(rill_call,
-                                     .verb = asks ? RILL_DO_ASK_JETSTREAM : RILL_DO_REQUEST,
+                                     .verb = asks ? RILL_DO_JETSTREAM_ASK : RILL_DO_REQUEST,
                                      .name = asks ? "$JS.API.NOTHING.LIKE.IT" : "deaf",
                                      .timeout_ms = -1), count_item, i % 4 < 2 ? &c : &others));
     }

@@ -85,6 +85,7 @@ void ri_bus_unref(rill_bus *bus)
     ri_heap_fini(&bus->timers);
     ri_park_fini(&bus->park);
     ri_park_fini(&bus->quiet);
+    ri_park_fini(&bus->rest);
     ri_park_fini(&bus->answer);
     bus->magic = 0;
     ri_host host = bus->host;
@@ -272,6 +273,15 @@ static bool bus_has_callbacks(rill_bus *bus) /* inside the gate */
            ri_heap_next(&bus->timers) <= ri_mono_ns(&bus->host);
 }
 
+/* Inside the gate: has every callback of what came run, but for the one that asks? */
+static bool bus_has_rest(rill_bus *bus)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    ri_list_each (link, &bus->subs)
+        if (ri_bus_sub_is_busy(ri_container_of(link, rill_sub, link))) return false;
+    return !bus_has_callbacks(bus);
+}
+
 static bool bus_has_work(rill_bus *bus) /* inside the gate */
 {
     return bus_has_callbacks(bus) || ri_bus_calls_have_work(bus);
@@ -367,8 +377,12 @@ int ri_bus_dispatch_reaping(rill_bus *bus, ri_bus_reaping *reaping)
     ri_broker_enter(bus->broker);
     bus->reaping = NULL;
     bus->dispatching = false;
-    if (bus->watched && bus_has_work(bus)) ri_park_signal(&bus->park);
+    if ((bus->watched || bus->on_ready) && bus_has_work(bus)) { /* new, or without room before */
+        if (bus->watched) ri_park_signal(&bus->park);
+        bus_ready(bus);
+    }
     ri_park_signal(&bus->quiet);
+    if (ri_unlikely(bus->draining) && bus_has_rest(bus)) ri_park_signal(&bus->rest);
     ri_broker_leave(bus->broker);
     return ran;
 }
@@ -500,6 +514,13 @@ bool ri_bus_sleep(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_n
     return bus_sleep_driving(bus, park, seen, timeout_ns);
 }
 
+void ri_bus_rested(rill_bus *bus)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    ri_park_signal(&bus->quiet);
+    ri_park_signal(&bus->rest);
+}
+
 void ri_bus_notify(rill_bus *bus)
 {
     RI_ASSERT(ri_broker_is_entered(bus->broker));
@@ -585,6 +606,7 @@ void ri_bus_shut(rill_bus *bus)
     bus->sleeping = false;
     ri_park_signal(&bus->park);
     ri_park_signal(&bus->answer);
+    ri_park_signal(&bus->rest);
     ri_park_signal(&bus->broker->room);
 }
 
@@ -677,6 +699,7 @@ static void bus_init(rill_bus *bus, const ri_peer_ops *ops, ri_broker *broker,
     ri_map_init(&bus->requests, &bus->host, ri_bus_request_same);
     ri_park_init(&bus->park);
     ri_park_init(&bus->quiet);
+    ri_park_init(&bus->rest);
     ri_park_init(&bus->answer);
     if (ri_bus_hears(bus) && !ops->late) bus->events = 1u << RILL_EV_UP;
 }
@@ -772,27 +795,40 @@ int ri_bus_give_up(rill_bus *bus, int rc)
     return ri_failure_restore(&why);
 }
 
-/* Inside the gate: has every callback of what came run? */
-static bool bus_is_drained(rill_bus *bus)
+/* A drain that was started: the end of each dispatch, which it waits for by its nature, is none of
+ * its signals, or the two would wake each other for as long as a callback runs elsewhere. */
+static int bus_drain_task(rill_bus *bus, int64_t until_ns)
 {
-    ri_list_each (link, &bus->subs)
-        if (ri_bus_sub_is_busy(ri_container_of(link, rill_sub, link))) return false;
-    bool here = ri_task_here() != NULL; /* a call of the dispatcher's own asks */
-    return (!bus->dispatching || here) && !bus_has_callbacks(bus);
+    RI_ASSERT(ri_task_here() != NULL);
+    bool drained = false;
+    int64_t left = 1;
+    ri_broker_enter(bus->broker);
+    bus->draining++;
+    while (!(drained = bus_has_rest(bus)) && left != 0) {
+        uint32_t seen = ri_park_count(&bus->rest);
+        ri_broker_leave(bus->broker);
+        left = ri_deadline_left_ns(&bus->host, until_ns);
+        if (left != 0) ri_park_wait(&bus->rest, seen, left);
+        ri_broker_enter(bus->broker);
+    }
+    bus->draining--;
+    ri_broker_leave(bus->broker);
+    return drained ? RILL_OK : ri_err(RILL_ETIMEDOUT, "callbacks still have messages to take");
 }
 
 static int bus_drain_wait(rill_bus *bus, int64_t until_ns)
 {
+    if (ri_task_here()) return bus_drain_task(bus, until_ns);
     for (;;) {
         ri_broker_enter(bus->broker);
-        bool drained = bus_is_drained(bus);
+        bool drained = !bus->dispatching && bus_has_rest(bus);
         uint32_t seen = ri_park_count(&bus->quiet);
         ri_broker_leave(bus->broker);
         if (drained) return RILL_OK;
         int64_t left = ri_deadline_left_ns(&bus->host, until_ns);
         if (left == 0)
             return ri_err(RILL_ETIMEDOUT, "callbacks still have messages to take");
-        bool runs = bus->drive == RILL_DRIVE_HOST && !bus->reap && !ri_bus_call_gives_way();
+        bool runs = bus->drive == RILL_DRIVE_HOST && !bus->reap;
         int rc = runs ? ri_bus_poll(bus, left) : RILL_EBUSY;
         if (rc < 0 && rc != RILL_EBUSY) return rc;
         if (rc >= 0) continue;

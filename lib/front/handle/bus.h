@@ -173,18 +173,16 @@ typedef struct ri_bus_request ri_bus_request;
 typedef struct ri_bus_storing ri_bus_storing;
 typedef struct ri_bus_reaping ri_bus_reaping;
 
-/* Who hears how a request or an append has ended: one of these, or, all being NULL, a reap. */
+/* Who hears how a request or an append has ended. */
 typedef struct ri_bus_done {
-    rill_stored_fn stored;
-    rill_reply_fn reply;
-    rill_done_fn call;
+    enum { RI_BUS_DONE_ITEM, RI_BUS_DONE_CALL, RI_BUS_DONE_STORED, RI_BUS_DONE_REPLY } kind;
+    union {                  /* ITEM: nobody, it is an item of a reap */
+        rill_done_fn call;
+        rill_stored_fn stored;
+        rill_reply_fn reply;
+    };
     void *arg;
 } ri_bus_done;
-
-static inline bool ri_bus_done_is_item(const ri_bus_done *done)
-{
-    return !done->stored && !done->reply && !done->call;
-}
 
 struct rill_bus {
     uint32_t magic;
@@ -246,7 +244,9 @@ struct rill_bus {
     ri_bus_calls calls;        /* of rill_start(); front/handle/bus_call.c */
 
     ri_park park;              /* where the dispatcher sleeps, and who waits for it */
-    ri_park quiet;             /* signalled when a callback has ended */
+    ri_park quiet;             /* signalled when a callback has ended, and by each dispatch */
+    ri_park rest;              /* signalled when a started drain may find that all has rest */
+    uint32_t draining;         /* such drains, guarded by the gate */
     ri_park answer;            /* signalled when something that a late peer was asked is over */
     pthread_t thread;
     bool has_thread;
@@ -303,6 +303,8 @@ static inline bool ri_bus_hears(const rill_bus *bus)
 void ri_bus_trouble(rill_bus *bus);
 /* Inside the gate: something that somebody may wait for is over. */
 void ri_bus_notify(rill_bus *bus);
+/* Inside the gate: the callback of a sub that has ended has run for the last time. */
+void ri_bus_rested(rill_bus *bus);
 /* Inside the gate, which it leaves and enters again: until *over or the time is up (false), or, if
  * the peer is a late one, until the bus is closed. */
 bool ri_bus_await(rill_bus *bus, const bool *over, int64_t timeout_ns);

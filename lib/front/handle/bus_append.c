@@ -390,12 +390,13 @@ static void append_answer(rill_bus *bus, const ri_bus_storing *a)
     ri_bus_frame frame;
     const ri_bus_done *done = &a->done;
     int rc = ri_bus_append_result(&a->append, &receipt);
-    if (ri_bus_done_is_item(done)) {
+    if (done->kind == RI_BUS_DONE_ITEM) {
         ri_bus_reap_receipt(bus, rc, &receipt, done->arg);
         return;
     }
     ri_bus_frame_push(&frame, bus, NULL);
-    if (done->stored)
+    RI_ASSERT(done->kind == RI_BUS_DONE_STORED || done->kind == RI_BUS_DONE_CALL);
+    if (done->kind == RI_BUS_DONE_STORED)
         done->stored(rc, &receipt, done->arg);
     else
         done->call(&(rill_item){.kind = RILL_ITEM_DONE, .err = rc, .arg = done->arg,
@@ -410,7 +411,7 @@ static ri_bus_storing *append_next(rill_bus *bus, ri_list *due)
     ri_list *first = due->next;
     if (first == due) return NULL;
     ri_bus_storing *a = ri_container_of(first, ri_bus_storing, link);
-    if (ri_bus_done_is_item(&a->done) && !ri_bus_reap_has_room(bus)) return NULL;
+    if (a->done.kind == RI_BUS_DONE_ITEM && !ri_bus_reap_has_room(bus)) return NULL;
     ri_list_remove(first);
     return a;
 }

@@ -61,6 +61,7 @@ void ri_bus_calls_init(rill_bus *bus)
 {
     ri_bus_calls *calls = &bus->calls;
     ri_list_init(&calls->waiting);
+    ri_list_init(&calls->waiting_beside);
     ri_list_init(&calls->running);
     ri_list_init(&calls->over);
 }
@@ -89,6 +90,12 @@ static void call_over(rill_bus *bus, ri_bus_call *call)
     ri_list_push(&bus->calls.over, &call->link);
 }
 
+/* How many run of its kind. */
+static uint32_t *call_places(ri_bus_calls *calls, const ri_bus_call *call)
+{
+    return call->beside ? &calls->nbeside : &calls->nrunning;
+}
+
 static void call_fail(rill_bus *bus, ri_bus_call *call, int rc)
 {
     call->item.err = ri_failure_keep(&call->failure, rc);
@@ -101,7 +108,7 @@ static void call_late(rill_bus *bus, ri_bus_timer *timer)
     RI_ASSERT(ri_broker_is_entered(bus->broker) && !CALL_OF(timer, timer)->open);
     call_fail(bus, CALL_OF(timer, timer),
               ri_err(RILL_ETIMEDOUT, "%u calls that were begun before it are not over",
-                     bus->calls.nrunning));
+                     *call_places(&bus->calls, CALL_OF(timer, timer))));
 }
 
 static int call_enqueue(rill_bus *bus, ri_bus_call *call)
@@ -117,7 +124,7 @@ static int call_enqueue(rill_bus *bus, ri_bus_call *call)
     ri_bus_ref(bus);
     atomic_store(&bus->calls.some, true);
     bus->calls.n++;
-    ri_list_push(&bus->calls.waiting, &call->link);
+    ri_list_push(call->beside ? &bus->calls.waiting_beside : &bus->calls.waiting, &call->link);
     ri_bus_work(bus);
     return RILL_OK;
 }
@@ -152,27 +159,48 @@ static int call_open(rill_bus *bus, ri_bus_call *call)
     return ri_worker_put(&bus->calls.worker, &call->job);
 }
 
-/* The first of those that wait gets a stack; false: there is none, or enough of them run. */
-static bool call_begin(rill_bus *bus)
+/* Inside the gate: the list of those that wait and for which there is a place; NULL: none. */
+static ri_list *call_beginners(ri_bus_calls *calls)
+{
+    RI_ASSERT(calls->nrunning <= RI_BUS_CALLS_RUN && calls->nbeside <= RI_BUS_CALLS_BESIDE);
+    if (calls->nrunning < RI_BUS_CALLS_RUN && !ri_list_empty(&calls->waiting))
+        return &calls->waiting;
+    if (calls->nbeside < RI_BUS_CALLS_BESIDE && !ri_list_empty(&calls->waiting_beside))
+        return &calls->waiting_beside;
+    return NULL;
+}
+
+/* One of those that wait; NULL: there is none, or enough of its kind run. */
+static ri_bus_call *call_take_place(rill_bus *bus)
 {
     ri_bus_calls *calls = &bus->calls;
     ri_broker_enter(bus->broker);
-    ri_list *link = calls->nrunning < RI_BUS_CALLS_RUN ? ri_list_pop(&calls->waiting) : NULL;
-    ri_bus_call *call = link ? CALL_OF(link, link) : NULL;
-    if (call) ri_list_push(&calls->running, link);
-    if (call) ri_heap_cancel(&bus->timers, &call->timer.timer);
-    calls->nrunning += call != NULL;
+    ri_list *list = call_beginners(calls);
+    ri_bus_call *call = list ? CALL_OF(list->next, link) : NULL;
+    if (call) {
+        ri_list_remove(&call->link);
+        ri_list_push(&calls->running, &call->link);
+        ri_heap_cancel(&bus->timers, &call->timer.timer);
+        ++*call_places(calls, call);
+    }
     if (call && call->beside && !calls->has_worker) {
         ri_worker_init(&calls->worker, call_on_job, bus);
         calls->has_worker = true;
     }
     ri_broker_leave(bus->broker);
+    return call;
+}
+
+/* The first of those that wait gets a stack; false: there is none, or enough of them run. */
+static bool call_begin(rill_bus *bus)
+{
+    ri_bus_call *call = call_take_place(bus);
     if (!call) return false;
     int rc = call_open(bus, call);
     ri_broker_enter(bus->broker);
     call->open = rc == RILL_OK;
     if (rc < 0) {
-        calls->nrunning--;
+        --*call_places(&bus->calls, call);
         call_fail(bus, call, rc);
     }
     ri_broker_leave(bus->broker);
@@ -209,8 +237,8 @@ static void call_end(rill_bus *bus, ri_bus_call *call)
     RI_ASSERT(call->open && call->bus == bus);
     if (!call->beside) ri_task_close(&call->task);
     ri_broker_enter(bus->broker);
-    RI_ASSERT(bus->calls.nrunning > 0);
-    bus->calls.nrunning--;
+    RI_ASSERT(*call_places(&bus->calls, call) > 0);
+    --*call_places(&bus->calls, call);
     call_over(bus, call);
     ri_broker_leave(bus->broker);
 }
@@ -289,7 +317,7 @@ bool ri_bus_calls_have_work(rill_bus *bus)
     const ri_bus_calls *calls = &bus->calls;
     if (ri_likely(calls->n == 0)) return !ri_list_empty(&calls->over);
     if (!ri_list_empty(&calls->over)) return true;
-    if (!ri_list_empty(&calls->waiting) && calls->nrunning < RI_BUS_CALLS_RUN) return true;
+    if (call_beginners(&bus->calls)) return true;
     if (calls->has_worker && ri_worker_has_done(&bus->calls.worker)) return true;
     int64_t now_ns = ri_mono_ns(&bus->host);
     ri_list_each (link, &calls->running)
@@ -301,7 +329,7 @@ int64_t ri_bus_calls_due_ns(rill_bus *bus)
 {
     RI_ASSERT(ri_broker_is_entered(bus->broker));
     int64_t due_ns = INT64_MAX;
-    if (ri_likely(bus->calls.nrunning == 0)) return -1;
+    if (ri_likely(ri_list_empty(&bus->calls.running))) return -1;
     ri_list_each (link, &bus->calls.running) {
         const ri_bus_call *call = CALL_OF(link, link);
         int64_t one_ns = call->beside ? INT64_MAX : atomic_load(&call->task.due_ns);
@@ -318,10 +346,10 @@ bool ri_bus_calls_are_left(const rill_bus *bus)
 
 /* ---- Taken back ---- */
 
-static int call_cancel_waiting(rill_bus *bus, const void *arg)
+static int call_cancel_waiting(rill_bus *bus, ri_list *waiting, const void *arg)
 {
     int n = 0;
-    ri_list_each (link, &bus->calls.waiting) {
+    ri_list_each (link, waiting) {
         ri_bus_call *call = CALL_OF(link, link);
         if (call->arg != arg) continue;
         call->cancelled = true;
@@ -336,6 +364,7 @@ static void call_wake_beside(rill_bus *bus)
 {
     RI_ASSERT(bus->calls.has_worker);
     ri_bus_notify(bus);
+    ri_park_signal(&bus->rest);
     ri_park_signal(&bus->broker->room);
 }
 
@@ -357,7 +386,9 @@ int ri_bus_call_cancel(rill_bus *bus, const void *arg)
 {
     RI_ASSERT(ri_bus_is_sound(bus) && arg);
     ri_broker_enter(bus->broker);
-    int n = call_cancel_waiting(bus, arg) + call_cancel_running(bus, arg);
+    int n = call_cancel_waiting(bus, &bus->calls.waiting, arg) +
+            call_cancel_waiting(bus, &bus->calls.waiting_beside, arg) +
+            call_cancel_running(bus, arg);
     n += ri_bus_request_cancel(bus, arg) + ri_bus_append_cancel(bus, arg);
     if (n > 0) ri_bus_work(bus);
     ri_broker_leave(bus->broker);
@@ -365,13 +396,19 @@ int ri_bus_call_cancel(rill_bus *bus, const void *arg)
     return n;
 }
 
-void ri_bus_calls_fail(rill_bus *bus)
+static void call_fail_waiting(rill_bus *bus, ri_list *waiting)
 {
-    RI_ASSERT(ri_broker_is_entered(bus->broker));
-    ri_list_each (link, &bus->calls.waiting) {
+    ri_list_each (link, waiting) {
         ri_err(RILL_ECLOSED, "the bus was closed");
         call_fail(bus, CALL_OF(link, link), RILL_ECLOSED);
     }
+}
+
+void ri_bus_calls_fail(rill_bus *bus)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    call_fail_waiting(bus, &bus->calls.waiting);
+    call_fail_waiting(bus, &bus->calls.waiting_beside);
     ri_list_each (link, &bus->calls.running)
         atomic_store(&CALL_OF(link, link)->task.hurry.now, true);
 }

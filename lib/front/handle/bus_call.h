@@ -28,6 +28,7 @@
 
 enum {
     RI_BUS_CALLS_RUN = 64,    /* tasks at a time, each with a stack */
+    RI_BUS_CALLS_BESIDE = 8,  /* handed to the thread beside at a time; they take no task's place */
     RI_BUS_CALLS_MAX = 65536, /* that wait or run */
 };
 
@@ -63,9 +64,12 @@ struct ri_bus_call {
 };
 
 typedef struct ri_bus_calls {   /* guarded by the gate */
-    ri_list waiting, running, over; /* ri_bus_call.link */
+    ri_list waiting;            /* ri_bus_call.link: for a stack ... */
+    ri_list waiting_beside;     /* ... or for the thread beside */
+    ri_list running, over;
     atomic_bool some;           /* one was ever started; may be read outside */
-    uint32_t n, nrunning;       /* of the first two; of the second */
+    uint32_t n;                 /* of all but those that are over */
+    uint32_t nrunning, nbeside; /* with a stack; with the thread beside */
     uint32_t round;
     ri_worker worker;           /* makes those that are beside */
     bool has_worker;

@@ -78,6 +78,7 @@ static int reap_reserve(ri_bus_reaping *b)
 bool ri_bus_reap_has_room(rill_bus *bus)
 {
     ri_bus_reaping *b = bus->reaping;
+    RI_ASSERT(!b || (b->bus == bus && bus->dispatching && b->reaped.n <= b->max));
     if (!b || b->reaped.n == b->max || b->no_memory) return false;
     b->no_memory = reap_reserve(b) < 0;
     return !b->no_memory;

@@ -271,7 +271,8 @@ static void request_answer(rill_bus *bus, const ri_bus_request *request)
     rill_item item = {.kind = RILL_ITEM_DONE, .err = request->err, .arg = done->arg, .msg = reply,
                       .detail = request->err < 0 ? ri_err_text() : NULL};
     ri_bus_frame_push(&frame, bus, NULL);
-    if (done->reply) done->reply(request->err, reply, done->arg);
+    RI_ASSERT(done->kind == RI_BUS_DONE_REPLY || done->kind == RI_BUS_DONE_CALL);
+    if (done->kind == RI_BUS_DONE_REPLY) done->reply(request->err, reply, done->arg);
     else done->call(&item, done->arg);
     ri_bus_frame_pop(&frame);
     ri_packet_unref(request->answer);
@@ -280,7 +281,7 @@ static void request_answer(rill_bus *bus, const ri_bus_request *request)
 static void request_hand_over(rill_bus *bus, ri_bus_request *request)
 {
     request_say(request->err, RI_STR_NONE);
-    if (ri_bus_done_is_item(&request->done))
+    if (request->done.kind == RI_BUS_DONE_ITEM)
         ri_bus_reap_reply(bus, request->err, request->answer, request->done.arg);
     else
         request_answer(bus, request);
@@ -294,7 +295,7 @@ static ri_bus_request *request_next_answered(rill_bus *bus)
     ri_list *first = bus->answered.next;
     ri_bus_request *request = ri_container_of(first, ri_bus_request, link);
     if (first == &bus->answered) request = NULL;
-    else if (ri_bus_done_is_item(&request->done) && !ri_bus_reap_has_room(bus)) request = NULL;
+    else if (request->done.kind == RI_BUS_DONE_ITEM && !ri_bus_reap_has_room(bus)) request = NULL;
     if (request) ri_list_remove(first);
     ri_broker_leave(bus->broker);
     return request;

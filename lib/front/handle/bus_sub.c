@@ -474,7 +474,7 @@ bool ri_bus_sub_rest(rill_sub *sub)
         return false;
     }
     atomic_store(&sub->run, 0);
-    if (ri_unlikely(sub->ended || sub_has_stopped(sub))) ri_park_signal(&sub->bus->quiet);
+    if (ri_unlikely(sub->ended || sub_has_stopped(sub))) ri_bus_rested(sub->bus);
     if (sub->orphan && sub->asks == 0) sub_free(sub);
     return true;
 }
