@@ -317,6 +317,7 @@ START_TEST(finds_what_is_there)
     fill(MANY, 10);
     carry(NULL);
     PASSES(status().lag_known && status().lag_msgs == 0);
+    PASSES(status().msgs + status().known_msgs == MANY / 2 + 10); /* as above */
     ck_assert_uint_eq(status().known_msgs, MANY / 2);
     ck_assert_uint_eq(status().msgs, 10);
     has(0, 1, MANY + 10);
