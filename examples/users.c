@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A broker with users: a sensor publishes, a display reads what is not private and asks, and a
- * helper may answer and nothing else. Prints
+ * A broker with users: a sensor publishes, a display reads and asks, a helper answers. Prints
  *     a stranger: refused
  *     display: 21 degrees, and that is warm
  */
@@ -55,6 +54,7 @@ int main(void)
     check(rill_request(bus[1], "ask", NULL, 0, NULL, &told, 5000));
     printf("display: %.*s, and that is %.*s\n", RILL_ARG(m->data), RILL_ARG(told->data));
     rill_msg_unref(told);
+    rill_sub_close(readings), rill_sub_close(questions);
     for (int i = 0; i < 3; i++) check(rill_close(bus[i], 1000));
     return rill_broker_close(broker, 1000) < 0;
 }

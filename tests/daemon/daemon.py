@@ -971,7 +971,8 @@ class Daemon(Case):
                 while "$JS.ACK.S.c.%d.1." % round not in (line := client.read()):
                     pass
                 delivery = line.split()[3]
-            self.assertTrue(client.ping())
+            wait_for("the pull to be there", lambda: client.request(
+                "$JS.API.CONSUMER.INFO.S.c")["num_waiting"] == 1)
             self.assertEqual(server.end(), 0)
             left = "Nats-Pending-Messages: %d" % (1 if round <= 2 else 2)
             lines = client.read_end()

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "codec/nats/headers.h"
 #include "support/fake_os.h"
+#include "support/rng.h"
 #include "support/streams.h"
 
 START_TEST(test_store_and_ack)
@@ -63,6 +64,36 @@ START_TEST(test_create_again_and_overlap)
     ck_assert_ptr_null(ri_js_stream(w->js, RI_STR("S")));
     ck_assert_int_eq(world_publish(w, "s.1", "", "", ""), 0);
     world_turn(w);
+    world_fini(w);
+}
+END_TEST
+
+/* However many come between two looks, and whichever go. */
+START_TEST(test_listed_by_name)
+{
+    enum { COUNT = 120 };
+    world *w = open_world();
+    rng r;
+    char json[40];
+    size_t there = 0;
+    rng_init(&r, 7);
+    for (uint64_t i = 0, left = 0; i < COUNT; i++) {
+        snprintf(json, sizeof json, "{\"name\":\"N%u_%u\"}", (unsigned)rng_below(&r, 1000),
+                 (unsigned)i);
+        ck_assert_ok(world_stream(w, json, NULL, NULL));
+        there++;
+        if (left-- > 0) continue;
+        left = rng_below(&r, 4) ? rng_below(&r, 2) : 20; /* more than go to their places singly */
+        size_t n;
+        ri_stream *const *all = ri_js_streams(w->js, &n);
+        ck_assert_uint_eq(n, there);
+        for (size_t k = 1; k < n; k++)
+            ck_assert_int_lt(ri_str_cmp(ri_stream_conf_of(all[k - 1])->name,
+                                        ri_stream_conf_of(all[k])->name), 0);
+        if (rng_below(&r, 2)) continue;
+        ck_assert_ok(ri_stream_delete(all[rng_below(&r, n)], NULL));
+        there--;
+    }
     world_fini(w);
 }
 END_TEST
@@ -831,7 +862,7 @@ START_TEST(test_native_append_with_a_level)
 END_TEST
 
 SUITE_MAIN("stream", test_store_and_ack, test_create_again_and_overlap,
-           test_not_made_again_while_it_goes, test_expectations,
+           test_listed_by_name, test_not_made_again_while_it_goes, test_expectations,
            test_expected_numbers_that_are_none, test_expectations_within_a_commit,
            test_limits_discard_old, test_limits_discard_new,
            test_discard_new_replaces_in_subject, test_age_and_own_times,

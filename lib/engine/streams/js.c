@@ -12,6 +12,7 @@
  * end; what is left when it is used up is the next step's. */
 enum { JS_SLICE = RI_BUDGET_TURN / 4 };
 enum { JS_ACCOUNTED = 8 }; /* streams whose messages are summed up in a unit */
+enum { JS_INSERTED = 16 }; /* streams that go to their places one by one; more are sorted at once */
 
 /* ---- Answers ---- */
 
@@ -268,7 +269,7 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
 {
     const ri_host *host = opts->host;
     *js = (ri_js){.magic = RI_JS_MAGIC, .host = host, .opts = *opts, .router = opts->router,
-                  .in_order = true, .next_track = RI_JS_TRACK_FIRST, .next_consumer = 1};
+                  .next_track = RI_JS_TRACK_FIRST, .next_consumer = 1};
     js->limits = opts->limits ? *opts->limits
                               : (ri_js_account_limits){-1, -1, -1, -1, -1, -1, -1, false};
     ri_party_init(&js->party, js->router, &js_client_ops);
@@ -293,6 +294,7 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
     ri_ledger_init(&js->ids, &js->router->memory, RI_MEMORY_DURABLE);
     ri_list_init(&js->spent);
     ri_list_init(&js->fenced);
+    ri_list_init(&js->awaiting);
     ri_buffer_init(&js->fenced_ids, host);
     ri_buffer_init(&js->now.bytes, host);
     ri_buffer_init(&js->leaving.bytes, host);
@@ -684,10 +686,42 @@ uint64_t ri_js_changes(const ri_js *js)
     return js->versions + 1;
 }
 
+/* The first of those in order that does not stand before `name`. */
+static size_t js_place_of(const ri_js *js, ri_str name)
+{
+    size_t low = 0, high = js->nsorted;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (ri_str_cmp(js->sorted[mid]->conf.name, name) < 0) low = mid + 1;
+        else high = mid;
+    }
+    return low;
+}
+
+/* Who makes streams and lists them in turn has one more each time: it goes to its place. */
+static void js_insert_one(ri_js *js)
+{
+    RI_ASSERT(js->nsorted < js->nstreams);
+    ri_stream *stream = js->sorted[js->nsorted];
+    size_t at = js_place_of(js, stream->conf.name);
+    memmove(js->sorted + at + 1, js->sorted + at, (js->nsorted - at) * sizeof *js->sorted);
+    js->sorted[at] = stream;
+    js->nsorted++;
+}
+
+static void js_put_in_order(ri_js *js)
+{
+    if (js->nstreams - js->nsorted > JS_INSERTED) {
+        qsort(js->sorted, js->nstreams, sizeof *js->sorted, js_by_name);
+        js->nsorted = js->nstreams;
+    }
+    while (js->nsorted < js->nstreams) js_insert_one(js);
+}
+
 ri_stream *const *ri_js_streams(ri_js *js, size_t *n)
 {
-    if (!js->in_order) qsort(js->sorted, js->nstreams, sizeof *js->sorted, js_by_name);
-    js->in_order = true;
+    RI_ASSERT(ri_js_is_sound(js) && js->nsorted <= js->nstreams);
+    js_put_in_order(js);
     *n = js->nstreams;
     return js->sorted;
 }

@@ -101,9 +101,9 @@ struct ri_js {
     bool damaged;                  /* records of the catalogue may be lost */
     bool lost_consumers;           /* ... and with them consumers of any stream */
     bool lost_places;              /* records of where copying goes on may be lost */
-    ri_stream **sorted;            /* by name, when `in_order` */
-    size_t nstreams, streams_cap;
-    bool in_order;
+    ri_stream **sorted;            /* the first `nsorted` by name, those that came since behind */
+    size_t nstreams, nsorted, streams_cap;
+    ri_list awaiting;              /* ri_js_origin.follower_link: whose stream is not there */
     size_t nconsumers;
     ri_heap stream_timers;         /* ri_stream.timer */
     ri_heap consumer_timers;       /* ri_consumer.timer */

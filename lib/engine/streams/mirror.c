@@ -34,7 +34,7 @@ enum {
 
 struct ri_js_origin {
     ri_list link;            /* in target->origins */
-    ri_list follower_link;   /* in from->followers */
+    ri_list follower_link;   /* in from->followers, or in js->awaiting */
     ri_stream *target;
     ri_stream *from;         /* NULL: not there */
     const ri_js_source *conf;/* in the target's configuration */
@@ -188,6 +188,7 @@ static void mirror_connect(ri_js_origin *o)
     o->from = from;
     ri_cursor_init(&o->cursor, from->track);
     o->cursor.budget = &o->target->js->router->budget;
+    ri_list_remove(&o->follower_link);
     ri_list_push(&from->followers, &o->follower_link);
     if (!o->sought) mirror_go_on(o);
 }
@@ -369,7 +370,7 @@ static int mirror_add(ri_stream *stream, const ri_js_source *conf, bool mirror, 
     o->conf = conf;
     o->mirror = mirror;
     o->active_ns = -1;
-    ri_list_init(&o->follower_link);
+    ri_list_push(&stream->js->awaiting, &o->follower_link);
     ri_buffer_init(&o->label, stream->js->host);
     ri_list_push(&stream->origins, &o->link);
     int rc = mirror_set_filters(o);
@@ -421,6 +422,7 @@ static void mirror_lose(ri_js_origin *o)
 {
     ri_cursor_fini(&o->cursor);
     ri_list_remove(&o->follower_link);
+    ri_list_push(&o->target->js->awaiting, &o->follower_link);
     o->from = NULL;
     o->next_seq = 0;
 }
@@ -453,12 +455,10 @@ void ri_mirror_stream_went(ri_js *js, ri_stream *stream)
 void ri_mirror_stream_came(ri_js *js, ri_stream *stream)
 {
     RI_ASSERT(ri_js_is_sound(js));
-    for (size_t i = 0; i < js->nstreams; i++) {
-        ri_stream *other = js->sorted[i];
-        ri_list_each (link, &other->origins) {
-            ri_js_origin *o = ri_container_of(link, ri_js_origin, link);
-            if (!o->from && ri_str_eq(o->conf->name, stream->conf.name)) mirror_connect(o);
-        }
+    ri_list_each (link, &js->awaiting) {
+        ri_js_origin *o = ri_container_of(link, ri_js_origin, follower_link);
+        RI_ASSERT(!o->from);
+        if (ri_str_eq(o->conf->name, stream->conf.name)) mirror_connect(o);
     }
 }
 

@@ -208,8 +208,6 @@ int ri_stream_attach(ri_stream *stream)
     if ((rc = stream_reserve(js)) < 0) return rc;
     if ((rc = ri_stream_listen(stream)) < 0) return rc;
     if ((rc = ri_map_put(&js->streams, ri_hash(stream->conf.name), stream)) < 0) return rc;
-    js->in_order = js->in_order && (js->nstreams == 0 ||
-                   ri_str_cmp(js->sorted[js->nstreams - 1]->conf.name, stream->conf.name) < 0);
     js->sorted[js->nstreams++] = stream;
     ri_room_stream(stream);
     ri_ids_due(stream);
@@ -227,8 +225,9 @@ static void stream_detach(ri_stream *stream)
     ri_map_take(&js->streams, ri_hash(stream->conf.name), &stream->conf.name);
     size_t i = 0;
     while (js->sorted[i] != stream) i++;
-    js->sorted[i] = js->sorted[--js->nstreams];
-    js->in_order = js->in_order && i == js->nstreams;
+    js->nstreams--;
+    memmove(js->sorted + i, js->sorted + i + 1, (js->nstreams - i) * sizeof *js->sorted);
+    js->nsorted -= i < js->nsorted;
 }
 
 void ri_stream_free(ri_stream *stream)
