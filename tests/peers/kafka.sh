@@ -39,4 +39,4 @@ for _ in $(seq 600); do
     kill -0 "$pid" 2>/dev/null || { tail -n 30 "$work/log"; exit 1; }
     read -rt 0.1 <> <(:) || :
 done
-"$@" "127.0.0.1:$port"
+KAFKA_PID=$pid "$@" "127.0.0.1:$port"
