@@ -40,7 +40,7 @@ enum { KEYS_FIRST_AUTO_MS = 50 }; /* of handshake_first: auto */
 static bool keys_block(daemon_options *options, const key_row *keys, size_t nkeys,
                        config_node *map);
 
-static bool keys_fail(daemon_options *options, const config_node *node, const char *format, ...)
+bool keys_fail(daemon_options *options, const config_node *node, const char *format, ...)
 {
     char what[300];
     va_list args;

@@ -7,6 +7,9 @@
 
 /* False leaves "FILE:LINE: what" in options->error. */
 bool keys_apply(daemon_options *options, config_node *root);
+/* False, with that sentence: the file and the line are those of the node. */
+bool keys_fail(daemon_options *options, const config_node *node, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Remember a warning until there is a log. */
 void options_note_add(daemon_options *options, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

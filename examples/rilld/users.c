@@ -1,24 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "users.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "keys.h"
 #include "nearest.h"
-
-static bool users_fail(daemon_options *options, const config_node *node, const char *format, ...)
-{
-    char what[300];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(what, sizeof what, format, args);
-    va_end(args);
-    snprintf(options->error, sizeof options->error, "%s:%d: %s", node->file, node->line, what);
-    return false;
-}
 
 static bool users_is(const config_node *node, const char *name, const char *other)
 {
@@ -36,10 +25,10 @@ static bool users_subjects(daemon_options *options, const config_node *node,
     size_t count = 0;
     for (const config_node *at = first; at != end; at = at->next, count++)
         if (at->type != CONFIG_STRING)
-            return users_fail(options, node, "Expected subject permissions to be a subject, or "
-                              "array of subjects, got %s", config_type_name(at->type));
+            return keys_fail(options, node, "Expected subject permissions to be a subject, or "
+                             "array of subjects, got %s", config_type_name(at->type));
     const char **texts = calloc(count ? count : 1, sizeof *texts);
-    if (!texts) return users_fail(options, node, "out of memory");
+    if (!texts) return keys_fail(options, node, "out of memory");
     free((void *)*list);
     *list = texts;
     *n = count;
@@ -57,8 +46,8 @@ static bool users_side(daemon_options *options, const config_node *node,
         bool good;
         if (users_is(at, "allow", "allow")) good = users_subjects(options, at, allow, nallow);
         else if (users_is(at, "deny", "deny")) good = users_subjects(options, at, deny, ndeny);
-        else return users_fail(options, at, "Unknown field name \"%s\" parsing subject "
-                               "permissions, only 'allow' or 'deny' are permitted", at->key);
+        else return keys_fail(options, at, "Unknown field name \"%s\" parsing subject "
+                              "permissions, only 'allow' or 'deny' are permitted", at->key);
         if (!good) return false;
     }
     return true;
@@ -75,11 +64,11 @@ static bool users_is_one_of(const config_node *node, const char *const *names, s
 static bool users_responses_max(daemon_options *options, const config_node *node, uint32_t *max)
 {
     if (node->type != CONFIG_INT)
-        return users_fail(options, node, "%s should be %s, not %s", node->key,
-                          config_type_name(CONFIG_INT), config_type_name(node->type));
+        return keys_fail(options, node, "%s should be %s, not %s", node->key,
+                         config_type_name(CONFIG_INT), config_type_name(node->type));
     if (node->number >= UINT32_MAX)
-        return users_fail(options, node, "%s is %lld; at most %u", node->key,
-                          (long long)node->number, UINT32_MAX - 1);
+        return keys_fail(options, node, "%s is %lld; at most %u", node->key,
+                         (long long)node->number, UINT32_MAX - 1);
     *max = node->number < 0 ? UINT32_MAX : (uint32_t)node->number;
     return true;
 }
@@ -88,13 +77,13 @@ static bool users_responses_time(daemon_options *options, const config_node *nod
 {
     int64_t ns;
     if (node->type != CONFIG_STRING)
-        return users_fail(options, node, "error parsing expires, not a duration string");
+        return keys_fail(options, node, "error parsing expires, not a duration string");
     if (!config_duration_ns(node->text, &ns))
-        return users_fail(options, node, "error parsing expires: invalid duration \"%s\"",
-                          node->text);
+        return keys_fail(options, node, "error parsing expires: invalid duration \"%s\"",
+                         node->text);
     int64_t rounded = ns / 1000000 + (ns % 1000000 > 0);
     if (rounded >= UINT32_MAX)
-        return users_fail(options, node, "error parsing expires: %s is too long", node->text);
+        return keys_fail(options, node, "error parsing expires: %s is too long", node->text);
     *ms = ns < 0 ? UINT32_MAX : (uint32_t)rounded;
     return true;
 }
@@ -109,8 +98,8 @@ static bool users_responses(daemon_options *options, const config_node *node, ri
         return true;
     }
     if (node->type != CONFIG_MAP)
-        return users_fail(options, node, "error parsing response permissions, expected a boolean "
-                          "or a map");
+        return keys_fail(options, node, "error parsing response permissions, expected a boolean "
+                         "or a map");
     user->allow_responses = true;
     for (const config_node *at = node->first; at; at = at->next) {
         bool good;
@@ -119,7 +108,7 @@ static bool users_responses(daemon_options *options, const config_node *node, ri
         else if (users_is_one_of(at, times, sizeof times / sizeof times[0]))
             good = users_responses_time(options, at, &user->responses_ms);
         else
-            good = users_fail(options, at, "Unknown field \"%s\" parsing permissions", at->key);
+            good = keys_fail(options, at, "Unknown field \"%s\" parsing permissions", at->key);
         if (!good) return false;
     }
     return true;
@@ -128,8 +117,8 @@ static bool users_responses(daemon_options *options, const config_node *node, ri
 static bool users_permissions(daemon_options *options, const config_node *node, rill_user *user)
 {
     if (node->type != CONFIG_MAP)
-        return users_fail(options, node, "Expected permissions to be a map/struct, got %s",
-                          config_type_name(node->type));
+        return keys_fail(options, node, "Expected permissions to be a map/struct, got %s",
+                         config_type_name(node->type));
     for (const config_node *at = node->first; at; at = at->next) {
         bool good;
         if (users_is(at, "publish", "pub"))
@@ -140,7 +129,7 @@ static bool users_permissions(daemon_options *options, const config_node *node, 
                               &user->subscribe_deny, &user->nsubscribe_deny);
         else if (users_is(at, "allow_responses", "allow_response"))
             good = users_responses(options, at, user);
-        else return users_fail(options, at, "Unknown field \"%s\" parsing permissions", at->key);
+        else return keys_fail(options, at, "Unknown field \"%s\" parsing permissions", at->key);
         if (!good) return false;
     }
     return true;
@@ -151,8 +140,8 @@ static bool users_permissions(daemon_options *options, const config_node *node, 
 static bool users_text(daemon_options *options, const config_node *node, const char **text)
 {
     if (node->type != CONFIG_STRING)
-        return users_fail(options, node, "%s should be %s, not %s", node->key,
-                          config_type_name(CONFIG_STRING), config_type_name(node->type));
+        return keys_fail(options, node, "%s should be %s, not %s", node->key,
+                         config_type_name(CONFIG_STRING), config_type_name(node->type));
     *text = node->text;
     return true;
 }
@@ -173,8 +162,8 @@ static bool users_unknown(daemon_options *options, const config_node *node)
 static bool users_user(daemon_options *options, const config_node *node, daemon_user *own)
 {
     if (node->type != CONFIG_MAP)
-        return users_fail(options, node, "Expected user entry to be a map/struct, got %s",
-                          config_type_name(node->type));
+        return keys_fail(options, node, "Expected user entry to be a map/struct, got %s",
+                         config_type_name(node->type));
     rill_user *user = &own->user;
     user->size = sizeof *user;
     for (const config_node *at = node->first; at; at = at->next) {
@@ -189,30 +178,30 @@ static bool users_user(daemon_options *options, const config_node *node, daemon_
         } else if (users_is(at, "nkey", "nkey")) {
             good = users_text(options, at, &user->nkey);
         } else if (users_is(at, "allowed_connection_types", "proxy_required")) {
-            return users_fail(options, at, "\"%s\" guards access and is not supported by this "
-                              "broker", at->key);
+            return keys_fail(options, at, "\"%s\" guards access and is not supported by this "
+                             "broker", at->key);
         } else {
             return users_unknown(options, at);
         }
         if (!good) return false;
     }
     if (user->nkey && (user->user || user->password))
-        return users_fail(options, node, "Nkey users do not take usernames or passwords");
+        return keys_fail(options, node, "Nkey users do not take usernames or passwords");
     if (user->user || user->nkey) return true;
-    return users_fail(options, node, "User entry requires a user");
+    return keys_fail(options, node, "User entry requires a user");
 }
 
 bool users_read(daemon_options *options, config_node *node)
 {
     size_t n = 0, i = 0;
     if (node->type != CONFIG_ARRAY)
-        return users_fail(options, node, "Expected users field to be an array, got %s",
-                          config_type_name(node->type));
+        return keys_fail(options, node, "Expected users field to be an array, got %s",
+                         config_type_name(node->type));
     for (const config_node *at = node->first; at; at = at->next) n++;
-    if (options->users) return users_fail(options, node, "users is there twice");
+    if (options->users) return keys_fail(options, node, "users is there twice");
     options->users = calloc(n ? n : 1, sizeof *options->users);
     options->user_rows = calloc(n ? n : 1, sizeof *options->user_rows);
-    if (!options->users || !options->user_rows) return users_fail(options, node, "out of memory");
+    if (!options->users || !options->user_rows) return keys_fail(options, node, "out of memory");
     options->nusers = n;
     for (const config_node *at = node->first; at; at = at->next, i++) {
         options->user_rows[i] = &options->users[i].user;
