@@ -107,7 +107,7 @@ static bool access_split(access_kind kind, ri_str text, ri_str *subject, ri_str 
     return !blank || (kind >= ACCESS_SUB_ALLOW && ri_subject_is_filter(*queue));
 }
 
-/* Those with queues come in a second pass, behind the others. */
+/* Rules that name a queue group come in a second pass, behind the other rules of the list. */
 static int access_list_pass(access_list *list, const ri_host *host, access_kind kind,
                             const char *const *texts, size_t n, bool with_queue)
 {
@@ -377,7 +377,7 @@ static void access_see(access_seen *seen, ri_str subject, bool may)
     memcpy(seen->bytes, subject.ptr, subject.len);
 }
 
-/* It is not the last subject: one of the others, or by the rules. */
+/* Of a subject that is not the last one: the table remembers the verdict, or the rules give it. */
 static bool access_look(ri_access_user *user, ri_str subject)
 {
     if (subject.len > ACCESS_SEEN_LEN) return access_rules_let(user, subject);

@@ -261,7 +261,7 @@ void ri_kafka_request_answer_kept(ri_kafka_request *r, const void *answer)
 void ri_kafka_request_answer_records(ri_kafka_request *r, const void *answer,
                                      ri_buffer *const *records)
 {
-    /* It is the first of its session's: its records go out at once. */
+    /* The request is the first of its session's requests: its records go out at once. */
     RI_ASSERT(!r->kind->together && r->session->requests.next == &r->link && records);
     r->records = records;
     ri_kafka_request_answer_kept(r, answer);
