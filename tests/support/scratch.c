@@ -62,3 +62,14 @@ void scratch_remove(const char *dir)
     int rc = nftw(dir, scratch_remove_one, SCRATCH_FDS, FTW_DEPTH | FTW_PHYS);
     if (rc < 0 && errno != ENOENT) die("%s: %s", dir, strerror(errno));
 }
+
+char *scratch_read(const char *path, char *out, size_t room)
+{
+    FILE *file = fopen(path, "r");
+    if (!file) die("%s: %s", path, strerror(errno));
+    size_t len = fread(out, 1, room, file);
+    if (len == room || ferror(file)) die("%s has no room in %zu bytes, or fails", path, room);
+    fclose(file);
+    out[len] = 0;
+    return out;
+}

@@ -3,6 +3,7 @@
 #ifndef RI_TEST_SCRATCH_H
 #define RI_TEST_SCRATCH_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum { SCRATCH_LEN = 64 }; /* of a directory's name, with its end */
@@ -17,7 +18,9 @@ void scratch_make(char dir[SCRATCH_LEN]);
 /* The same in memory, where there is such a place, for many small syncs. */
 void scratch_make_quick(char dir[SCRATCH_LEN]);
 scratch_sizes scratch_measure(const char *dir);
-/* With all that is in it. One that is not there is no failure. */
+/* A whole file as a text in `out`, which is returned. One that finds no room ends the test. */
+char *scratch_read(const char *path, char *out, size_t room);
+/* A directory with all that is in it. One that is not there is no failure. */
 void scratch_remove(const char *dir);
 
 #endif

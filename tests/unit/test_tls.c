@@ -8,6 +8,7 @@
 #include "net/tls_wire.h"
 #include "support/fault.h"
 #include "support/pipe.h"
+#include "support/scratch.h"
 #include "support/suite.h"
 
 #define TLS_DIR GOLDEN_DIR "/tls/"
@@ -475,21 +476,11 @@ START_TEST(client_certs)
 }
 END_TEST
 
-static char *file_read(const char *path, char *out, size_t room)
-{
-    FILE *file = fopen(path, "r");
-    ck_assert_ptr_nonnull(file);
-    size_t len = fread(out, 1, room - 1, file);
-    fclose(file);
-    out[len] = 0;
-    return out;
-}
-
 /* Who stands between a server and whom everybody believes may be the one who is believed. */
 START_TEST(believed_between)
 {
     char pem[8192];
-    char *between = strstr(file_read(TLS_DIR "chain.pem", pem, sizeof pem) + 1, "-----BEGIN");
+    char *between = strstr(scratch_read(TLS_DIR "chain.pem", pem, sizeof pem) + 1, "-----BEGIN");
     ck_assert_ptr_nonnull(between);
     const rill_tls server = {.size = sizeof server, .cert_file = TLS_DIR "chain.pem",
                              .key_file = TLS_DIR "chain.key"};

@@ -5,22 +5,13 @@
 
 #include "base/error.h"
 #include "net/tls.h"
+#include "support/scratch.h"
 #include "support/suite.h"
 
 #define TLS_DIR GOLDEN_DIR "/tls/"
 
 /* The oldest entry of OpenSSL's queue of errors; NULL where OpenSSL is not linked. */
 unsigned long ERR_peek_error(void) __attribute__((weak));
-
-static char *file_read(const char *path, char *out, size_t room)
-{
-    FILE *file = fopen(path, "r");
-    ck_assert_ptr_nonnull(file);
-    size_t len = fread(out, 1, room - 1, file);
-    fclose(file);
-    out[len] = 0;
-    return out;
-}
 
 static void conf_fails(const rill_tls *tls, bool server, int code, const char *why)
 {
@@ -103,7 +94,7 @@ END_TEST
 START_TEST(truncated)
 {
     char pem[4096];
-    size_t len = strlen(file_read(TLS_DIR "server.pem", pem, sizeof pem));
+    size_t len = strlen(scratch_read(TLS_DIR "server.pem", pem, sizeof pem));
     ri_host host;
     ri_host_init(&host, NULL);
     ri_tls_conf *conf;
