@@ -430,7 +430,7 @@ static inline void router_spend(ri_router *router, uint64_t steps)
 {
     steps += router->steps;
     router->steps = steps % STEPS_A_UNIT;
-    ri_budget_spend(&router->budget, steps / STEPS_A_UNIT);
+    if (steps >= STEPS_A_UNIT) ri_budget_spend(&router->budget, steps / STEPS_A_UNIT);
 }
 
 static inline uint64_t router_steps(uint64_t took, uint64_t bytes)
@@ -444,15 +444,6 @@ static int router_reach(ri_party *from, const ri_publish *p, const ri_match *mat
 {
     ri_router *router = from->router;
     const ri_message *m = p->m;
-    uint32_t receivers = match->nplain + match->ngroups;
-    RI_ASSERT(receivers > 0);
-    ri_publish unreported;
-    if (ri_unlikely(receivers > FAN_LEAST)) { /* so many are not reported one by one */
-        if ((p->probe && p->probe->only) || fan_begin(from, router_route_of(p), p)) return 1;
-        unreported = *p;
-        unreported.probe = NULL;
-        p = &unreported;
-    }
     ri_delivery d = {.router = router, .from = from, .m = m, .p = p, .time_ns = router->time_ns};
     int took = router_route(&d, match);
     if (ri_unlikely(took == 0 && d.no_memory)) return RILL_ENOMEM;
@@ -467,12 +458,23 @@ static int router_reach(ri_party *from, const ri_publish *p, const ri_match *mat
     return took;
 }
 
+/* So many are not reported one by one. */
+RI_COLD static int router_reach_many(ri_party *from, const ri_publish *p, const ri_match *match)
+{
+    if ((p->probe && p->probe->only) || fan_begin(from, router_route_of(p), p)) return 1;
+    ri_publish unreported = *p;
+    unreported.probe = NULL;
+    return router_reach(from, &unreported, match);
+}
+
 static inline int router_send(ri_party *from, const ri_publish *p)
 {
     ri_router *router = from->router;
     const ri_match *match = router_match(router, p);
     if (ri_unlikely(!match)) return RILL_ENOMEM;
-    if (match->nplain + match->ngroups > 0) return router_reach(from, p, match);
+    uint32_t receivers = match->nplain + match->ngroups;
+    if (ri_unlikely(receivers > FAN_LEAST)) return router_reach_many(from, p, match);
+    if (receivers > 0) return router_reach(from, p, match);
     router_spend(router, STEPS_A_MESSAGE);
     return 0;
 }

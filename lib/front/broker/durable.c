@@ -201,7 +201,7 @@ static bool durable_has_steps(const ri_durable *d)
 
 bool ri_durable_waits(const ri_durable *d)
 {
-    return durable_has_steps(d) || ri_durable_is_dirty(d) || durable_is_unclean(d);
+    return ri_durable_is_dirty(d) || durable_is_unclean(d) || durable_has_steps(d);
 }
 
 /* Wall clock: when something may be removed without anything being published. */

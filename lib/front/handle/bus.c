@@ -251,26 +251,42 @@ static bool bus_is_full(rill_bus *bus)
     return bus->reap && !ri_bus_reap_has_room(bus);
 }
 
-/* All that is due, once round; how many callbacks and items. */
+/* What is due, by its kind. */
+enum { BUS_EVENTS = 1, BUS_SLOW = 2, BUS_ANSWERED = 4, BUS_STORED = 8, BUS_JOBS = 16,
+       BUS_READY = 32 };
+
+static unsigned bus_callbacks(const rill_bus *bus) /* inside the gate */
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    return (bus->events ? BUS_EVENTS : 0) |
+           (bus->lost_msgs || !ri_list_empty(&bus->slow) ? BUS_SLOW : 0) |
+           (ri_list_empty(&bus->answered) ? 0 : BUS_ANSWERED) |
+           (ri_list_empty(&bus->stored) ? 0 : BUS_STORED) |
+           (ri_list_empty(&bus->due_jobs) ? 0 : BUS_JOBS) |
+           (ri_list_empty(&bus->ready) ? 0 : BUS_READY);
+}
+
+/* All that is due, once round; how many callbacks and items. One look finds it, since each visit
+ * to the gate keeps publishers from it. */
 static int bus_turn(rill_bus *bus)
 {
     int ran = 0, n;
-    while ((n = bus_bus_event(bus))) ran += n;
-    while ((n = bus_slow_event(bus))) ran += n;
-    ran += ri_bus_request_hand_over(bus);
-    ran += ri_bus_append_hand_over(bus);
-    ran += ri_bus_jobs_run(bus);
+    ri_broker_enter(bus->broker);
+    unsigned due = bus_callbacks(bus);
+    ri_broker_leave(bus->broker);
+    if (due & BUS_EVENTS) while ((n = bus_bus_event(bus))) ran += n;
+    if (due & BUS_SLOW) while ((n = bus_slow_event(bus))) ran += n;
+    if (due & BUS_ANSWERED) ran += ri_bus_request_hand_over(bus);
+    if (due & BUS_STORED) ran += ri_bus_append_hand_over(bus);
+    if (due & BUS_JOBS) ran += ri_bus_jobs_run(bus);
     ran += ri_bus_calls_turn(bus, false);
-    if (!bus_is_full(bus)) ran += bus_run_ready(bus);
+    if ((due & BUS_READY) && !bus_is_full(bus)) ran += bus_run_ready(bus);
     return ran;
 }
 
-static bool bus_has_callbacks(rill_bus *bus) /* inside the gate */
+static bool bus_has_callbacks(const rill_bus *bus) /* inside the gate */
 {
-    return bus->events || bus->lost_msgs || !ri_list_empty(&bus->slow) ||
-           !ri_list_empty(&bus->ready) || !ri_list_empty(&bus->due_jobs) ||
-           !ri_list_empty(&bus->answered) || !ri_list_empty(&bus->stored) ||
-           ri_heap_next(&bus->timers) <= ri_mono_ns(&bus->host);
+    return bus_callbacks(bus) || ri_heap_next(&bus->timers) <= ri_mono_ns(&bus->host);
 }
 
 /* Inside the gate: has every callback of what came run, but for the one that asks? */

@@ -42,6 +42,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/nuid.h"
+#include "codec/nats/headers.h"
 #include "engine/streams/js.h"
 #include "front/broker/member.h"
 #include "front/handle/bus_call.h"
@@ -472,8 +473,27 @@ int ri_bus_js_error(const ri_js_error *e, int rc);
 
 /* ---- bus_msg.c ---- */
 void ri_bus_msg_view(ri_bus_msg *view, rill_bus *bus, ri_packet *packet);
+/* A consumer's message carries all about it in its reply subject. */
+void ri_bus_msg_view_stored(ri_bus_msg *view);
 /* All of it but subject, reply, data, headers and packet, which are there. */
-void ri_bus_msg_view_init(ri_bus_msg *view, rill_bus *bus, int64_t time_ns);
+static inline void ri_bus_msg_view_init(ri_bus_msg *view, rill_bus *bus, int64_t time_ns)
+{
+    view->m.time_ns = time_ns;
+    view->m.nheaders = ri_unlikely(view->headers.len) ? ri_headers_count(view->headers) : 0;
+    view->m.deliveries = 0;
+    view->m.seq = view->m.pending = 0;
+    /* Field by field: to copy a pair that was just written in halves would wait for the cache. */
+    view->m.stream = (ri_str){"", 0};
+    view->m.key = (ri_str){"", 0};
+    view->ack = (ri_str){"", 0};
+    view->m.flags = view->m.partition = 0;
+    view->bus = bus;
+    view->size = 0;
+    atomic_init(&view->settled, false);
+    atomic_init(&view->refs, 0);
+    if (ri_unlikely(view->m.reply.len > 8 && view->m.reply.ptr[0] == '$'))
+        ri_bus_msg_view_stored(view);
+}
 /* The message is of a bucket whose keys begin at `key_at` in the subject. */
 bool ri_bus_msg_is_deletion(ri_str headers); /* do they say that a key is deleted? */
 void ri_bus_msg_view_key(ri_bus_msg *view, uint32_t key_at);

@@ -9,8 +9,7 @@
 /* A kept message up to this size is copied, so that it does not hold a whole slab of others. */
 enum { MSG_COPY_MAX = 8192 };
 
-/* A consumer's message carries all about it in its reply subject. */
-static void msg_view_stored(ri_bus_msg *view)
+void ri_bus_msg_view_stored(ri_bus_msg *view)
 {
     ri_js_ack ack;
     if (view->bus->ops->view && view->bus->ops->view(view)) return;
@@ -22,24 +21,6 @@ static void msg_view_stored(ri_bus_msg *view)
     view->m.deliveries = (uint32_t)RI_MIN(ack.deliveries, UINT32_MAX);
     view->m.pending = ack.pending;
     view->m.time_ns = ack.time_ns;
-}
-
-void ri_bus_msg_view_init(ri_bus_msg *view, rill_bus *bus, int64_t time_ns)
-{
-    view->m.time_ns = time_ns;
-    view->m.nheaders = ri_unlikely(view->headers.len) ? ri_headers_count(view->headers) : 0;
-    view->m.deliveries = 0;
-    view->m.seq = view->m.pending = 0;
-    /* Field by field: to copy a pair that was just written in halves would wait for the cache. */
-    view->m.stream = (ri_str){"", 0};
-    view->m.key = (ri_str){"", 0};
-    view->ack = (ri_str){"", 0};
-    view->m.flags = view->m.partition = 0;
-    view->bus = bus;
-    view->size = 0;
-    atomic_init(&view->settled, false);
-    atomic_init(&view->refs, 0);
-    if (ri_unlikely(view->m.reply.len > 8 && view->m.reply.ptr[0] == '$')) msg_view_stored(view);
 }
 
 void ri_bus_msg_view(ri_bus_msg *view, rill_bus *bus, ri_packet *packet)

@@ -81,9 +81,16 @@ static int op_publish_probed(ri_nats_session *s, const ri_message *m, ri_str ask
 static int op_publish_mapped(ri_nats_session *s, ri_message m)
 {
     ri_str asked = m.subject;
-    if (op_map(s, &m)) return op_publish_probed(s, &m, asked);
+    bool maps = s->server->broker->conf.mappings != NULL;
+    if (!maps || op_map(s, &m)) return op_publish_probed(s, &m, asked);
     op_ok(s);
     return 0;
+}
+
+/* Nothing is to be looked at but who gets it: so are most messages. */
+static inline bool op_is_plain(const ri_nats_session *s, const ri_message *m)
+{
+    return !m->headers.len && !s->who && !s->verbose && !s->server->broker->conf.mappings;
 }
 
 static void op_publish(ri_nats_session *s, const ri_nats_op *op)
@@ -91,8 +98,8 @@ static void op_publish(ri_nats_session *s, const ri_nats_op *op)
     if (ri_unlikely(s->pedantic) && !ri_subject_is_literal(op->m.subject))
         op_say_err(s, "Invalid Publish Subject", RI_STR_NONE);
     if (ri_unlikely(op_reserved(s, op))) return;
-    int rc = ri_likely(!s->server->broker->conf.mappings)
-                 ? op_publish_probed(s, &op->m, op->m.subject)
+    int rc = ri_likely(op_is_plain(s, &op->m))
+                 ? ri_router_publish(&s->party, &(ri_publish){.m = &op->m, .fan = &s->fan})
                  : op_publish_mapped(s, op->m);
     if (ri_unlikely(rc < 0)) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
 }
