@@ -458,22 +458,27 @@ static int router_reach(ri_party *from, const ri_publish *p, const ri_match *mat
     return took;
 }
 
-/* So many are not reported one by one. */
-RI_COLD static int router_reach_many(ri_party *from, const ri_publish *p, const ri_match *match)
+/* For very many: true if they get it by and by. Else in one go, and so many are not reported one by
+ * one. */
+RI_COLD static bool router_fans(ri_party *from, const ri_publish *p, ri_publish *unreported)
 {
-    if ((p->probe && p->probe->only) || fan_begin(from, router_route_of(p), p)) return 1;
-    ri_publish unreported = *p;
-    unreported.probe = NULL;
-    return router_reach(from, &unreported, match);
+    if ((p->probe && p->probe->only) || fan_begin(from, router_route_of(p), p)) return true;
+    *unreported = *p;
+    unreported->probe = NULL;
+    return false;
 }
 
 static inline int router_send(ri_party *from, const ri_publish *p)
 {
+    ri_publish unreported;
     ri_router *router = from->router;
     const ri_match *match = router_match(router, p);
     if (ri_unlikely(!match)) return RILL_ENOMEM;
     uint32_t receivers = match->nplain + match->ngroups;
-    if (ri_unlikely(receivers > FAN_LEAST)) return router_reach_many(from, p, match);
+    if (ri_unlikely(receivers > FAN_LEAST)) {
+        if (router_fans(from, p, &unreported)) return 1;
+        p = &unreported;
+    }
     if (receivers > 0) return router_reach(from, p, match);
     router_spend(router, STEPS_A_MESSAGE);
     return 0;
