@@ -149,7 +149,7 @@ static bool daemon_listen(rill_daemon *self)
     self->port = rc;
     log_line(RILL_INFO, "Listening for client connections on %.*s%d",
              (int)(strrchr(address, ':') + 1 - address), address, self->port);
-    if (options->tls_on)
+    if (options->tls.on)
         log_line(RILL_INFO, "TLS %s for client connections",
                  options->tls_optional ? "is there" : "required");
     return true;
@@ -164,30 +164,47 @@ static bool daemon_listen_again(rill_daemon *self, const daemon_options *options
            rill_broker_listen(self->broker, url, options_listen(options, &opts)) >= 0;
 }
 
+static bool daemon_kafka_url(const daemon_options *options, int port, char url[DAEMON_URL_BYTES])
+{
+    bool ipv6 = strchr(options->kafka_host, ':') != NULL;
+    int len = snprintf(url, DAEMON_URL_BYTES, "%s://%s%s%s:%d",
+                       options->kafka_tls.on ? "kafkas" : "kafka", ipv6 ? "[" : "",
+                       options->kafka_host, ipv6 ? "]" : "", port);
+    return len > 0 && len < DAEMON_URL_BYTES;
+}
+
 static bool daemon_listen_kafka(rill_daemon *self)
 {
     const daemon_options *options = &self->options;
-    const char *host = options->kafka_host;
-    const char *format = strchr(host, ':') != NULL ? "kafka://[%s]:%d" : "kafka://%s:%d";
-    char url[512];
+    char url[DAEMON_URL_BYTES];
+    rill_listen_opts opts;
     if (options->kafka_port == 0) return true;
-    int port = options->kafka_port < 0 ? 0 : options->kafka_port;
-    int len = snprintf(url, sizeof url, format, host, port);
-    if (len < 0 || (size_t)len >= sizeof url) {
+    if (!daemon_kafka_url(options, options->kafka_port < 0 ? 0 : options->kafka_port, url)) {
         log_fatal("Error listening on port: the host is too long");
         return false;
     }
     signals_hold(true);
-    self->kafka_port = rill_broker_listen(self->broker, url, &options->kafka);
+    self->kafka_port = rill_broker_listen(self->broker, url, options_listen_kafka(options, &opts));
     signals_hold(false);
     if (self->kafka_port < 0) {
         log_fatal("Error listening for Kafka's clients: %s", rill_errmsg());
         return false;
     }
+    const char *address = strstr(url, "://") + strlen("://");
     log_line(RILL_INFO, "Listening for Kafka's clients on %.*s%d",
-             (int)(strrchr(url, ':') + 1 - strlen("kafka://") - url), url + strlen("kafka://"),
-             self->kafka_port);
+             (int)(strrchr(address, ':') + 1 - address), address, self->kafka_port);
+    if (options->kafka_tls.on) log_line(RILL_INFO, "TLS required for Kafka's clients");
     return true;
+}
+
+/* As daemon_listen_again(). */
+static bool daemon_listen_kafka_again(rill_daemon *self, const daemon_options *options)
+{
+    char url[DAEMON_URL_BYTES];
+    rill_listen_opts opts;
+    if (self->kafka_port == 0) return true;
+    return daemon_kafka_url(options, self->kafka_port, url) &&
+           rill_broker_listen(self->broker, url, options_listen_kafka(options, &opts)) >= 0;
 }
 
 static int64_t daemon_wall_ns(void)
@@ -306,10 +323,11 @@ static bool daemon_apply(rill_daemon *self, daemon_options *next)
         return false;
     }
     next->broker.host = &self->host;
-    bool listens = daemon_listen_again(self, next);
-    if (!listens || rill_broker_reload(self->broker, &next->broker) < 0) {
+    if (!daemon_listen_again(self, next) || !daemon_listen_kafka_again(self, next) ||
+        rill_broker_reload(self->broker, &next->broker) < 0) {
         log_line(RILL_ERROR, "Failed to reload server configuration: %s", rill_errmsg());
-        if (listens) daemon_listen_again(self, &self->options);
+        daemon_listen_again(self, &self->options);
+        daemon_listen_kafka_again(self, &self->options);
         log_open(&self->options.log);
         return false;
     }
@@ -445,7 +463,7 @@ static void daemon_hand_over(const rill_daemon *self)
     const daemon_options *options = &self->options;
     char path[PATH_MAX];
     struct stat file;
-    if (!options->tls_on && !options->show_version) return;
+    if (!options->tls.on && !options->kafka_tls.on && !options->show_version) return;
     if (options->config_file && (stat(options->config_file, &file) < 0 || !S_ISREG(file.st_mode)))
         return;
     const size_t room = sizeof path - sizeof RILLD_TWIN;

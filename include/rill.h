@@ -1608,7 +1608,8 @@ typedef struct rill_listen_opts {
     const char *advertise;      /* "HOST:PORT" for clients that came here; default: the
                                    broker's */
     const rill_tls *tls;        /* clients must speak TLS; default: they cannot */
-    bool tls_optional;          /* ... or need not; with handshake_first that needs first_ms */
+    bool tls_optional;          /* ... or need not; with handshake_first that needs first_ms. Not
+                                   for kafka: */
     bool no_auto_create;        /* kafka: a topic that nobody has made is not there; default: it is
                                     made when it is asked for */
     bool reserved[2];
@@ -1618,8 +1619,10 @@ typedef struct rill_listen_opts {
  * on "nats://HOST:PORT" or "unix:PATH", or Kafka's (https://kafka.apache.org/protocol) on
  * "kafka://HOST:PORT", where the topics are the broker's streams. Port 0 picks one, an IPv6 host
  * stands in []. Returns the port (0 for unix:). RILL_EIO when the address cannot be had,
- * RILL_EINVAL for another URL; RILL_ENOTSUP for kafka: with TLS, or of a broker that asks for
- * credentials.
+ * RILL_EINVAL for another URL; RILL_ENOTSUP for kafka: of a broker that asks for credentials. With
+ * `tls` Kafka's clients speak TLS from the first byte on; "kafkas://HOST:PORT" is the same place, and
+ * RILL_EINVAL without `tls`. Such a port speaks TLS or it does not: RILL_ENOTSUP for tls_optional,
+ * and for first_ms.
  *   Where this broker listens already, `opts` take the place of those before for whoever comes from
  * now on, and connections stay: so new certificates come into use. If these are no good, or the
  * port is 0, nothing is changed. TLS needs a certificate; that it ends within a week is said in the

@@ -259,41 +259,6 @@ static bool keys_http(daemon_options *options, config_node *node)
     return true;
 }
 
-static bool keys_kafka_listen(daemon_options *options, config_node *node)
-{
-    int64_t port;
-    if (!keys_address(options, node, &options->kafka_host, &port)) return false;
-    if (port < -1 || port > 65535 || port == 0)
-        return keys_fail(options, node, "%lld is no port", (long long)port);
-    options->kafka_port = (int)port;
-    return true;
-}
-
-static bool keys_kafka_create(daemon_options *options, config_node *node)
-{
-    if (!keys_want(options, node, CONFIG_BOOL)) return false;
-    options->kafka.no_auto_create = node->number == 0;
-    return true;
-}
-
-enum { KEYS_PARTITIONS_MAX = 1000 }; /* rill_listen_opts.partitions */
-
-static const key_row kafka_keys[] = {
-    {"listen port", KEY_CUSTOM, 0, keys_kafka_listen, 0},
-    {"advertise", KEY_TEXT, FIELD(kafka.advertise), NULL, 0},
-    {"auto_create", KEY_CUSTOM, 0, keys_kafka_create, 0},
-    {"default_partitions", KEY_COUNT, FIELD(kafka.partitions), NULL, KEYS_PARTITIONS_MAX},
-};
-
-static bool keys_kafka(daemon_options *options, config_node *node)
-{
-    if (!keys_want(options, node, CONFIG_MAP)) return false;
-    if (!keys_block(options, kafka_keys, sizeof kafka_keys / sizeof kafka_keys[0], node))
-        return false;
-    if (options->kafka_port == 0) return keys_fail(options, node, "kafka has no listen");
-    return true;
-}
-
 static bool keys_server_name(daemon_options *options, config_node *node)
 {
     if (!keys_want(options, node, CONFIG_STRING)) return false;
@@ -540,26 +505,26 @@ static bool keys_mappings(daemon_options *options, config_node *map)
  * client has begun TLS in that time. */
 static bool keys_handshake_first(daemon_options *options, config_node *node)
 {
-    options->tls.handshake_first = true;
-    options->tls.first_ms = 0;
+    options->tls.conf.handshake_first = true;
+    options->tls.conf.first_ms = 0;
     if (node->type == CONFIG_BOOL) {
-        options->tls.handshake_first = node->number != 0;
+        options->tls.conf.handshake_first = node->number != 0;
         return true;
     }
     if (node->type == CONFIG_STRING && strcasecmp(node->text, "auto") == 0) {
-        options->tls.first_ms = KEYS_FIRST_AUTO_MS;
+        options->tls.conf.first_ms = KEYS_FIRST_AUTO_MS;
         return true;
     }
-    if (!keys_duration(options, node, false, &options->tls.first_ms)) return false;
-    if (options->tls.first_ms == 0) options->tls.handshake_first = false;
+    if (!keys_duration(options, node, false, &options->tls.conf.first_ms)) return false;
+    if (options->tls.conf.first_ms == 0) options->tls.conf.handshake_first = false;
     return true;
 }
 
 static bool keys_min_version(daemon_options *options, config_node *node)
 {
     if (!keys_want(options, node, CONFIG_STRING)) return false;
-    if (strcmp(node->text, "1.2") == 0) options->tls.min_version = 12;
-    else if (strcmp(node->text, "1.3") == 0) options->tls.min_version = 13;
+    if (strcmp(node->text, "1.2") == 0) options->tls.conf.min_version = 12;
+    else if (strcmp(node->text, "1.3") == 0) options->tls.conf.min_version = 13;
     else return keys_fail(options, node, "min_version is \"1.2\" or \"1.3\", not \"%s\"",
                           node->text);
     return true;
@@ -571,7 +536,7 @@ static bool keys_verify(daemon_options *options, config_node *node)
         return keys_fail(options, node, "verify: optional guards access and is not supported by "
                          "this broker");
     if (!keys_want(options, node, CONFIG_BOOL)) return false;
-    options->tls.verify_peer = node->number != 0;
+    options->tls.conf.verify_peer = node->number != 0;
     return true;
 }
 
@@ -585,27 +550,27 @@ static bool keys_cipher_suites(daemon_options *options, config_node *node)
         len += strlen(at->text) + 1;
     }
     if (len == 0) return keys_fail(options, node, "cipher_suites: none is named");
-    free(options->tls_ciphers);
-    options->tls_ciphers = calloc(1, len);
-    if (!options->tls_ciphers) return keys_fail(options, node, "out of memory");
-    char *to = options->tls_ciphers;
+    free(options->tls.ciphers);
+    options->tls.ciphers = calloc(1, len);
+    if (!options->tls.ciphers) return keys_fail(options, node, "out of memory");
+    char *to = options->tls.ciphers;
     for (const config_node *at = node->first; at; at = at->next)
-        to += snprintf(to, len - (size_t)(to - options->tls_ciphers), "%s%s", at->text,
+        to += snprintf(to, len - (size_t)(to - options->tls.ciphers), "%s%s", at->text,
                        at->next ? " " : "");
-    options->tls.ciphers = options->tls_ciphers;
+    options->tls.conf.ciphers = options->tls.ciphers;
     return true;
 }
 
 static const key_row tls_keys[] = {
-    {"cert_file", KEY_TEXT, FIELD(tls.cert_file), NULL, 0},
-    {"key_file", KEY_TEXT, FIELD(tls.key_file), NULL, 0},
-    {"ca_file", KEY_TEXT, FIELD(tls.ca_file), NULL, 0},
+    {"cert_file", KEY_TEXT, FIELD(tls.conf.cert_file), NULL, 0},
+    {"key_file", KEY_TEXT, FIELD(tls.conf.key_file), NULL, 0},
+    {"ca_file", KEY_TEXT, FIELD(tls.conf.ca_file), NULL, 0},
     {"verify", KEY_CUSTOM, 0, keys_verify, 0},
-    {"timeout", KEY_SECONDS, FIELD(tls.timeout_ms), NULL, 0},
+    {"timeout", KEY_SECONDS, FIELD(tls.conf.timeout_ms), NULL, 0},
     {"handshake_first first immediate", KEY_CUSTOM, 0, keys_handshake_first, 0},
     {"min_version", KEY_CUSTOM, 0, keys_min_version, 0},
     {"cipher_suites", KEY_CUSTOM, 0, keys_cipher_suites, 0},
-    {"max_handshakes", KEY_COUNT, FIELD(tls.max_handshakes), NULL, INT32_MAX},
+    {"max_handshakes", KEY_COUNT, FIELD(tls.conf.max_handshakes), NULL, INT32_MAX},
     {"certs verify_and_map verify_cert_and_check_known_urls pinned_certs ocsp_peer cert_store "
      "cert_match cert_match_by cert_match_skip_invalid",
      KEY_REFUSED, 0, NULL, 0},
@@ -616,8 +581,57 @@ static const key_row tls_keys[] = {
 static bool keys_tls(daemon_options *options, config_node *node)
 {
     if (!keys_want(options, node, CONFIG_MAP)) return false;
-    options->tls_on = true;
+    options->tls.on = true;
     return keys_block(options, tls_keys, sizeof tls_keys / sizeof tls_keys[0], node);
+}
+
+/* ---- The port for Kafka's clients ---- */
+
+static bool keys_kafka_listen(daemon_options *options, config_node *node)
+{
+    int64_t port;
+    if (!keys_address(options, node, &options->kafka_host, &port)) return false;
+    if (port < -1 || port > 65535 || port == 0)
+        return keys_fail(options, node, "%lld is no port", (long long)port);
+    options->kafka_port = (int)port;
+    return true;
+}
+
+static bool keys_kafka_create(daemon_options *options, config_node *node)
+{
+    if (!keys_want(options, node, CONFIG_BOOL)) return false;
+    options->kafka.no_auto_create = node->number == 0;
+    return true;
+}
+
+/* The same block as the listener's: the rows write to that one's place. */
+static bool keys_kafka_tls(daemon_options *options, config_node *node)
+{
+    daemon_tls listener = options->tls;
+    options->tls = options->kafka_tls;
+    bool good = keys_tls(options, node);
+    options->kafka_tls = options->tls;
+    options->tls = listener;
+    return good;
+}
+
+enum { KEYS_PARTITIONS_MAX = 1000 }; /* rill_listen_opts.partitions */
+
+static const key_row kafka_keys[] = {
+    {"listen port", KEY_CUSTOM, 0, keys_kafka_listen, 0},
+    {"advertise", KEY_TEXT, FIELD(kafka.advertise), NULL, 0},
+    {"auto_create", KEY_CUSTOM, 0, keys_kafka_create, 0},
+    {"tls", KEY_CUSTOM, 0, keys_kafka_tls, 0},
+    {"default_partitions", KEY_COUNT, FIELD(kafka.partitions), NULL, KEYS_PARTITIONS_MAX},
+};
+
+static bool keys_kafka(daemon_options *options, config_node *node)
+{
+    if (!keys_want(options, node, CONFIG_MAP)) return false;
+    if (!keys_block(options, kafka_keys, sizeof kafka_keys / sizeof kafka_keys[0], node))
+        return false;
+    if (options->kafka_port == 0) return keys_fail(options, node, "kafka has no listen");
+    return true;
 }
 
 /* ---- The file ---- */

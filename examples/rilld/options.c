@@ -47,11 +47,11 @@ static const flag_spec option_flags[] = {
     {"user", FLAG_TEXT, FIELD(user)},
     {"pass", FLAG_TEXT, FIELD(password)},
     {"auth", FLAG_TEXT, FIELD(token)},
-    {"tls", FLAG_SWITCH, FIELD(tls_on)},
-    {"tlsverify", FLAG_SWITCH, FIELD(tls.verify_peer)},
-    {"tlscert", FLAG_TEXT, FIELD(tls.cert_file)},
-    {"tlskey", FLAG_TEXT, FIELD(tls.key_file)},
-    {"tlscacert", FLAG_TEXT, FIELD(tls.ca_file)},
+    {"tls", FLAG_SWITCH, FIELD(tls.on)},
+    {"tlsverify", FLAG_SWITCH, FIELD(tls.conf.verify_peer)},
+    {"tlscert", FLAG_TEXT, FIELD(tls.conf.cert_file)},
+    {"tlskey", FLAG_TEXT, FIELD(tls.conf.key_file)},
+    {"tlscacert", FLAG_TEXT, FIELD(tls.conf.ca_file)},
     {"routes", FLAG_TEXT, FIELD(routes)},
     {"cluster", FLAG_TEXT, FIELD(cluster)},
     {"cluster_name", FLAG_TEXT, FIELD(cluster_name)},
@@ -98,7 +98,7 @@ static void options_defaults(daemon_options *options)
     options->lame_duck_grace_ms = 10000;
     options->lame_duck_duration_ms = 120000;
     options->broker.size = sizeof options->broker;
-    options->tls.size = sizeof options->tls;
+    options->tls.conf.size = options->kafka_tls.conf.size = sizeof options->tls.conf;
     options->kafka.size = sizeof options->kafka;
 }
 
@@ -153,9 +153,9 @@ static void options_missing(daemon_options *options)
 /* Each flag of TLS asks for it. What is wrong with its files is said by whoever reads them. */
 static bool options_tls(daemon_options *options)
 {
-    const rill_tls *tls = &options->tls;
-    if (tls->verify_peer || tls->cert_file || tls->key_file || tls->ca_file) options->tls_on = true;
-    if (options->tls_optional && !options->tls_on)
+    const rill_tls *tls = &options->tls.conf;
+    if (tls->verify_peer || tls->cert_file || tls->key_file || tls->ca_file) options->tls.on = true;
+    if (options->tls_optional && !options->tls.on)
         return options_fail(options, "allow_non_tls without a tls block");
     return true;
 }
@@ -163,8 +163,30 @@ static bool options_tls(daemon_options *options)
 const rill_listen_opts *options_listen(const daemon_options *options, rill_listen_opts *room)
 {
     *room = (rill_listen_opts){.size = sizeof *room, .tls_optional = options->tls_optional,
-                               .tls = options->tls_on ? &options->tls : NULL};
+                               .tls = options->tls.on ? &options->tls.conf : NULL};
     return room;
+}
+
+const rill_listen_opts *options_listen_kafka(const daemon_options *options, rill_listen_opts *room)
+{
+    *room = options->kafka;
+    room->tls = options->kafka_tls.on ? &options->kafka_tls.conf : NULL;
+    return room;
+}
+
+/* A broker with streams but no door: what the file says of the port for Kafka's clients. */
+static bool options_try_kafka(daemon_options *options)
+{
+    rill_listen_opts room;
+    rill_broker *broker;
+    if (!options->kafka_tls.on) return true;
+    if (rill_broker_open(&broker, NULL) < 0)
+        return options_fail(options, "kafka: %s", rill_errmsg());
+    bool good = rill_broker_listen(broker, "kafkas://127.0.0.1:0",
+                                   options_listen_kafka(options, &room)) >= 0;
+    if (!good) options_fail(options, "kafka: tls: %s", rill_errmsg());
+    rill_broker_close(broker, 0);
+    return good;
 }
 
 bool options_try(daemon_options *options)
@@ -176,12 +198,12 @@ bool options_try(daemon_options *options)
                                   .no_auth_user = options->broker.no_auth_user};
     if (rill_broker_open(&broker, &who) < 0)
         return options_fail(options, "authorization: %s", rill_errmsg());
-    bool good = !options->tls_on ||
+    bool good = !options->tls.on ||
                 rill_broker_listen(broker, "nats://127.0.0.1:0",
                                    options_listen(options, &room)) >= 0;
     if (!good) options_fail(options, "tls: %s", rill_errmsg());
     rill_broker_close(broker, 0);
-    return good;
+    return good && options_try_kafka(options);
 }
 
 /* STORE_DIR/jetstream, as nats-server has it. */
@@ -266,7 +288,8 @@ void options_free(daemon_options *options)
     for (size_t i = 0; i < options->broker.nmappings; i++) free((void *)options->mappings[i]);
     free(options->mappings);
     users_free(options);
-    free(options->tls_ciphers);
+    free(options->tls.ciphers);
+    free(options->kafka_tls.ciphers);
     config_free(&options->config);
     for (options_note *note = options->notes, *next; note; note = next) {
         next = note->next;
@@ -339,6 +362,7 @@ void options_usage(const char *program)
            "    -P, --pid <file>                 File to store PID\n"
            "    -m, --http_port <port>           Use port for http monitoring\n"
            "        --kafka <port>               Use port for Kafka's clients; enables JetStream\n"
+           "                                     (TLS there: kafka { tls {...} } of the file)\n"
            "    -c, --config <file>              Configuration file\n"
            "    -t                               Test configuration and exit\n"
            "    -sl,--signal <signal>[=<pid>]    Send signal to a running process (ldm, stop,\n"

@@ -28,6 +28,12 @@ typedef struct daemon_user {
     bool has_permissions;
 } daemon_user;
 
+typedef struct daemon_tls {
+    bool on;                     /* the file has a block of it, or a flag is given */
+    rill_tls conf;
+    char *ciphers;               /* of it; ours */
+} daemon_tls;
+
 typedef struct daemon_options {
     /* what to do in place of serving */
     bool help, help_tls, show_version, test_config;
@@ -45,6 +51,7 @@ typedef struct daemon_options {
     const char *kafka_host;      /* NULL: host */
     int kafka_port;              /* 0: none; -1: any that is free */
     rill_listen_opts kafka;
+    daemon_tls kafka_tls;        /* of that port */
 
     /* the monitoring port */
     const char *http_host;       /* NULL: host */
@@ -82,10 +89,8 @@ typedef struct daemon_options {
     int connect_retries, https_port, profile_port, log_size_limit, max_traced;
 
     /* TLS */
-    bool tls_on;                 /* the file has a block of it, or a flag is given */
+    daemon_tls tls;              /* of the listener */
     bool tls_optional;           /* allow_non_tls */
-    rill_tls tls;
-    char *tls_ciphers;           /* of it; ours */
 
     config_tree config;          /* the file; its strings are used above */
     options_note *notes;         /* warnings, in the order found */
@@ -104,6 +109,8 @@ void options_set_limits(daemon_options *options, const daemon_options *before);
 const char *options_fixed_change(const daemon_options *now, const daemon_options *next);
 /* What the listener is opened with; `room` is lent. */
 const rill_listen_opts *options_listen(const daemon_options *options, rill_listen_opts *room);
+/* The same for Kafka's clients. */
+const rill_listen_opts *options_listen_kafka(const daemon_options *options, rill_listen_opts *room);
 /* Would a broker take the users, and a listener the files of TLS? False leaves a sentence in
  * error. */
 bool options_try(daemon_options *options);

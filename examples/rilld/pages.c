@@ -161,8 +161,8 @@ static void pages_put_absent(doc_text *out)
 static void pages_put_tls(const daemon_options *options, int64_t expires_ns, doc_text *out)
 {
     if (!options->tls_optional) doc_bool(out, "tls_required", true);
-    if (options->tls.verify_peer) doc_bool(out, "tls_verify", true);
-    doc_number(out, "tls_timeout", (double)pages_or(options->tls.timeout_ms, 2000) / 1000);
+    if (options->tls.conf.verify_peer) doc_bool(out, "tls_verify", true);
+    doc_number(out, "tls_timeout", (double)pages_or(options->tls.conf.timeout_ms, 2000) / 1000);
     if (expires_ns) doc_time(out, "tls_cert_not_after", expires_ns);
 }
 
@@ -183,7 +183,7 @@ static int pages_varz(const monitor *from, const char *query, doc_text *out)
     doc_int(out, "port", from->subject.port);
     bool asks = options->user || options->token || options->nusers;
     if (asks && !options->broker.no_auth_user) doc_bool(out, "auth_required", true);
-    if (options->tls_on) pages_put_tls(options, info.tls_expires_ns, out);
+    if (options->tls.on) pages_put_tls(options, info.tls_expires_ns, out);
     pages_put_limits(options, out);
     doc_string(out, "http_host", options->http_host);
     doc_int(out, "http_port", from->port);

@@ -188,7 +188,7 @@ int rill_broker_about(rill_broker *broker, rill_broker_info *out)
     rill_broker_info own = {.size = sizeof own, .id = b->id, .version = b->version,
                             .name = b->name, .tls_library = b->tls_library};
     ri_broker_enter(broker_of(broker));
-    own.tls_expires_ns = b->tls_expires_ns;
+    own.tls_expires_ns = ri_door_tls_expires_ns(b);
     ri_broker_leave(broker_of(broker));
     return ri_args_out(&own, sizeof own, out, "rill_broker_info");
 }

@@ -15,6 +15,8 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/rfc3339.h"
+#include "base/saturate.h"
 
 enum {
     LISTEN_BACKLOG = 4096,
@@ -22,6 +24,9 @@ enum {
     /* The pause when no descriptor is left, unless a connection closes before. */
     LISTEN_REST_MS = 100,
 };
+
+#define LISTEN_DAY_NS (24 * 3600 * RI_SEC)
+#define LISTEN_WARN_NS (7 * LISTEN_DAY_NS) /* before a certificate ends that is said, each day */
 
 static int listen_bind(int fd, const struct sockaddr *addr, socklen_t len, const char *name)
 {
@@ -113,10 +118,11 @@ int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *ur
 {
     RI_ASSERT(host && url);
     *listener = NULL;
-    bool tcp = url->scheme == RI_URL_NATS || url->scheme == RI_URL_KAFKA;
+    bool tcp = url->scheme == RI_URL_NATS || url->scheme == RI_URL_KAFKA ||
+               url->scheme == RI_URL_KAFKAS;
     if (url->scheme != RI_URL_UNIX && (!tcp || url->npeers != 1))
-        return ri_err(RILL_EINVAL, "a listener's URL is nats://HOST:PORT, kafka://HOST:PORT or "
-                      "unix:PATH");
+        return ri_err(RILL_EINVAL, "a listener's URL is nats://HOST:PORT, kafka://HOST:PORT, "
+                      "kafkas://HOST:PORT or unix:PATH");
     ri_listener *l = ri_new(host, ri_listener);
     if (!l) return RILL_ENOMEM;
     l->host = host;
@@ -142,6 +148,33 @@ bool ri_listen_is_at(const ri_listener *l, const ri_url *url)
     if (url->scheme == RI_URL_UNIX) return l->is_unix && ri_str_is(url->path, l->name);
     return !l->is_unix && url->npeers == 1 && url->peers[0].port == l->port && l->port != 0 &&
            ri_str_is(url->peers[0].host, l->name);
+}
+
+/* When to look again. */
+static int64_t listen_look_at_end(const ri_listener *l, int64_t left_ns)
+{
+    char date[RI_RFC3339_MAX];
+    if (left_ns > LISTEN_WARN_NS) return ri_ns_sub(left_ns, LISTEN_WARN_NS);
+    int len = (int)ri_rfc3339_write(date, l->tls->expires_ns);
+    if (left_ns <= 0)
+        ri_host_log(l->host, RILL_ERROR, "The certificate of the listener %s has expired at %.*s",
+                    l->address, len, date);
+    else
+        ri_host_log(l->host, RILL_WARN, "The certificate of the listener %s expires at %.*s, in "
+                    "%lld hours", l->address, len, date, (long long)(left_ns / (3600 * RI_SEC)));
+    return LISTEN_DAY_NS;
+}
+
+void ri_listen_look(const ri_listener *l, int64_t wall_ns, ri_listen_certs *certs)
+{
+    RI_ASSERT(l && certs);
+    if (!l->tls) return;
+    RI_ASSERT(l->tls->server);
+    int64_t again_ns = listen_look_at_end(l, ri_ns_sub(l->tls->expires_ns, wall_ns));
+    certs->again_ns = certs->slots ? RI_MIN(certs->again_ns, again_ns) : again_ns;
+    certs->expires_ns = certs->slots ? RI_MIN(certs->expires_ns, l->tls->expires_ns)
+                                     : l->tls->expires_ns;
+    certs->slots = RI_MAX(certs->slots, l->tls->slots);
 }
 
 void ri_listen_local(int fd, char out[RI_LISTEN_PEER_MAX])

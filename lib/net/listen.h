@@ -41,10 +41,19 @@ struct ri_listener {
     char address[RI_LISTEN_PEER_MAX]; /* HOST:PORT for log lines, as far as it fits */
 };
 
-/* A unix:, nats: or kafka: URL. RILL_EINVAL, RILL_EIO, RILL_ENOMEM. Any thread. */
+typedef struct ri_listen_certs { /* what the certificates of a door's listeners say together */
+    uint32_t slots;     /* handshakes that may be under way at a time; 0: no listener has TLS */
+    int64_t expires_ns; /* when the first of them ends, of the wall clock; 0: there is none */
+    int64_t again_ns;   /* from now: when to look again; 0: never */
+} ri_listen_certs;
+
+/* A unix:, nats:, kafka: or kafkas: URL. RILL_EINVAL, RILL_EIO, RILL_ENOMEM. Any thread. */
 int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *url);
 /* Is it at this URL? A port of 0 is at none. */
 bool ri_listen_is_at(const ri_listener *listener, const ri_url *url);
+/* Adds what the listener's certificate says, and names one that ends within a week in the log.
+ * Where its `tls` is guarded. */
+void ri_listen_look(const ri_listener *listener, int64_t wall_ns, ri_listen_certs *certs);
 /* The calls below are for the loop's thread. */
 int ri_listen_start(ri_listener *listener, ri_loop *loop, ri_listen_fn fn, void *arg);
 void ri_listen_resume(ri_listener *listener); /* descriptors may be free again */

@@ -697,7 +697,52 @@ START_TEST(reaped)
 }
 END_TEST
 
+/* ---- A broker of ours, over TLS ---- */
+
+static int about_tls(const rill_conn_info *conn, void *arg)
+{
+    snprintf(arg, 80, "%s %.4s", conn->tls_version, conn->tls_cipher);
+    return 1;
+}
+
+/* One of our handles and one of our doors: what is appended is read, and who believes another
+ * signer, or speaks no TLS, does not come in. */
+START_TEST(our_own_over_tls)
+{
+    const rill_tls tls = {.size = sizeof tls, .cert_file = GOLDEN_DIR "/tls/server.pem",
+                          .key_file = GOLDEN_DIR "/tls/server.key", .timeout_ms = 20000};
+    rill_broker *broker;
+    rill_bus *bus;
+    rill_sub *sub;
+    const rill_msg *m;
+    int port;
+    char agreed[80] = "", other[80];
+    OK(rill_broker_open(&broker, NULL));
+    OK(port = rill_broker_listen(broker, "kafkas://127.0.0.1:0",
+                                 RILL_OPTS(rill_listen_opts, .tls = &tls)));
+    snprintf(url, sizeof url, "kafkas://localhost:%d", port);
+    bus = join(_i, "ssl.ca.location=" GOLDEN_DIR "/tls/ca.pem");
+    OK(rill_stream_ensure(bus, "orders", NULL));
+    for (int n = 0; n < 100; n++) OK(rill_append(bus, "orders", "hello", 5, NULL, NULL, 60000));
+    OK(rill_tail(bus, &sub, "orders", RILL_OPTS(rill_sub_opts, .from = RILL_FROM_FIRST)));
+    for (int n = 0; n < 100; n++) {
+        OK(rill_next(sub, &m, 60000));
+        TEXT_IS(m->data, "hello");
+    }
+    ck_assert_int_ge(rill_broker_conns(broker, NULL, about_tls, agreed), 1);
+    ck_assert_msg(strcmp(agreed, "1.2 TLS_") == 0 || strcmp(agreed, "1.3 TLS_") == 0, "%s", agreed);
+    rill_sub_close(sub);
+    OK(rill_close(bus, 60000));
+    const rill_opts *brief = RILL_OPTS(rill_opts, .connect_timeout_ms = 300, .kafka_config =
+                                       "ssl.ca.location=" GOLDEN_DIR "/tls/stranger.pem");
+    FAILS(rill_open(&bus, url, brief), RILL_ECONN);
+    snprintf(other, sizeof other, "kafka://localhost:%d", port);
+    FAILS(rill_open(&bus, other, RILL_OPTS(rill_opts, .connect_timeout_ms = 300)), RILL_ECONN);
+    OK(rill_broker_close(broker, 60000));
+}
+END_TEST
+
 SUITE_MAIN_ROWS("kafka", SUITE_ONCE(refused, own_loop, seek_and_close),
                 SUITE_EACH(2, cannot, receipts, many, window, records, tails, slow, callbacks,
                             partitions, places, alone, flush_beside, no_memory, one_deadline,
-                            unsure, down, idle, lost, closing, begun, reaped))
+                            unsure, down, idle, lost, closing, begun, reaped, our_own_over_tls))

@@ -378,5 +378,33 @@ START_TEST(places)
 }
 END_TEST
 
-SUITE_MAIN_ROWS("api_tls", SUITE_EACH(2, live, by_the_system, refused, wanted, certificates,
+/* What a place for Kafka's clients may be; that it serves them says test_kafka.c. */
+START_TEST(kafka_places)
+{
+    char at[80];
+    const rill_tls server = {SERVER}, late = {SERVER, .handshake_first = true, .first_ms = 50};
+    rill_broker_info info = {.size = sizeof info};
+    OK(rill_broker_open(&broker, NULL));
+    FAILS(rill_broker_listen(broker, "kafkas://127.0.0.1:0", NULL), RILL_EINVAL);
+    ck_assert_ptr_nonnull(strstr(rill_errmsg(), "wants tls with a certificate"));
+    FAILS(rill_broker_listen(broker, "kafkas://127.0.0.1:0", RILL_OPTS(rill_listen_opts,
+                             .tls = &server, .tls_optional = true)), RILL_ENOTSUP);
+    FAILS(rill_broker_listen(broker, "kafkas://127.0.0.1:0", RILL_OPTS(rill_listen_opts,
+                             .tls = &late)), RILL_ENOTSUP);
+    OK(port = rill_broker_listen(broker, "kafka://127.0.0.1:0", NULL));
+    OK(rill_broker_about(broker, &info));
+    ck_assert_int_eq(info.tls_expires_ns, 0);
+    snprintf(at, sizeof at, "kafkas://127.0.0.1:%d", port);
+    OK(rill_broker_listen(broker, at, RILL_OPTS(rill_listen_opts, .tls = &server)));
+    EVENTUALLY((rill_broker_about(broker, &info), info.tls_expires_ns) ==
+               INT64_C(3345062400) * 1000000000); /* 2076 */
+    snprintf(at, sizeof at, "kafka://127.0.0.1:%d", port);
+    OK(rill_broker_listen(broker, at, NULL));
+    EVENTUALLY((rill_broker_about(broker, &info), info.tls_expires_ns) == 0);
+    end();
+}
+END_TEST
+
+SUITE_MAIN_ROWS("api_tls", SUITE_ONCE(kafka_places),
+                 SUITE_EACH(2, live, by_the_system, refused, wanted, certificates,
                                       insecure, load, listen_again, again, places))

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import urllib.request
@@ -309,6 +310,123 @@ class Tls(Case):
         self.stranger(os.path.join(above, name))
         shutil.copy(exe, os.path.join(below, "r"))
         self.is_not_taken_over(os.path.join(below, "r"))
+
+    # ---- The port for Kafka's clients ----
+
+    ASKS = bytes.fromhex("0000000e" "0012" "0000" "00000007" "0004") + b"test"
+
+    def kafka(self, cert="server", more="", tail=""):
+        """A server whose Kafka has TLS, and the port."""
+        path = self.write("kafka.conf", 'kafka { listen: "127.0.0.1:-1"\n%s }\n%s' % (
+            self.block(cert, more) if cert else "", tail))
+        server = self.serve("-D", "-c", path, "-sd", self.path("store"))
+        return server, int(re.search(r"Kafka's clients on 127\.0\.0\.1:(\d+)", server.log())[1])
+
+    def kafka_client(self, port, with_context=None, plain=False):
+        client = socket.create_connection(("127.0.0.1", port), BOUND_S)
+        self.stack.callback(client.close)
+        if plain:
+            return client
+        client = (with_context or context()).wrap_socket(client, server_hostname="localhost")
+        self.stack.callback(client.close)
+        return client
+
+    def versions(self, client):
+        """Is ApiVersions answered, whole?"""
+        client.sendall(self.ASKS)
+        answer = b""
+        while len(answer) < 4 or len(answer) < 4 + int.from_bytes(answer[:4], "big"):
+            some = client.recv(4096)
+            if not some:
+                return False
+            answer += some
+        return answer[4:10] == bytes.fromhex("00000007" "0000")
+
+    def test_kafka(self):
+        server, port = self.kafka(tail="http: '127.0.0.1:-1'\n")
+        self.assertIn("[INF] TLS required for Kafka's clients\n", server.log())
+        client = self.kafka_client(port)
+        self.assertTrue(self.versions(client) and self.versions(client))
+        conn = self.page(server, "connz")["connections"][0]
+        self.assertIn(conn["tls_version"], ("1.2", "1.3"))
+        self.assertTrue(self.client(server).ping())  # the other port has none
+        plain = self.kafka_client(port, plain=True)
+        self.assertFalse(self.versions(plain))
+        server.logged("TLS handshake error: a client speaks no TLS, which is wanted here")
+        self.assertTrue(self.versions(client))
+
+    def test_kafka_without(self):
+        """Who speaks TLS to a port without is named in the log, and nobody else is held up."""
+        server, port = self.kafka(cert=None)
+        plain = self.kafka_client(port, plain=True)
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            self.kafka_client(port)
+        server.logged("a handshake of TLS, which this port does not speak")
+        self.assertTrue(self.versions(plain))
+
+    def test_kafka_slow(self):
+        """A handshake that does not come to its end is over when its time is."""
+        server, port = self.kafka(more='timeout: "0.3s"')
+        silent = [self.kafka_client(port, plain=True) for _ in range(3)]
+        silent[1].sendall(b"\x16\x03")
+        silent[2].sendall(bytes.fromhex("1603010200") + bytes(16))
+        self.assertTrue(self.versions(self.kafka_client(port)))
+        for client in silent:
+            self.assertEqual(client.recv(1), b"")
+        wait_for("three lines", lambda: server.log().count("TLS handshake error") == 3)
+
+    def test_kafka_verify(self):
+        server, port = self.kafka(more='verify: true, ca_file: "%s"' % golden("ca.pem"))
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            if not self.versions(self.kafka_client(port)):
+                raise ConnectionError
+        server.logged("TLS handshake error: no certificate was shown")
+        known = context()
+        known.load_cert_chain(golden("client.pem"), golden("client.key"))
+        self.assertTrue(self.versions(self.kafka_client(port, with_context=known)))
+
+    def test_kafka_reload(self):
+        """As test_reload, of the other port."""
+        cert, key = self.path("cert.pem"), self.path("key.pem")
+
+        def install(name):
+            shutil.copy(golden(name + ".pem"), cert)
+            shutil.copy(golden(name + ".key"), key)
+
+        def reload(says):
+            count = server.log().count(says)
+            server.send_signal(signal.SIGHUP)
+            wait_for(says, lambda: server.log().count(says) > count)
+
+        install("expired")
+        path = self.write("a.conf", 'port: -1\nkafka { listen: "127.0.0.1:-1"\n'
+                          'tls { cert_file: "%s", key_file: "%s" } }\n' % (cert, key))
+        server = self.start("-a", "127.0.0.1", "-c", path, "-sd", self.path("store")).ready()
+        port = int(re.search(r"Kafka's clients on 127\.0\.0\.1:(\d+)", server.log())[1])
+        server.logged("has expired at 2021-01-01T00:00:00Z")
+        with self.assertRaises(ssl.SSLCertVerificationError):
+            self.kafka_client(port)
+        install("server")
+        reload("Reloaded server configuration")
+        old = self.kafka_client(port)
+        self.assertTrue(self.versions(old))
+        shutil.copy(golden("client.key"), key)
+        reload("Failed to reload server configuration: the key")
+        self.assertTrue(self.versions(self.kafka_client(port)) and self.versions(old))
+
+    def test_kafka_refused(self):
+        for more, what in (("verify_and_map: true", "guards access"),
+                           ("verfy: true", '"verify" was meant'),
+                           ("handshake_first: auto", "TLS comes first"),
+                           ("min_version: '1.1'", "min_version is"),
+                           ("cipher_suites: [ TLS_ROT13 ]", "TLS_ROT13 is none")):
+            path = self.write("a.conf", 'kafka { listen: "127.0.0.1:-1"\n%s }\n' %
+                              self.block("server", more))
+            for flags in ([], ["-t"]):
+                done = self.run_once("-a", "127.0.0.1", "-p", "-1", "-sd", self.path("store"),
+                                     "-c", path, *flags)
+                self.assertEqual(done.returncode, 1, (more, flags))
+                self.assertIn(what, done.stderr, (more, flags))
 
     def test_secrets(self):
         """No line of the log has a byte of what was said in clear to a port of TLS, or of a key."""

@@ -3,6 +3,7 @@
 built with those codecs: what one produces the other has, in every codec, by groups whose members
 come and go, and over both doors. Exit 77, with a line that says why, when there is no kcat."""
 import collections
+import contextlib
 import os
 import re
 import shutil
@@ -40,6 +41,29 @@ def consume(topic, *args):
 def same(what, got, wanted):
     if got != wanted:
         raise AssertionError("%s: %r, not %r" % (what, got[:20], wanted[:20]))
+
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TLS = os.path.join(os.path.dirname(HERE), "golden", "tls")
+ENCRYPTED = ("-X", "security.protocol=ssl", "-X", "ssl.ca.location=%s/ca.pem" % TLS)
+
+
+def over_tls():
+    """All that goes is encrypted, and who speaks the other way, or is not shown a certificate that
+    it believes, does not come in: the log says why."""
+    lines = ["line %d %s" % (i, "x" * (i % 3000)) for i in range(5000)]
+    kcat("-P", "-t", "secret", *ENCRYPTED, "-X", "enable.idempotence=true", "-X", "acks=all",
+         data="".join(line + "\n" for line in lines).encode())
+    same("over TLS", consume("secret", *ENCRYPTED), lines)
+    same("by a group", sorted(kcat("-G", "g", *ENCRYPTED, "-X", "auto.offset.reset=earliest", "-e",
+                                   "-q", "secret").splitlines()), sorted(lines))
+    brief = ("-L", "-m", "1")
+    for args, what in ((brief, "a client speaks no TLS, which is wanted here"),
+                       ((*brief, "-X", "security.protocol=ssl", "-X",
+                         "ssl.ca.location=%s/stranger.pem" % TLS), "TLS handshake error")):
+        with contextlib.suppress(AssertionError):
+            raise RuntimeError("it came in: " + kcat(*args))
+        wait_for(what, lambda: what in SERVER.log())
 
 
 def listed():
@@ -187,7 +211,7 @@ def both_doors():
     nats.close()
 
 
-def serve(partitions, steps):
+def serve(partitions, steps, more=""):
     """Each step at a server of its own, whose topics have so many partitions."""
     global BROKER, FOLDER, SERVER
     for step in steps:
@@ -195,8 +219,8 @@ def serve(partitions, steps):
             path = os.path.join(FOLDER, "rilld.conf")
             with open(path, "w") as file:
                 file.write('port: -1\nhost: "127.0.0.1"\njetstream { store_dir: "%s" }\n'
-                           "kafka { listen: \"127.0.0.1:-1\", default_partitions: %d }\n" %
-                           (FOLDER, partitions))
+                           "kafka { listen: \"127.0.0.1:-1\", default_partitions: %d\n%s }\n" %
+                           (FOLDER, partitions, more))
             with Server(RILLD, "-c", path, folder=FOLDER) as SERVER:
                 SERVER.ready()
                 BROKER = "127.0.0.1:" + PLACE.search(SERVER.log())[1]
@@ -209,3 +233,4 @@ if shutil.which("kcat") is None:
     sys.exit(77)
 serve(1, (listed, each_codec, all_of_a_record, one_of_many, from_there_on, both_doors))
 serve(6, (members_come_and_go,))
+serve(1, (over_tls,), 'tls { cert_file: "%s/server.pem", key_file: "%s/server.key" }' % (TLS, TLS))

@@ -386,6 +386,31 @@ START_TEST(test_leaders)
 }
 END_TEST
 
+/* As by a Kafka whose listener has no logins, and the session goes on. */
+START_TEST(test_no_login)
+{
+    KCLIENT_BLANK(sasl_handshake_request, hello);
+    KCLIENT_BLANK(sasl_authenticate_request, login);
+    hello.mechanism = RI_STR("PLAIN");
+    login.auth_bytes = RI_STR("\0user\0password");
+    for (int16_t v = 0; v <= 1; v++) {
+        ri_kafka_sasl_handshake_answer *a = kclient_ask(&c, RI_KAFKA_SASL_HANDSHAKE, v, &hello);
+        ck_assert_int_eq(a->error_code, RI_KAFKA_E_SASL_STATE);
+        ck_assert_ptr_nonnull(a->mechanisms.items);
+        ck_assert_uint_eq(a->mechanisms.len, 0);
+    }
+    for (int16_t v = 0; v <= 2; v++) {
+        ri_kafka_sasl_authenticate_answer *a =
+            kclient_ask(&c, RI_KAFKA_SASL_AUTHENTICATE, v, &login);
+        ck_assert_int_eq(a->error_code, RI_KAFKA_E_SASL_STATE);
+        ck_assert_span(a->error_message, "nobody logs in here");
+        ck_assert_uint_eq(a->auth_bytes.len, 0);
+        ck_assert_int_eq(a->session_lifetime_ms, 0);
+    }
+    kclient_created(&c, "topic", 1);
+}
+END_TEST
+
 START_TEST(test_nobody)
 {
     KCLIENT_BLANK(describe_acls_request, acls);
@@ -454,7 +479,7 @@ int main(void)
     const suite_row rows[] = {SUITE_WITH(setup, stop, test_described, test_of_the_broker,
                                          test_incremental, test_refused, test_replaced,
                                          test_of_another_door, test_pages, test_directories,
-                                         test_leaders, test_nobody, test_long_values,
+                                         test_leaders, test_nobody, test_no_login, test_long_values,
                                          test_pages_with_dots)};
     return suite_run("kafka_admin", rows, RI_LEN(rows), CK_FORK_GETENV);
 }

@@ -486,6 +486,30 @@ TYPE(describe_quorum_answer)
     FIELD(LIST(describe_quorum_answer_node), nodes, FROM(2))
 DONE(describe_quorum_answer)
 
+/* ---- SaslHandshake ---- */
+
+TYPE(sasl_handshake_request)
+    FIELD(STR, mechanism)
+DONE(sasl_handshake_request)
+
+TYPE(sasl_handshake_answer)
+    FIELD(I16, error_code)
+    FIELD(LIST_STR, mechanisms)
+DONE(sasl_handshake_answer)
+
+/* ---- SaslAuthenticate ---- */
+
+TYPE(sasl_authenticate_request)
+    FIELD(BYTES, auth_bytes)
+DONE(sasl_authenticate_request)
+
+TYPE(sasl_authenticate_answer)
+    FIELD(I16, error_code)
+    FIELD(STR, error_message, NULL_FROM(0))
+    FIELD(BYTES, auth_bytes)
+    FIELD(I64, session_lifetime_ms, FROM(1))
+DONE(sasl_authenticate_answer)
+
 /* ---- DescribeAcls ---- */
 
 TYPE(describe_acls_request)

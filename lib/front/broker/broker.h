@@ -64,7 +64,6 @@ typedef struct ri_broker {
     ri_broker_conf conf;
     ri_router router;
     char tls_library[40];          /* its name and version; fixed */
-    int64_t tls_expires_ns;        /* the first certificate of a listener; 0: there is none */
     char id[57];                   /* server_id: N... as nats-server's, with its 0; fixed */
     bool closed;
     ri_list members;               /* ri_member.link */

@@ -57,6 +57,16 @@ int ri_door_have(ri_door **door, ri_broker *broker, const ri_door_ops *const *ki
     return door_open(door, broker, *kinds);
 }
 
+int64_t ri_door_tls_expires_ns(const ri_broker *broker)
+{
+    int64_t first_ns = 0;
+    ri_list_each (link, &broker->doors) {
+        int64_t ns = ri_container_of(link, ri_door, link)->tls_expires_ns;
+        if (ns && (!first_ns || ns < first_ns)) first_ns = ns;
+    }
+    return first_ns;
+}
+
 /* ---- Connections of all doors ---- */
 
 static ri_door *door_lowest(ri_broker *broker)

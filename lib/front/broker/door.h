@@ -81,7 +81,9 @@ typedef struct ri_door_ops {
 } ri_door_ops;
 
 struct ri_door {
-    const ri_door_ops *ops; /* set by open(); the rest is the broker's, guarded by the gate */
+    const ri_door_ops *ops; /* set by open(); all is guarded by the gate */
+    int64_t tls_expires_ns; /* set by the door: when the first certificate of its listeners ends; 0:
+                               there is none. The rest is the broker's */
     ri_list link;           /* in broker->doors */
     uint32_t bit;           /* in output_waits and stalled */
     uint32_t users;         /* calls that use it outside the gate: a close waits for them */
@@ -93,6 +95,8 @@ struct ri_door {
 /* The door for a URL: one that is open, or a new one of its kind. RILL_EINVAL: no kind has it. */
 int ri_door_have(ri_door **door, struct ri_broker *broker, const ri_door_ops *const *kinds,
                  const char *url);
+/* When the first certificate of all doors ends, of the wall clock; 0: there is none. */
+int64_t ri_door_tls_expires_ns(const struct ri_broker *broker);
 /* The open connections of all doors in the order of their ids: the first of those behind `after`,
  * or one that is before them, and the next one behind `door`, where the last one was. NULL: there
  * are no more. door->at is the connection. */

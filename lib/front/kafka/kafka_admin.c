@@ -474,3 +474,27 @@ bool ri_kafka_admin_acls_step(ri_kafka_request *r)
     ri_kafka_request_answer(r, &answer);
     return false;
 }
+
+/* Nobody logs in here. As a Kafka whose listener has no logins, this door says that it is not the
+ * time for one, so that the client's own log names its configuration. */
+bool ri_kafka_admin_sasl_step(ri_kafka_request *r)
+{
+    ri_kafka_sasl_handshake_answer answer;
+    RI_ASSERT(ri_kafka_request_is_begun(r));
+    ri_kafka_blank(ri_kafka_sasl_handshake_answer_type(), &answer);
+    answer.error_code = RI_KAFKA_E_SASL_STATE;
+    ri_kafka_request_answer(r, &answer);
+    return false;
+}
+
+bool ri_kafka_admin_authenticate_step(ri_kafka_request *r)
+{
+    ri_kafka_sasl_authenticate_answer answer;
+    RI_ASSERT(ri_kafka_request_is_begun(r));
+    ri_kafka_blank(ri_kafka_sasl_authenticate_answer_type(), &answer);
+    answer.error_code = RI_KAFKA_E_SASL_STATE;
+    answer.error_message = RI_STR("nobody logs in here");
+    answer.auth_bytes = RI_STR("");
+    ri_kafka_request_answer(r, &answer);
+    return false;
+}

@@ -139,6 +139,8 @@ bool ri_kafka_admin_moving_step(ri_kafka_request *r);    /* ListPartitionReassig
 bool ri_kafka_admin_quotas_step(ri_kafka_request *r);    /* DescribeClientQuotas */
 bool ri_kafka_admin_scram_step(ri_kafka_request *r);     /* DescribeUserScramCredentials */
 bool ri_kafka_admin_acls_step(ri_kafka_request *r);      /* DescribeAcls */
+bool ri_kafka_admin_sasl_step(ri_kafka_request *r);      /* SaslHandshake */
+bool ri_kafka_admin_authenticate_step(ri_kafka_request *r); /* SaslAuthenticate */
 /* kafka_modern.c: the protocol of KIP-848 */
 bool ri_kafka_modern_pulse_step(ri_kafka_request *r);
 void ri_kafka_modern_pulse_drop(ri_kafka_request *r);

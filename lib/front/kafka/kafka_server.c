@@ -128,6 +128,7 @@ static void kafka_server_on_due(ri_loop_timer *timer)
 static void kafka_server_obey(ri_kafka_server *server)
 {
     if (ri_unlikely(!ri_list_empty(&server->new_places))) kafka_server_start_places(server);
+    if (ri_unlikely(server->certs_changed)) ri_kafka_listen_look(server);
     if (ri_unlikely(atomic_load_explicit(&server->reload, memory_order_relaxed))) {
         atomic_store(&server->reload, false);
         kafka_server_apply_conf(server);
@@ -436,6 +437,7 @@ int ri_kafka_server_make(ri_kafka_server **out, ri_broker *broker)
     ri_park_init(&server->written);
     server->ldm_timer.fn = kafka_server_on_ldm;
     server->close_timer.fn = server->durable_timer.fn = kafka_server_on_due;
+    ri_kafka_listen_init(server);
     server->epoch = 1;
     int rc = ri_kafka_catalog_open(&server->catalog, host);
     if (rc == RILL_OK) rc = ri_loop_init(&server->loop, host, kafka_server_on_turn, server);
@@ -586,7 +588,7 @@ static int kafka_server_close(ri_door *door)
 }
 
 const ri_door_ops ri_kafka_door = {
-    .schemes = (const char *const[]){"kafka", NULL},
+    .schemes = (const char *const[]){"kafka", "kafkas", NULL},
     .open = kafka_server_open,
     .listen = ri_kafka_listen,
     .wake = kafka_server_wake,

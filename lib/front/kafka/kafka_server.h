@@ -21,7 +21,7 @@
 
 typedef struct ri_kafka_server ri_kafka_server;
 
-/* "kafka://HOST:PORT". */
+/* "kafka://HOST:PORT", "kafkas://HOST:PORT". */
 extern const ri_door_ops ri_kafka_door;
 
 /* ---- Private part: for the files of this room ---- */
@@ -74,6 +74,8 @@ struct ri_kafka_server {
     int64_t close_due_ns;       /* when it must be over */
     ri_loop_timer close_timer;  /* L */
     ri_loop_timer durable_timer; /* L: the streams' next turn */
+    bool certs_changed;         /* a listener has another certificate, or the first one */
+    ri_loop_timer cert_timer;   /* L: when the end of a certificate is near */
     int64_t ldm_begin_ns, ldm_end_ns; /* lame duck: sessions end between these; 0: it is none */
     ri_loop_timer ldm_timer;    /* L */
 };
@@ -92,6 +94,9 @@ void ri_kafka_server_pass(ri_kafka_server *server, struct ri_kafka_session *s);
 /* Any thread, outside the gate. At a place where the door listens already the options change. */
 int ri_kafka_listen(ri_door *door, const char *url, const rill_listen_opts *opts);
 void ri_kafka_listen_free(ri_kafka_listener *place, const ri_host *host);
+void ri_kafka_listen_init(ri_kafka_server *server);
+/* On the loop's thread, inside the gate: the certificates of all listeners, which have begun. */
+void ri_kafka_listen_look(ri_kafka_server *server);
 /* Would clients have to be asked who they are? */
 bool ri_kafka_listen_asks(const ri_broker_conf *conf);
 

@@ -129,6 +129,7 @@ void ri_kafka_session_free(ri_kafka_session *s)
     ri_conn_fini(&s->conn, &server->pool);
     kafka_session_free_text(host, s->client);
     kafka_session_free_text(host, s->client_id);
+    if (s->tls) ri_delete(host, s->tls);
     ri_delete(host, s);
 }
 
@@ -311,6 +312,8 @@ static int kafka_session_cut(ri_str *in, ri_str *frame, size_t *need)
     if (in->len < RI_KAFKA_FRAME_SIZE) return 0;
     const unsigned char *p = (const unsigned char *)in->ptr;
     uint32_t size = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    if (ri_kafka_tls_is_hello(*in))
+        return ri_err(RILL_EPROTO, "a handshake of TLS, which this port does not speak");
     if (size == 0 || size > RI_LIMIT_KAFKA_FRAME)
         return ri_err(RILL_EPROTO, "a frame of %d bytes", (int32_t)size);
     if (in->len - RI_KAFKA_FRAME_SIZE < size) {
@@ -399,6 +402,7 @@ static size_t kafka_session_on_bytes(ri_conn *conn, const char *bytes, size_t le
     ri_kafka_session *s = ri_container_of(conn, ri_kafka_session, conn);
     ri_str in = {bytes, len};
     uint32_t room;
+    if (ri_unlikely(s->shaking)) ri_kafka_tls_on_open(s);
     *need = 0;
     do {
         ri_kafka_server_enter(s->server);
@@ -446,6 +450,7 @@ static void kafka_session_on_end(ri_conn *conn, ri_conn_end end)
     ri_kafka_server *server = s->server;
     ri_kafka_server_enter(server);
     if (!s->end && end == RI_CONN_DEADLINE) server->slow_conns++;
+    if (!s->end && end == RI_CONN_READ_FAILED) ri_kafka_tls_failed(s);
     ri_kafka_session_end(s, end == RI_CONN_EOF         ? RI_KAFKA_END_CLIENT
                             : end == RI_CONN_NO_MEMORY ? RI_KAFKA_END_MEMORY
                                                        : RI_KAFKA_END_BROKEN);
@@ -519,6 +524,10 @@ int ri_kafka_session_open(ri_kafka_server *server, int fd, const ri_kafka_listen
     server->conns_total++;
     ri_host_log(&broker->host, RILL_DEBUG, "%s - cid:%llu - Kafka client connection created", peer,
                 (unsigned long long)s->cid);
+    if (ri_kafka_tls_open(s) < 0) {
+        ri_kafka_session_end(s, RI_KAFKA_END_MEMORY);
+        return RILL_OK;
+    }
     if (server->nsessions <= ri_kafka_server_most(server)) return RILL_OK;
     ri_host_log(&broker->host, RILL_ERROR, "%s - cid:%llu - maximum connections exceeded", peer,
                 (unsigned long long)s->cid);
@@ -535,4 +544,6 @@ void ri_kafka_session_describe(const ri_kafka_session *s, int64_t boot_ns, ri_br
     out->peer = ri_str_of(s->peer);
     if (s->client_id) out->name = ri_str_of(s->client_id);
     if (s->client) out->lang = ri_str_of(s->client);
+    if (s->tls) out->tls_version = ri_str_of(s->tls->version);
+    if (s->tls) out->tls_cipher = ri_str_of(s->tls->cipher);
 }

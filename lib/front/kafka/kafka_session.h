@@ -24,6 +24,7 @@
 #include "engine/streams/js.h"
 #include "front/kafka/kafka_server.h"
 #include "net/conn.h"
+#include "net/tls.h"
 
 typedef struct ri_kafka_session ri_kafka_session;
 typedef struct ri_kafka_request ri_kafka_request;
@@ -106,6 +107,8 @@ struct ri_kafka_session {
     int64_t start_ns;        /* wall clock */
     char *client;            /* "SOFTWARE VERSION", as it says itself; owned; NULL: it has not */
     char *client_id;         /* of its last request; owned; NULL: none */
+    bool shaking;            /* L: TLS, whose handshake is not over */
+    ri_tls_about *tls;       /* what was agreed upon; owned; NULL: nothing, or not yet */
     char peer[RI_LISTEN_PEER_MAX];
     char host[RI_LISTEN_PEER_MAX]; /* where the client found us */
 };
@@ -134,6 +137,19 @@ void ri_kafka_session_describe(const ri_kafka_session *s, int64_t boot_ns, ri_br
 
 /* The answers of those that are done, as far as all before them are, are queued. Any thread. */
 void ri_kafka_session_emit(ri_kafka_session *s);
+
+/* ---- kafka_tls.c: on the loop's thread ---- */
+
+/* Inside the gate: the wire becomes TLS, if the session's listener has it. RILL_ENOMEM, RILL_EIO:
+ * the session is of no use but to be freed. */
+int ri_kafka_tls_open(ri_kafka_session *s);
+/* Outside: the first bytes have come through TLS. */
+void ri_kafka_tls_on_open(ri_kafka_session *s);
+/* Inside: the connection has failed, and ri_err_text() is why. Was it in its handshake? Then the
+ * log says so. */
+void ri_kafka_tls_failed(const ri_kafka_session *s);
+/* Do these bytes, which are no frame, begin TLS? */
+bool ri_kafka_tls_is_hello(ri_str bytes);
 
 /* ---- kafka_request.c: inside the gate; any thread, if nothing else is said ---- */
 

@@ -3,55 +3,29 @@
  * place replaces, and how long its certificate lasts. */
 #include "base/assert.h"
 #include "base/error.h"
-#include "base/rfc3339.h"
+#include "base/saturate.h"
 #include "codec/nats/url.h"
 #include "front/nats/nats_server.h"
 #include "net/tls_wire.h"
 
-#define LISTEN_DAY_NS (24 * 3600 * RI_SEC)
-#define LISTEN_WARN_NS (7 * LISTEN_DAY_NS) /* before a certificate ends that is said, each day */
-
 /* ---- Certificates ---- */
-
-/* Says so if it ends within a week; when to look again. */
-static int64_t listen_look_at_cert(ri_nats_server *server, const ri_listener *l, int64_t wall_ns)
-{
-    const ri_host *host = &server->broker->host;
-    int64_t left_ns = ri_ns_sub(l->tls->expires_ns, wall_ns);
-    char date[RI_RFC3339_MAX];
-    RI_ASSERT(l->tls->server);
-    if (left_ns > LISTEN_WARN_NS) return ri_ns_sub(left_ns, LISTEN_WARN_NS);
-    int len = (int)ri_rfc3339_write(date, l->tls->expires_ns);
-    if (left_ns <= 0)
-        ri_host_log(host, RILL_ERROR, "The certificate of the listener %s has expired at %.*s",
-                    l->address, len, date);
-    else
-        ri_host_log(host, RILL_WARN, "The certificate of the listener %s expires at %.*s, in %lld "
-                    "hours", l->address, len, date, (long long)(left_ns / (3600 * RI_SEC)));
-    return LISTEN_DAY_NS;
-}
 
 /* Inside the gate: all listeners have got the certificates that they have. */
 void ri_nats_listen_look(ri_nats_server *server)
 {
     RI_ASSERT(ri_broker_is_entered(server->broker));
-    int64_t wall_ns = ri_wall_ns(&server->broker->host), in_ns = INT64_MAX, first_ns = INT64_MAX;
-    uint32_t slots = 0;
+    int64_t wall_ns = ri_wall_ns(&server->broker->host);
+    ri_listen_certs certs = {0};
     server->certs_changed = false;
-    ri_list_each (item, &server->listeners) {
-        const ri_listener *l = ri_container_of(item, ri_listener, link);
-        if (!l->tls) continue;
-        slots = RI_MAX(slots, l->tls->slots);
-        first_ns = RI_MIN(first_ns, l->tls->expires_ns);
-        in_ns = RI_MIN(in_ns, listen_look_at_cert(server, l, wall_ns));
-    }
-    server->broker->tls_expires_ns = first_ns == INT64_MAX ? 0 : first_ns;
-    if (slots && ri_tls_wire_set_slots(&server->loop, slots) < 0)
+    ri_list_each (item, &server->listeners)
+        ri_listen_look(ri_container_of(item, ri_listener, link), wall_ns, &certs);
+    server->door.tls_expires_ns = certs.expires_ns;
+    if (certs.slots && ri_tls_wire_set_slots(&server->loop, certs.slots) < 0)
         ri_host_log(&server->broker->host, RILL_ERROR, "TLS: %s", ri_err_text());
     ri_loop_timer_cancel(&server->loop, &server->cert_timer);
-    if (in_ns != INT64_MAX) /* without memory for it nothing is said of the end */
+    if (certs.again_ns) /* without memory for it nothing is said of the end */
         ri_loop_timer_set(&server->loop, &server->cert_timer,
-                          ri_ns_add(ri_loop_now(&server->loop), in_ns));
+                          ri_ns_add(ri_loop_now(&server->loop), certs.again_ns));
 }
 
 static void listen_on_cert_due(ri_loop_timer *timer)
