@@ -1620,9 +1620,9 @@ typedef struct rill_listen_opts {
  * "kafka://HOST:PORT", where the topics are the broker's streams. Port 0 picks one, an IPv6 host
  * stands in []. Returns the port (0 for unix:). RILL_EIO when the address cannot be had,
  * RILL_EINVAL for another URL; RILL_ENOTSUP for kafka: of a broker that asks for credentials. With
- * `tls` Kafka's clients speak TLS from the first byte on; "kafkas://HOST:PORT" is the same place, and
- * RILL_EINVAL without `tls`. Such a port speaks TLS or it does not: RILL_ENOTSUP for tls_optional,
- * and for first_ms.
+ * `tls` Kafka's clients speak TLS from the first byte on; "kafkas://HOST:PORT" is the same place,
+ * and RILL_EINVAL without `tls`. Such a port speaks TLS or it does not: RILL_ENOTSUP for
+ * tls_optional, and for first_ms.
  *   Where this broker listens already, `opts` take the place of those before for whoever comes from
  * now on, and connections stay: so new certificates come into use. If these are no good, or the
  * port is 0, nothing is changed. TLS needs a certificate; that it ends within a week is said in the
