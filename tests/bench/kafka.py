@@ -1,130 +1,249 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kafka.py --rilld RILLD [KAFKA]: what rilld does for clients of Kafka in a second of its CPU, and
-a real Kafka beside it in the same run, by turns: kcat, which is librdkafka's, with the same
-settings for both. rilld syncs what it acknowledges, Kafka does not. tests/peers/kafka.sh gives the
-address of a Kafka as the last argument, and its process as KAFKA_PID; without one rilld is measured
-alone. Exit 77 when there is no kcat."""
+"""kafka.py --rilld RILLD --loadgen LOADGEN --loadgen-js LOADGEN_JS [--only WORD] [--rounds N]
+[--minutes M] [--kafka-topics N] [KAFKA]: what rilld does for clients of Kafka, and a real Kafka
+beside it in the same run, by turns: kcat, which is librdkafka's, with the same settings for both.
+rilld syncs what it acknowledges; Kafka does not, unless a row says so. What is done once before it
+is measured warms both: Kafka's virtual machine has compiled itself by then.
+
+tests/peers/kafka.sh gives the address of a Kafka as the last argument, and the rest by KAFKA_PID,
+KAFKA_JARS and KAFKA_PROPERTIES; without one rilld is measured alone. A row that would begin when M
+minutes are over is left out, and told. Kafka takes minutes for 10 000 partitions: it is given
+N times 1000, and what is compared is the share of one. Exit 77 when there is no kcat."""
 import argparse
 import os
-import pathlib
 import re
 import shutil
-import socket
-import struct
-import subprocess
 import sys
 import tempfile
 import time
 
-import servers
+from kafka_broker import SYNCED, Broker, Kafka, Rilld
+from servers import Server, generate, median, server
 from table import Table
 
 PLACE = re.compile(r"Listening for Kafka's clients on (\S+:\d+)\n")
-ROUNDS = 3
-ROWS = (  # work, records, partitions, arguments of kcat, must, aim
-    ("produce, batches of 1 MB", 1000000, 1, ("-X", "batch.size=1000000", "-X", "linger.ms=50"),
-     1.5, 3),
-    ("produce, batches of 16 KB", 500000, 1, ("-X", "batch.size=16384"), 3, 5),
-    ("produce, batches of 10 records", 100000, 1, ("-X", "batch.num.messages=10"), 10, 30),
-    ("produce, batches of 1 record", 20000, 1, ("-X", "batch.num.messages=1"), 10, 25),
+MB = ("-X", "batch.size=1000000", "-X", "linger.ms=50")
+KB16 = ("-X", "batch.size=16384")
+TEN = ("-X", "batch.num.messages=10")
+ONE = ("-X", "batch.num.messages=1")
+LZ4 = ("-z", "lz4", "-X", "batch.size=1000000")
+PRODUCE = (  # work, records, partitions, arguments of kcat, must, aim
+    ("produce, batches of 1 MB", 1000000, 1, MB, 1.5, 3),
+    ("produce, batches of 16 KB", 500000, 1, KB16, 3, 5),
+    ("produce, batches of 10 records", 100000, 1, TEN, 10, 30),
+    ("produce, batches of 1 record", 20000, 1, ONE, 10, 25),
     ("produce, idempotent", 1000000, 1, ("-X", "enable.idempotence=true"), 1.5, 3),
     ("produce, 100 partitions", 500000, 100, (), 2, 5),
-    ("produce, lz4", 1000000, 1, ("-z", "lz4", "-X", "batch.size=1000000"), None, None),
+    ("produce, lz4", 1000000, 1, LZ4, None, None),
 )
-FETCHES = (("fetch from the start", ROWS[0][0], 0.8, 1.5), ("fetch, lz4", ROWS[6][0], 0.8, 1))
+BOTH_SYNCED = (  # by the wall clock; Kafka is given fewer records: a rate is a rate
+    ("wall clock, Kafka synced, 16 KB", 1000000, 100000, KB16, 4, 8),
+    ("wall clock, Kafka synced, 10 records", 200000, 20000, TEN, 8, 20),
+    ("wall clock, Kafka synced, 1 record", 30000, 2000, ONE, 8, 20),
+)
+FETCH = (("fetch from the start", MB, 0.8, 1.5), ("fetch, lz4", LZ4, 0.8, 1))
+FETCHED = 1000000
+TOPICS, PARTITIONS = 10, 1000
 
 
-class Broker:
-    def __init__(self, address, pid):
-        self.address = address
-        self.pid = pid
-        self.made = 0
+class Bench:
+    def __init__(self, given, folder, ours, peer):
+        self.given = given
+        self.folder = folder
+        self.brokers = [ours] + ([peer] if peer else [])
+        self.table = Table("clients of Kafka; rates are for each second of the broker's CPU unless "
+                           "the row says otherwise")
+        self.until = time.monotonic() + 60 * given.minutes
 
-    def cpu_s(self):
-        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def wanted(self, work):
+        if self.given.only not in work:
+            return False
+        if time.monotonic() > self.until:
+            print("left out, the time is over: " + work)
+            return False
+        return True
 
-    def create(self, topic, partitions):
-        """CreateTopics v2: kcat makes none."""
-        host, _, port = self.address.rpartition(":")
-        name = topic.encode()
-        body = struct.pack(">hhihiH", 19, 2, 1, -1, 1, len(name)) + name
-        body += struct.pack(">ihiiib", partitions, 1, 0, 0, 10000, 0)
-        with socket.create_connection((host, int(port)), 60) as s:
-            s.sendall(struct.pack(">i", len(body)) + body)
-            size, = struct.unpack(">i", s.recv(4, socket.MSG_WAITALL))
-            answer = s.recv(size, socket.MSG_WAITALL)
-        code, = struct.unpack_from(">h", answer, 4 + 4 + 4 + 2 + len(name))
-        if code != 0:
-            raise RuntimeError("%s makes no topic: error %d" % (self.address, code))
+    def lines(self, records):
+        """A file of records of 100 bytes."""
+        path = os.path.join(self.folder, str(records))
+        if not os.path.exists(path):
+            with open(path, "w") as file:
+                file.writelines("%099d\n" % i for i in range(records))
+        return path
 
-    def measure(self, records, args, data):
-        cpu, wall = self.cpu_s(), time.monotonic()
-        subprocess.run(["kcat", "-b", self.address, *args], stdin=data, check=True, timeout=300,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        cpu, wall = max(self.cpu_s() - cpu, 0.01), time.monotonic() - wall
-        return {"per_s": records / cpu, "cpu_ns": cpu / records * 1e9, "wall_per_s": records / wall}
+    def by_turns(self, measure):
+        """Of each broker the medians, key by key, behind a round that warms."""
+        samples = [[] for _ in self.brokers]
+        for at in range(1 + self.given.rounds):
+            for i, broker in enumerate(self.brokers):
+                found = measure(broker, i)
+                if at > 0:
+                    samples[i].append(found)
+        return [median(of) for of in samples]
 
-    def produce(self, row, path):
-        _, records, partitions, args = row[:4]
-        self.made += 1
-        topic = "t%d" % self.made
-        self.create(topic, partitions)
-        with open(path) as data:
-            found = self.measure(records, ("-P", "-t", topic, *args), data)
-        return topic, found
+    def bounds(self, must, aim):
+        return (must, aim) if len(self.brokers) > 1 else (None, None)
 
-    def fetch(self, topic, records):
-        return self.measure(records, ("-C", "-t", topic, "-e", "-q", "-X", "check.crcs=false",
-                                      "-X", "fetch.max.bytes=52428800",
-                                      "-X", "max.partition.fetch.bytes=10485760"), None)
+    def rate(self, work, found, must, aim, key="per_s"):
+        self.table.rate(work, found[0], found[-1], *self.bounds(must, aim), key=key)
+
+    def cost(self, work, found, key, unit, must, aim):
+        self.table.cost(work, found[0][key], found[-1][key], unit, *self.bounds(must, aim))
+
+    # ---- The rows ----
+
+    def produce(self):
+        for work, records, partitions, args, must, aim in PRODUCE:
+            if self.wanted(work):
+                path = self.lines(records)
+                self.rate(work, self.by_turns(lambda b, _: b.produce(
+                    b.topic(partitions), records, args, path)), must, aim)
+
+    def both_synced(self):
+        for work, records, fewer, args, must, aim in BOTH_SYNCED:
+            if not self.wanted(work):
+                continue
+            counts = (records, fewer)
+            paths = [self.lines(n) for n in counts]
+            self.rate(work, self.by_turns(lambda b, i: b.produce(
+                b.topic(1, SYNCED if i else None), counts[i], args, paths[i])), must, aim,
+                      "wall_per_s")
+
+    def fetch(self):
+        for work, args, must, aim in FETCH:
+            if not self.wanted(work):
+                continue
+            topics = [b.topic() for b in self.brokers]
+            for broker, topic in zip(self.brokers, topics):
+                broker.produce(topic, FETCHED, args, self.lines(FETCHED))
+            self.rate(work, self.by_turns(lambda b, i: b.fetch(topics[i], FETCHED)), must, aim)
+
+    def latency(self):
+        for work, settings, musts, aims in (
+                ("produce to consume", None, (4, 10), (8, 30)),
+                ("produce to consume, Kafka synced", SYNCED, (3, 5), (5, 10))):
+            if not self.wanted(work):
+                continue
+            found = self.by_turns(lambda b, i: b.latency(self.given.loadgen, settings if i else
+                                                         None, 5000))
+            for i, key in enumerate(("p50_us", "p99_us")):
+                self.cost("%s, %s" % (work, key[:3]), found, key, "us", musts[i], aims[i])
+
+    def started(self, program):
+        """The medians of starts with an empty store, and what the last one takes."""
+        found = []
+        for i in range(self.given.rounds):
+            with program(os.path.join(self.folder, "start")) as one, \
+                    one.first(self.given.loadgen) as (ms, broker):
+                time.sleep(1)  # what it does once it has started is part of its memory
+                found.append({"ms": ms, "idle": broker.status_kib("VmRSS") / 1024})
+                if i == self.given.rounds - 1:
+                    for _ in range(2):
+                        broker.produce(broker.topic(), FETCHED, MB, self.lines(FETCHED))
+                    loaded = broker.status_kib("VmHWM") / 1024
+        return {**median(found), "loaded": loaded}
+
+    def programs(self):
+        own = [lambda folder: Rilld(folder, self.given.rilld)]
+        return own + [Kafka] if os.environ.get("KAFKA_JARS") and len(self.brokers) > 1 else own
+
+    def start(self):
+        if not self.wanted("start and memory"):
+            return
+        found = [self.started(program) for program in self.programs()]
+        self.cost("start to the first acknowledged record", found, "ms", "ms", 1000, 2000)
+        self.cost("memory, idle", found, "idle", "MiB", 100, 200)
+        self.cost("memory, batches of 1 MB", found, "loaded", "MiB", 20, 40)
+
+    def filled(self, program, topics):
+        """What is one partition's share of time, memory and opening again."""
+        n = topics * PARTITIONS
+        with program(os.path.join(self.folder, "many")) as one:
+            broker = one.start()
+            generate(self.given.loadgen, "up", broker.port, "first", 1)
+            before = broker.status_kib("VmRSS")
+            found = generate(self.given.loadgen, "each", broker.port, topics, PARTITIONS)
+            kib = broker.status_kib("VmRSS") - before
+            one.stop()
+            start = time.monotonic()
+            broker = one.start()
+            generate(self.given.loadgen, "last", broker.port, topics, PARTITIONS)
+            again = time.monotonic() - start
+        print("%s: %d partitions made in %.2f s, each with a record in %.2f s, %d KiB, again in "
+              "%.2f s" % (one.command[0], n, found["made_s"], found["s"], kib, again), flush=True)
+        return {"ms": found["s"] / n * 1e3, "kib": kib / n, "again": again / n * 1e3}
+
+    def many(self):
+        if not self.wanted("10 000 partitions"):
+            return
+        counts = (TOPICS, self.given.kafka_topics)
+        found = [self.filled(program, counts[i]) for i, program in enumerate(self.programs())]
+        work = "one of 10 000 partitions"
+        if len(found) > 1 and counts[1] != TOPICS:
+            work += ", Kafka: of %d" % (counts[1] * PARTITIONS)
+        self.cost(work + ", a record in each", found, "ms", "ms", 10, 50)
+        self.cost(work + ", memory", found, "kib", "KiB", 10, 50)
+        self.cost(work + ", opened again", found, "again", "ms", 10, 50)
+
+    def crossed(self, nats_port):
+        """Messages of one door read at the other, beside what that other reads of its own."""
+        if not self.wanted("from door to door"):
+            return
+        ours, count = self.brokers[0], 500000
+
+        def nats(mode, *more):
+            cpu = ours.cpu_s()
+            generate(self.given.loadgen_js, mode, nats_port, ours.pid, 100, count, *more)
+            cpu = ours.cpu_s() - cpu
+            return {"per_s": count / cpu, "cpu_ns": cpu / count * 1e9}
+
+        samples = []
+        for at in range(1 + self.given.rounds):
+            nats("fill", 4096)
+            crossed, own = {"kafka": ours.fetch("B", count)}, {}
+            own["nats"] = nats("drain", 4000)
+            ours.create("B")
+            ours.produce("B", count, MB, self.lines(count))
+            own["kafka"] = ours.fetch("B", count)
+            crossed["nats"] = nats("drain", 4000)
+            if at > 0:
+                samples.append((crossed, own))
+        for key, work in (("kafka", "published in NATS, read by Kafka's; beside its own"),
+                          ("nats", "produced in Kafka, read by NATS's; beside its own")):
+            self.table.rate(work, median([c[key] for c, _ in samples]),
+                            median([o[key] for _, o in samples]), 0.5, 0.9)
 
 
-def lines_of(folder, records):
-    """A file of records of 100 bytes."""
-    path = os.path.join(folder, str(records))
-    if not os.path.exists(path):
-        with open(path, "w") as file:
-            file.writelines("%099d\n" % i for i in range(records))
-    return path
-
-
-def run(table, folder, brokers):
-    """Each row for each broker by turns; the last topics of a row are what is fetched."""
-    topics = {}
-
-    def show(work, samples, must, aim):
-        found = [servers.median(of) for of in samples]
-        table.rate(work, found[0], found[-1], must if len(found) > 1 else None, aim)
-
-    for row in ROWS:
-        samples = [[] for _ in brokers]
-        for _ in range(ROUNDS):
-            for i, broker in enumerate(brokers):
-                topics[row[0], i], found = broker.produce(row, lines_of(folder, row[1]))
-                samples[i].append(found)
-        show(row[0], samples, row[4], row[5])
-    for work, of, must, aim in FETCHES:
-        samples = [[b.fetch(topics[of, i], 1000000) for _ in range(ROUNDS)]
-                   for i, b in enumerate(brokers)]
-        show(work, samples, must, aim)
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rilld", required=True)
+    parser.add_argument("--loadgen", required=True)
+    parser.add_argument("--loadgen-js", required=True)
+    parser.add_argument("--only", default="", help="rows whose name has this")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=30, help="no row begins later")
+    parser.add_argument("--kafka-topics", type=int, default=1, help="of 1000 partitions each")
+    parser.add_argument("kafka", nargs="?")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rilld", required=True)
-    parser.add_argument("kafka", nargs="?")
-    given = parser.parse_args()
+    given = arguments()
     if shutil.which("kcat") is None:
         print("skipped: no kcat here: apt-get install kcat")
         sys.exit(77)
-    table = Table("clients of Kafka: records for each second of the broker's CPU")
-    with tempfile.TemporaryDirectory() as folder, servers.Server(
-            given.rilld, ["--kafka", "-1", "-js", "-sd", "@DIR@/store"]) as server:
-        brokers = [Broker(PLACE.search(server.log())[1], server.pid)]
-        if given.kafka:
-            brokers.append(Broker(given.kafka, int(os.environ["KAFKA_PID"])))
-        else:
+    server.many_files()
+    with tempfile.TemporaryDirectory() as folder, Server(
+            given.rilld, ["--kafka", "-1", "-js", "-sd", "@DIR@/store"]) as rilld:
+        peer = Broker(given.kafka, int(os.environ["KAFKA_PID"])) if given.kafka else None
+        if not peer:
             print("no Kafka to compare with: rilld stands on both sides")
-        run(table, folder, brokers)
-    sys.exit(1 if table.show() and given.kafka else 0)
+        bench = Bench(given, folder, Broker(PLACE.search(rilld.log())[1], rilld.pid), peer)
+        bench.produce()
+        bench.both_synced()
+        bench.fetch()
+        bench.latency()
+        bench.crossed(rilld.port)
+        bench.start()
+        bench.many()
+    sys.exit(1 if bench.table.show() and given.kafka else 0)

@@ -8,9 +8,11 @@
  *     loadgen_js kv-put   PORT PID SIZE COUNT         put over a thousand keys, one at a time
  *     loadgen_js kv-get   PORT PID SIZE COUNT         get them, likewise
  *     loadgen_js many     PORT PID STREAMS CONSUMERS  make so many, and keep them
+ *     loadgen_js fill     PORT PID SIZE COUNT WINDOW  publish, and keep the stream, which is B
+ *     loadgen_js drain    PORT PID SIZE COUNT BATCH   pull, from a stream B that is there and has that
  *
  * As client libraries do, it has one subscription for all replies, _INBOX.<id>.*, and each request
- * or publish has a reply subject of its own. Each mode but the last leaves the server as it was.
+ * or publish has a reply subject of its own. Each mode but `many` and `fill` leaves the server as it was.
  * What was sent is compared with what the server says it has; a difference ends the program.
  * Prints one line of key=value a measurement. */
 #include "wire.h"
@@ -204,7 +206,7 @@ static void js_expect_messages(js_load *load, uint64_t count)
                                (unsigned long long)count);
 }
 
-static void js_run_publish(js_load *load)
+static void js_run_publish(js_load *load, int keep)
 {
     js_frames frames = js_prepare(load->size);
     js_stream(load);
@@ -212,7 +214,7 @@ static void js_run_publish(js_load *load)
     js_publish(load, &frames, load->count, load->window);
     js_report("publish", load->count, start, cpu, load->pid);
     js_expect_messages(load, load->count);
-    js_delete(load);
+    if (!keep) js_delete(load);
     free(frames.data);
 }
 
@@ -292,8 +294,10 @@ static void js_run_read(js_load *load, const char *mode)
     int filtered = strcmp(mode, "filtered") == 0, with_acks = strcmp(mode, "consume") == 0;
     js_frames frames = js_prepare(load->size);
     uint64_t count = load->count / SUBJECTS * SUBJECTS;
-    js_stream(load);
-    js_publish(load, &frames, count, 4096);
+    if (strcmp(mode, "drain") != 0) {
+        js_stream(load);
+        js_publish(load, &frames, count, 4096);
+    }
     js_expect_messages(load, count);
     char body[512];
     snprintf(body, sizeof body,
@@ -399,8 +403,8 @@ static void js_run_many(js_load *load)
 int main(int argc, char **argv)
 {
     if (argc < 6)
-        wire_die("usage: loadgen_js publish|pull|consume|filtered|kv-put|kv-get|many "
-                 "PORT PID SIZE COUNT [WINDOW]");
+        wire_die("usage: loadgen_js publish|pull|consume|filtered|kv-put|kv-get|many|fill|"
+                 "drain PORT PID SIZE COUNT [WINDOW]");
     js_load load = {.pid = (pid_t)atoi(argv[3]), .size = strtoull(argv[4], NULL, 10),
                     .count = strtoull(argv[5], NULL, 10),
                     .window = argc > 6 ? strtoull(argv[6], NULL, 10) : 1};
@@ -411,14 +415,14 @@ int main(int argc, char **argv)
     wire_sendf(&load.conn, "SUB " INBOX "* 1\r\n");
     wire_sync(&load.conn);
     const char *mode = argv[1];
-    if (strcmp(mode, "publish") == 0)
-        js_run_publish(&load);
+    if (strcmp(mode, "publish") == 0 || strcmp(mode, "fill") == 0)
+        js_run_publish(&load, strcmp(mode, "fill") == 0);
     else if (strcmp(mode, "kv-put") == 0 || strcmp(mode, "kv-get") == 0)
         js_run_kv(&load, mode);
     else if (strcmp(mode, "many") == 0)
         js_run_many(&load);
     else if (strcmp(mode, "pull") == 0 || strcmp(mode, "consume") == 0 ||
-             strcmp(mode, "filtered") == 0)
+             strcmp(mode, "filtered") == 0 || strcmp(mode, "drain") == 0)
         js_run_read(&load, mode);
     else
         wire_die("no mode %s", mode);

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # kafka.sh DIR PROGRAM...: run PROGRAM with the address of a real Kafka as its last argument: one
 # node on loopback, whose jars are fetched into DIR/kafka once, and whose data goes with it.
-# KAFKA_BROKERS names one that runs already. Exit 77, with a line that says why, when there is no
-# Java, or no Maven, or the registry is not reached.
+# KAFKA_PID, KAFKA_JARS and KAFKA_PROPERTIES say what it is, for a program that starts another.
+# KAFKA_BROKERS names one that runs already, KAFKA_HEAP another heap. Exit 77, with a line that says
+# why, when there is no Java, or no Maven, or the registry is not reached.
 set -u
 dir=$1
 shift
@@ -28,7 +29,7 @@ transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=200
 auto.create.topics.enable=false
 X
-kafka() { exec java -Xms256m -Xmx512m -cp "$jars/*" "$@"; }
+kafka() { exec java ${KAFKA_HEAP:--Xms256m -Xmx512m} -cp "$jars/*" "$@"; }
 (kafka kafka.tools.StorageTool format -t AAAAAAAAAAAAAAAAAAAAAQ -c "$work/properties") \
     >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 (kafka kafka.Kafka "$work/properties") >"$work/log" 2>&1 &
@@ -39,4 +40,4 @@ for _ in $(seq 600); do
     kill -0 "$pid" 2>/dev/null || { tail -n 30 "$work/log"; exit 1; }
     read -rt 0.1 <> <(:) || :
 done
-KAFKA_PID=$pid "$@" "127.0.0.1:$port"
+KAFKA_PID=$pid KAFKA_JARS=$jars KAFKA_PROPERTIES=$work/properties "$@" "127.0.0.1:$port"
