@@ -83,9 +83,42 @@ static int apart_pass(ri_js *js, ri_apart *c)
     return c->after.failed ? RILL_ENOMEM : 1;
 }
 
+/* ---- Few plain subjects: who takes them is known where messages go ---- */
+
+static bool apart_is_plain(const ri_strs *subjects)
+{
+    bool plain = subjects->len <= APART_FEW;
+    for (uint32_t i = 0; i < subjects->len && plain; i++)
+        plain = ri_subject_is_literal(subjects->items[i]);
+    return plain;
+}
+
+/* A stream that is fenced has its own check, and one that is going has left its name. */
+static bool apart_is_other(ri_js *js, const ri_apart *c, const ri_party *party)
+{
+    if (!party->ops->stores) return false;
+    const ri_stream *stream = ri_container_of(party, ri_stream, party);
+    return !ri_str_eq(stream->conf.name, c->name) && ri_js_stream(js, stream->conf.name) == stream;
+}
+
+static int apart_look_up(ri_js *js, ri_apart *c)
+{
+    for (uint32_t i = 0; i < c->mine.len && !c->found; i++) {
+        const ri_match *match = ri_match_cache_get(&js->router->cache, &js->router->interest,
+                                                   c->mine.items[i]);
+        if (!match) return RILL_ENOMEM;
+        for (uint32_t k = 0; k < match->nplain && !c->found; k++)
+            c->found = apart_is_other(js, c, ri_container_of(match->plain[k], ri_subscription,
+                                                             entry)->party);
+        ri_budget_spend(&js->router->budget, 1 + match->nplain / APART_PAIRS);
+    }
+    return RILL_OK;
+}
+
 int ri_apart_some(ri_js *js, ri_apart *c)
 {
     RI_ASSERT(ri_js_is_sound(js));
+    if (!c->begun && apart_is_plain(&c->mine)) return apart_look_up(js, c);
     int rc = c->begun || c->mine.len <= APART_FEW ? RILL_OK : apart_put(js, &c->own, &c->mine);
     c->begun = rc >= 0;
     while (rc >= 0 && !c->found) {

@@ -4,7 +4,8 @@
  *
  * A stream has a version, which is new whenever its subjects are. A pass compares with the streams
  * that have come, or changed, since the pass before began; when nothing has, all is compared. So
- * streams may come and go between two slices, and a name is nobody's before it is taken. */
+ * streams may come and go between two slices, and a name is nobody's before it is taken. A few
+ * subjects without wildcards, as partitions have, are looked up where messages are: at once. */
 #ifndef RI_APART_H
 #define RI_APART_H
 
