@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """kafka.py --rilld RILLD --loadgen LOADGEN --loadgen-js LOADGEN_JS [--only WORD] [--rounds N]
-[--minutes M] [--kafka-topics N] [KAFKA]: what rilld does for clients of Kafka, and a real Kafka
-beside it in the same run, by turns: kcat, which is librdkafka's, with the same settings for both.
-rilld syncs what it acknowledges; Kafka does not, unless a row says so. What is done once before it
-is measured warms both: Kafka's virtual machine has compiled itself by then.
+[--warm N] [--minutes M] [--kafka-topics N] [KAFKA]: what rilld does for clients of Kafka, and a
+real Kafka beside it in the same run, by turns: kcat, which is librdkafka's, with the same settings
+for both. rilld syncs what it acknowledges; Kafka does not, unless a row says so. What is done some
+times before it is measured warms both: Kafka's virtual machine has compiled itself by then.
 
 tests/peers/kafka.sh gives the address of a Kafka as the last argument, and the rest by KAFKA_PID,
 KAFKA_JARS and KAFKA_PROPERTIES; without one rilld is measured alone. A row that would begin when M
@@ -72,12 +72,12 @@ class Bench:
         return path
 
     def by_turns(self, measure):
-        """Of each broker the medians, key by key, behind a round that warms."""
+        """Of each broker the medians, key by key, behind rounds that warm."""
         samples = [[] for _ in self.brokers]
-        for at in range(1 + self.given.rounds):
+        for at in range(self.given.warm + self.given.rounds):
             for i, broker in enumerate(self.brokers):
                 found = measure(broker, i)
-                if at > 0:
+                if at >= self.given.warm:
                     samples[i].append(found)
         return [median(of) for of in samples]
 
@@ -221,6 +221,7 @@ def arguments():
     parser.add_argument("--loadgen-js", required=True)
     parser.add_argument("--only", default="", help="rows whose name has this")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--warm", type=int, default=3, help="rounds before those")
     parser.add_argument("--minutes", type=float, default=30, help="no row begins later")
     parser.add_argument("--kafka-topics", type=int, default=1, help="of 1000 partitions each")
     parser.add_argument("kafka", nargs="?")

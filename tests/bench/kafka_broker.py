@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A broker of Kafka's protocol that is measured, rilld or a real Kafka, and the processes of both."""
+"""A broker of Kafka's protocol that is measured, rilld or a real Kafka, and their processes."""
 import contextlib
 import os
 import pathlib

@@ -8,13 +8,13 @@
  *     loadgen_js kv-put   PORT PID SIZE COUNT         put over a thousand keys, one at a time
  *     loadgen_js kv-get   PORT PID SIZE COUNT         get them, likewise
  *     loadgen_js many     PORT PID STREAMS CONSUMERS  make so many, and keep them
- *     loadgen_js fill     PORT PID SIZE COUNT WINDOW  publish, and keep the stream, which is B
- *     loadgen_js drain    PORT PID SIZE COUNT BATCH   pull, from a stream B that is there and has that
+ *     loadgen_js fill     PORT PID SIZE COUNT WINDOW  publish to the stream B, which is kept
+ *     loadgen_js drain    PORT PID SIZE COUNT BATCH   pull, from a stream B that has so many
  *
  * As client libraries do, it has one subscription for all replies, _INBOX.<id>.*, and each request
- * or publish has a reply subject of its own. Each mode but `many` and `fill` leaves the server as it was.
- * What was sent is compared with what the server says it has; a difference ends the program.
- * Prints one line of key=value a measurement. */
+ * or publish has a reply subject of its own. Each mode but `many` and `fill` leaves the server as
+ * it was. What was sent is compared with what the server says it has; a difference ends the
+ * program. Prints one line of key=value a measurement. */
 #include "wire.h"
 
 #include <errno.h>
