@@ -392,12 +392,13 @@ void ri_conn_write(ri_conn *conn)
     if (conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
 }
 
-void ri_conn_drop_output(ri_conn *conn, ri_outq_pool *pool)
+bool ri_conn_drop_some(ri_conn *conn, ri_outq_pool *pool, ri_budget *budget)
 {
-    RI_ASSERT(conn->wire && pool);
-    ri_outq_fini(&conn->sending, pool);
-    ri_outq_fini(&conn->out, pool);
-    conn->pending = 0;
+    RI_ASSERT(conn->ended && pool);
+    bool all = ri_outq_drop_some(&conn->sending, pool, budget) &&
+               ri_outq_drop_some(&conn->out, pool, budget);
+    conn->pending = conn->sending.bytes + conn->out.bytes;
+    return all;
 }
 
 bool ri_conn_take(ri_conn *conn, ri_outq_pool *pool)

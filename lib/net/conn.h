@@ -109,8 +109,10 @@ void ri_conn_silence(ri_conn *conn);  /* no events any more */
 void ri_conn_write(ri_conn *conn);    /* may call on_end() */
 
 /* ---- Inside the gate ---- */
-/* Nothing of what is queued will be written; on the loop's thread. */
-void ri_conn_drop_output(ri_conn *conn, ri_outq_pool *pool);
+/* What is queued is dropped as long as the budget lasts, of a connection that is silenced: so much
+ * memory may be in there that it does not go at once. True: all is, and it may end. On the loop's
+ * thread. */
+bool ri_conn_drop_some(ri_conn *conn, ri_outq_pool *pool, ri_budget *budget);
 bool ri_conn_take(ri_conn *conn, ri_outq_pool *pool); /* is there something to write? */
 void ri_conn_settle(ri_conn *conn, ri_outq_pool *pool); /* on the loop's thread */
 

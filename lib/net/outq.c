@@ -285,3 +285,26 @@ void ri_outq_fini(ri_outq *q, ri_outq_pool *pool)
     outq_free(pool, q->more_pieces, q->cap * sizeof *q->more_pieces);
     *q = (ri_outq){0};
 }
+
+/* What is one piece goes in one step: its pages are given back, and not copied. */
+static bool outq_drop_first(ri_outq *q, ri_outq_pool *pool, ri_budget *budget)
+{
+    const ri_outq_piece *piece = &outq_pieces(q)[q->settled];
+    uint64_t units = 1 + ri_budget_bytes(piece->len);
+    if (q->settled == q->first) {
+        RI_ASSERT(q->bytes >= piece->len);
+        q->bytes -= piece->len;
+        q->first++;
+    }
+    outq_release(q, pool, q->settled + 1);
+    return ri_budget_spend(budget, RI_MIN(units, (uint64_t)RI_BUDGET_SLICE));
+}
+
+bool ri_outq_drop_some(ri_outq *q, ri_outq_pool *pool, ri_budget *budget)
+{
+    outq_seal_chunk(q);
+    for (bool left = true; left && q->settled < q->len;) left = outq_drop_first(q, pool, budget);
+    if (q->settled < q->len) return false;
+    ri_outq_fini(q, pool);
+    return true;
+}

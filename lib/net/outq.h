@@ -19,6 +19,7 @@
 #include <sys/uio.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "engine/live/packet.h"
@@ -58,6 +59,9 @@ void ri_outq_pool_fini(ri_outq_pool *pool);
 
 /* Drop all that is queued; a zeroed struct is legal. */
 void ri_outq_fini(ri_outq *q, ri_outq_pool *pool);
+/* The same as long as the budget lasts, at least one piece. True: all is dropped. Nothing more is
+ * put into the queue, or written from it, but for its end. */
+bool ri_outq_drop_some(ri_outq *q, ri_outq_pool *pool, ri_budget *budget);
 
 /* Has the current chunk room for `n` bytes? */
 static inline bool ri_outq_has_room(const ri_outq *q, size_t n)

@@ -193,4 +193,65 @@ START_TEST(faults)
 }
 END_TEST
 
-SUITE_MAIN("outq", against_a_string, sizes, faults)
+/* What nobody has read goes in slices, however much it is, and all of its memory comes back. */
+START_TEST(dropped_in_slices)
+{
+    enum { PIECES = 3000, SLACK = RI_BUDGET_SLICE };
+    model m;
+    rng r;
+    ri_memory memory;
+    ri_budget budget;
+    uint64_t slices = 0;
+    model_init(&m);
+    rng_init(&r, 5);
+    ri_memory_init(&memory);
+    m.pool.memory = &memory;
+    for (int i = 0; i < PIECES; i++) {
+        size_t len = (size_t)rng_below(&r, 2000);
+        if (m.put > MODEL_MAX - 2000) m.put = 0;
+        if (i % 3) model_put(&m, &r, len);
+        else model_put_packet(&m, &r, len);
+    }
+    ri_outq_take(&m.sending, &m.out, &m.pool);
+    ri_outq_written(&m.sending, 12345); /* some of it, and not to a piece's end */
+    model_put(&m, &r, 100);
+    ri_budget_init(&budget);
+    for (bool all = false; !all; slices++) {
+        size_t before = m.sending.bytes + m.out.bytes;
+        ri_budget_open(&budget);
+        all = ri_outq_drop_some(&m.sending, &m.pool, &budget) &&
+              ri_outq_drop_some(&m.out, &m.pool, &budget);
+        ri_budget_close(&budget);
+        ck_assert(all || m.sending.bytes + m.out.bytes < before);
+    }
+    ck_assert_uint_gt(slices, 1);
+    ck_assert_uint_le(budget.longest, RI_BUDGET_TURN + SLACK);
+    ck_assert_uint_eq(m.sending.bytes + m.out.bytes, 0);
+    ri_outq_pool_fini(&m.pool);
+    ck_assert_uint_eq(ri_memory_used(&memory, RI_MEMORY_OUTPUT), 0);
+    model_fini(&m);
+}
+END_TEST
+
+/* A buffer's memory is one piece, and goes with the queue. */
+START_TEST(dropped_whole)
+{
+    model m;
+    ri_buffer buffer;
+    ri_budget budget;
+    model_init(&m);
+    ri_budget_init(&budget);
+    ri_budget_open(&budget);
+    ri_buffer_init(&buffer, &m.f.host);
+    for (int i = 0; i < 1 << 16; i++)
+        ri_buffer_put_str(&buffer, RI_STR("a line of some 30 bytes, again"));
+    ck_assert(ri_outq_put_buffer(&m.out, &m.pool, &buffer));
+    ck_assert(ri_outq_drop_some(&m.out, &m.pool, &budget));
+    ri_budget_close(&budget);
+    ck_assert_uint_eq(budget.longest, RI_BUDGET_SLICE);
+    ck_assert(ri_outq_drop_some(&m.out, &m.pool, &budget)); /* there is nothing */
+    model_fini(&m);
+}
+END_TEST
+
+SUITE_MAIN("outq", against_a_string, sizes, faults, dropped_in_slices, dropped_whole)

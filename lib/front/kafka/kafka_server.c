@@ -317,16 +317,24 @@ static bool kafka_server_write(ri_kafka_server *server)
     return more;
 }
 
-static void kafka_server_bury(ri_kafka_server *server)
+/* As many as go in a turn: what they have not read may be much. True: there are more. */
+static bool kafka_server_bury(ri_kafka_server *server)
 {
-    ri_list *item;
+    ri_budget *budget = &server->broker->router.budget;
     ri_kafka_server_enter(server);
-    while ((item = ri_list_pop(&server->dead)))
-        ri_kafka_session_free(KAFKA_SERVER_SESSION(item, work_link));
+    ri_budget_open(budget);
+    for (bool left = true; left && !ri_list_empty(&server->dead);) {
+        ri_kafka_session *s = KAFKA_SERVER_SESSION(server->dead.next, work_link);
+        if (!ri_conn_drop_some(&s->conn, &server->pool, budget)) break;
+        ri_kafka_session_free(s);
+        left = ri_budget_spend(budget, 1);
+    }
+    ri_budget_close(budget);
     if (server->flushing) ri_park_signal(&server->written);
     ri_kafka_server_leave(server);
     ri_list_each (l, &server->places) /* descriptors are free again */
         ri_listen_resume(KAFKA_SERVER_PLACE(l)->listener);
+    return !ri_list_empty(&server->dead);
 }
 
 static void kafka_server_free_spent(ri_kafka_server *server, ri_list *spent)
@@ -377,7 +385,7 @@ static void kafka_server_on_turn(void *arg)
     ri_kafka_server_leave(server);
     kafka_server_free_spent(server, &spent);
     if (!ri_list_empty(&server->work) && kafka_server_write(server)) more = true;
-    if (ri_unlikely(!ri_list_empty(&server->dead))) kafka_server_bury(server);
+    if (ri_unlikely(!ri_list_empty(&server->dead)) && kafka_server_bury(server)) more = true;
     if (more) {
         ri_gate_pass(&server->broker->gate); /* this thread is back there at once */
         ri_loop_wake(&server->loop);

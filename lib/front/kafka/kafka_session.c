@@ -68,7 +68,6 @@ void ri_kafka_session_detach(ri_kafka_session *s)
 {
     RI_ASSERT(s->end && !s->winding);
     kafka_session_drop_requests(s);
-    if (kafka_session_ends_hard(s)) ri_conn_drop_output(&s->conn, &s->server->pool);
     ri_list_remove(&s->ready_link);
     ri_claim_end(&s->server->broker->router.work, &s->claim);
     RI_ASSERT(s->server->nsessions > 0);

@@ -239,7 +239,6 @@ static void server_note_ends(ri_nats_server *server)
     subs = SERVER_DROP_SUBS;
     while (subs > 0 && (item = ri_list_pop(&server->ending))) {
         ri_nats_session *s = SERVER_SESSION(item, ending_link);
-        if (ri_nats_session_ends_hard(s)) ri_conn_drop_output(&s->conn, &server->pool);
         s->winding = ri_nats_session_detach(s, &subs);
         if (s->winding) server_work_on(s);
         else ri_list_push(&server->ending, item);
@@ -371,14 +370,25 @@ static void server_follow_up(ri_nats_server *server, bool drained)
         ri_nats_session_unstall(SERVER_SESSION(item, stall_link));
 }
 
+/* As many as go in a turn: what they have not read may be much. */
 static void server_bury(ri_nats_server *server)
 {
     ri_nats_server_enter(server);
-    ri_list *item;
-    while ((item = ri_list_pop(&server->dead)))
-        ri_nats_session_free(SERVER_SESSION(item, work_link));
+    ri_budget *budget = &server->broker->router.budget;
+    ri_budget_open(budget);
+    for (bool left = true; left && !ri_list_empty(&server->dead);) {
+        ri_nats_session *s = SERVER_SESSION(server->dead.next, work_link);
+        if (!ri_conn_drop_some(&s->conn, &server->pool, budget)) break;
+        ri_nats_session_free(s);
+        left = ri_budget_spend(budget, 1);
+    }
+    ri_budget_close(budget);
     if (server->flushing) ri_park_signal(&server->written);
     ri_nats_server_leave(server);
+    if (!ri_list_empty(&server->dead)) {
+        ri_gate_pass(&server->broker->gate);
+        ri_loop_wake(&server->loop);
+    }
     ri_list_each (l, &server->listeners) /* descriptors are free again */
         ri_listen_resume(ri_container_of(l, ri_listener, link));
 }
