@@ -8,7 +8,7 @@ set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config libevent-dev libmbedtls-dev
     libxxhash-dev zlib1g-dev"
-test="g++ clang binutils python3 check nats-server libnats-dev libzmq3-dev
+test="g++ clang binutils python3 python3-dev check nats-server libnats-dev libzmq3-dev
     abigail-tools libssl-dev liblz4-dev libzstd-dev libsodium-dev librdkafka-dev
     kcat"
 ci="valgrind libclang-rt-14-dev strace golang-go nodejs npm python3-venv ca-certificates"
