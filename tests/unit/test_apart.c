@@ -6,7 +6,7 @@
 
 #include "support/streams.h"
 
-enum { MANY = 400 };
+enum { MANY = 400, CROWD = 2100 };
 
 /* Does somebody take that subject, who is not called so? */
 static bool taken(world *w, const char *name, const char *subject, int64_t *units)
@@ -46,6 +46,16 @@ START_TEST(test_plain)
     ck_assert(taken(w, "T", "s.*", &units));
     ck_assert(!taken(w, "T", "t.*", &units));
     ck_assert_int_ge(units, MANY); /* a filter is compared with all */
+    static ri_subscription crowd[CROWD];
+    ri_party *party = world_listen(w, "c", "t")->sub.party;
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = (ri_subscription){.entry.subject = RI_STR("t")};
+        ck_assert_ok(ri_router_subscribe(party, &crowd[i]));
+    }
+    ck_assert(!taken(w, "T", "t", &units)); /* so many hear it that streams are compared */
+    ck_assert_int_ge(units, MANY / 8);
+    ck_assert_int_le(units, 2 * MANY);
+    ck_assert(taken(w, "T", "s.007", &units));
     ck_assert_ok(ri_stream_delete(last, NULL));
     ck_assert(!taken(w, "T", "s.399", &units));
     world_fini(w);

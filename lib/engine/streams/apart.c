@@ -9,6 +9,7 @@
 enum {
     APART_FEW = 8,     /* subjects that are compared one by one with all there are */
     APART_PAIRS = 8,   /* that are compared in a unit */
+    APART_LOOKED = 2048, /* receivers of a plain subject that are looked at in one stay */
     APART_BATCH = 512, /* subjects of others that are compared with many at a time, at least */
 };
 
@@ -101,24 +102,28 @@ static bool apart_is_other(ri_js *js, const ri_apart *c, const ri_party *party)
     return !ri_str_eq(stream->conf.name, c->name) && ri_js_stream(js, stream->conf.name) == stream;
 }
 
+/* 1: it is known now; 0: so many others hear one of them that to look at each would be a stay of
+ * its own. */
 static int apart_look_up(ri_js *js, ri_apart *c)
 {
     for (uint32_t i = 0; i < c->mine.len && !c->found; i++) {
         const ri_match *match = ri_match_cache_get(&js->router->cache, &js->router->interest,
                                                    c->mine.items[i]);
         if (!match) return RILL_ENOMEM;
+        if (match->nplain > APART_LOOKED) return 0;
         for (uint32_t k = 0; k < match->nplain && !c->found; k++)
             c->found = apart_is_other(js, c, ri_container_of(match->plain[k], ri_subscription,
                                                              entry)->party);
         ri_budget_spend(&js->router->budget, 1 + match->nplain / APART_PAIRS);
     }
-    return RILL_OK;
+    return 1;
 }
 
 int ri_apart_some(ri_js *js, ri_apart *c)
 {
     RI_ASSERT(ri_js_is_sound(js));
-    if (!c->begun && apart_is_plain(&c->mine)) return apart_look_up(js, c);
+    int known = !c->begun && apart_is_plain(&c->mine) ? apart_look_up(js, c) : 0;
+    if (known != 0) return RI_MIN(known, RILL_OK);
     int rc = c->begun || c->mine.len <= APART_FEW ? RILL_OK : apart_put(js, &c->own, &c->mine);
     c->begun = rc >= 0;
     while (rc >= 0 && !c->found) {
