@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 #ifdef __GLIBC__ /* a header above defines it */
 #include <malloc.h>
 #endif
@@ -114,6 +115,16 @@ void ri_host_trim(const ri_host *host)
 #else
     (void)host;
 #endif
+}
+
+void ri_host_give_back(const ri_host *host, void *p, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)p + page - 1) / page * page;
+    uintptr_t to = ((uintptr_t)p + size) / page * page;
+    RI_ASSERT(p || size == 0);
+    if (host->alloc != alloc_libc || from >= to) return;
+    madvise((char *)p + (from - (uintptr_t)p), to - from, MADV_DONTNEED); /* a wish, too */
 }
 
 void *ri_alloc(const ri_host *host, size_t size)

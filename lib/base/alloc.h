@@ -25,6 +25,10 @@ void ri_host_init(ri_host *host, const rill_host *hooks);
 /* Give what was freed back to the system, as far as the host's allocator is the C library's. It
  * takes a while, in which other threads may wait for memory. Any thread. */
 void ri_host_trim(const ri_host *host);
+/* Of memory that is freed next, the pages: they go back to the system at once, by themselves, and a
+ * trim, which holds up all who allocate, finds nothing to do there. What stood there is lost. For
+ * the C library's allocator, too. Any thread. */
+void ri_host_give_back(const ri_host *host, void *p, size_t size);
 
 /* NULL on failure, with the sentence made. A size of 0 yields NULL and is no failure. */
 void *ri_alloc(const ri_host *host, size_t size);

@@ -92,6 +92,20 @@ static void outq_chunk_put(ri_outq_pool *pool, ri_outq_chunk *chunk)
     outq_free(pool, chunk, chunk->size);
 }
 
+/* The same of one that is not wanted again soon. */
+static void outq_chunk_drop(ri_outq_pool *pool, ri_outq_chunk *chunk)
+{
+    ri_buffer *taken = outq_taken(chunk);
+    size_t size = chunk->size;
+    if (taken) ri_host_give_back(pool->host, taken->ptr, taken->cap);
+    if (taken || size < outq_sizes[RI_OUTQ_SIZES - 1]) {
+        outq_chunk_put(pool, chunk);
+        return;
+    }
+    ri_host_give_back(pool->host, chunk, size);
+    outq_free(pool, chunk, size);
+}
+
 static inline ri_outq_piece *outq_pieces(ri_outq *q)
 {
     return q->cap ? q->more_pieces : q->inline_pieces;
@@ -286,16 +300,18 @@ void ri_outq_fini(ri_outq *q, ri_outq_pool *pool)
     *q = (ri_outq){0};
 }
 
-/* What is one piece goes in one step: its pages are given back, and not copied. */
+/* What is one piece goes in one step, with its pages. */
 static bool outq_drop_first(ri_outq *q, ri_outq_pool *pool, ri_budget *budget)
 {
-    const ri_outq_piece *piece = &outq_pieces(q)[q->settled];
+    ri_outq_piece *piece = &outq_pieces(q)[q->settled];
     uint64_t units = 1 + ri_budget_bytes(piece->len);
     if (q->settled == q->first) {
         RI_ASSERT(q->bytes >= piece->len);
         q->bytes -= piece->len;
         q->first++;
     }
+    if (piece->chunk) outq_chunk_drop(pool, piece->chunk);
+    piece->chunk = NULL;
     outq_release(q, pool, q->settled + 1);
     return ri_budget_spend(budget, RI_MIN(units, (uint64_t)RI_BUDGET_SLICE));
 }

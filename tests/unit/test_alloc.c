@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "base/error.h"
 #include "support/fault.h"
 #include "support/rng.h"
@@ -111,4 +115,29 @@ START_TEST(test_faults)
 }
 END_TEST
 
-SUITE_MAIN("alloc", test_host, test_refused, test_arena, test_faults)
+/* The pages of what is about to be freed are gone, and it can be written again. */
+START_TEST(test_give_back)
+{
+    enum { PAGES = 16 };
+    ri_host host;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), size = PAGES * page;
+    unsigned char there[PAGES] = {0};
+    ri_host_init(&host, NULL);
+    char *p = ri_alloc(&host, size);
+    ck_assert_ptr_nonnull(p);
+    char *from = p + (page - (uintptr_t)p % page) % page;
+    memset(p, 1, size);
+    ck_assert_int_eq(mincore(from, size - 2 * page, there), 0);
+    for (int i = 0; i < PAGES - 2; i++) ck_assert(there[i] & 1);
+    ri_host_give_back(&host, p, size);
+    ck_assert_int_eq(mincore(from, size - 2 * page, there), 0);
+    for (int i = 0; i < PAGES - 2; i++) ck_assert(!(there[i] & 1));
+    memset(p, 2, size);
+    ri_host_give_back(&host, p, page - 1); /* no page is whole */
+    ck_assert_int_eq(p[page - 2], 2);
+    ri_host_give_back(&host, NULL, 0);
+    ri_free(&host, p, size);
+}
+END_TEST
+
+SUITE_MAIN("alloc", test_host, test_refused, test_arena, test_faults, test_give_back)
