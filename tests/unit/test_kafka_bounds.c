@@ -8,11 +8,12 @@
 #include "front/broker/broker.h"
 #include "front/kafka/kafka_configs.h"
 #include "front/kafka/kafka_errors.h"
+#include "front/kafka/kafka_session.h"
 #include "support/kclient.h"
 #include "support/produce.h"
 #include "support/suite.h"
 
-enum { WAIT_MS = 10000 };
+enum { WAIT_MS = 10000, OUT = 1024 * 1024 }; /* bytes that wait, behind which none is begun */
 
 static rill_broker *broker;
 static int port;
@@ -71,6 +72,23 @@ static uint64_t work_bytes(void)
     ri_broker *b = (ri_broker *)(void *)broker;
     ri_broker_enter(b);
     uint64_t bytes = ri_memory_used(&b->router.memory, RI_MEMORY_WORK);
+    ri_broker_leave(b);
+    return bytes;
+}
+
+/* What is queued for clients, or is being read for them; and how many of them have so much waiting
+ * that nothing more is begun for them. */
+static uint64_t held_bytes(uint32_t *blocked)
+{
+    ri_broker *b = (ri_broker *)(void *)broker;
+    ri_broker_enter(b);
+    const ri_memory *memory = &b->router.memory;
+    uint64_t bytes = ri_memory_used(memory, RI_MEMORY_OUTPUT) +
+                     ri_memory_used(memory, RI_MEMORY_WORK);
+    ri_door *door = ri_container_of(b->doors.next, ri_door, link);
+    *blocked = 0;
+    ri_list_each (item, &ri_container_of(door, ri_kafka_server, door)->sessions)
+        *blocked += ri_container_of(item, ri_kafka_session, link)->conn.pending >= OUT;
     ri_broker_leave(b);
     return bytes;
 }
@@ -212,6 +230,69 @@ START_TEST(test_fetch_full)
 }
 END_TEST
 
+/* A request that takes some turns has its batches before those of the next one. */
+START_TEST(test_in_order)
+{
+    enum { MANY = 8, EACH = 900 };
+    static ri_kafka_produce_request_partition of[MANY];
+    kclient_created(&c, "t", MANY);
+    ri_kafka_produce_request *q = kclient_produce("t", 0, batch(EACH));
+    for (int i = 0; i < MANY; i++) {
+        of[i] = q->topics.items[0].partitions.items[0];
+        of[i].index = i;
+    }
+    q->topics.items[0].partitions.items = of;
+    q->topics.items[0].partitions.len = MANY;
+    longest();
+    kclient_put(&c, RI_KAFKA_PRODUCE, 9, q);
+    kclient_put(&c, RI_KAFKA_PRODUCE, 9, kclient_produce("t", MANY - 1, batch(1)));
+    kclient_flush(&c);
+    for (int i = 0; i < 2; i++) {
+        ri_kafka_produce_answer *a = kclient_read(&c, RI_KAFKA_PRODUCE, 9);
+        ri_kafka_produce_answer_partition *last = &a->topics.items[0].partitions.items[0];
+        if (i == 0) last += MANY - 1;
+        ck_assert_int_eq(last->index, MANY - 1);
+        ck_assert_int_eq(last->error_code, 0);
+        ck_assert_int_eq(last->base_offset, i * EACH);
+    }
+    ck_assert_uint_le(longest(), 2 * RI_BUDGET_TURN);
+}
+END_TEST
+
+/* Clients that ask for all there is and read none of it make the broker hold a part of it, however
+ * many they are. */
+START_TEST(test_unread)
+{
+    enum { READERS = 24, PENDING = 8 * 1024 * 1024, EACH = 100, BATCHES = 80, ASKED = 200 };
+    static kclient readers[READERS];
+    uint32_t blocked = 0;
+    uint64_t held = 0;
+    ck_assert_ok(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts,
+                                                      .max_pending_bytes = PENDING)));
+    kclient_created(&c, "t", 1);
+    for (int i = 0; i < BATCHES; i++)
+        ck_assert_int_eq(
+            kclient_produced(&c, 9, kclient_produce("t", 0, batch(EACH))).error_code, 0);
+    ri_kafka_fetch_request *q = kclient_fetch("t", 0, 0, 0);
+    q->max_bytes = q->topics.items[0].partitions.items[0].partition_max_bytes = INT32_MAX;
+    for (int i = 0; i < READERS; i++) {
+        kclient_open(&readers[i], port);
+        setsockopt(readers[i].p.fd, SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int));
+        for (int k = 0; k < ASKED; k++) kclient_put(&readers[i], RI_KAFKA_FETCH, 12, q);
+        kclient_flush(&readers[i]);
+    }
+    int64_t due_ns = ri_mono_ns(&c.host) + WAIT_MS * RI_MS;
+    while (blocked < READERS && ri_mono_ns(&c.host) < due_ns) {
+        held = RI_MAX(held, held_bytes(&blocked));
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    ck_assert_uint_eq(blocked, READERS);
+    ck_assert_msg(held <= 4 * PENDING + READERS * (OUT + 2 * EACH * 1024), "%llu bytes",
+                  (unsigned long long)held);
+    for (int i = 0; i < READERS; i++) kclient_close(&readers[i]);
+}
+END_TEST
+
 /* What was unpacked to be looked at is kept for readers, but not all of it. */
 START_TEST(test_unpacked)
 {
@@ -235,6 +316,7 @@ END_TEST
 int main(void)
 {
     const suite_row rows[] = {SUITE_WITH(setup, teardown, test_large, test_long_lists,
-                                         test_fetch_twins, test_fetch_full, test_unpacked)};
+                                         test_fetch_twins, test_fetch_full, test_in_order,
+                                         test_unread, test_unpacked)};
     return suite_run("kafka_bounds", rows, RI_LEN(rows), CK_FORK_GETENV);
 }

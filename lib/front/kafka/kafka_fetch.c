@@ -7,7 +7,8 @@
  *                        +--- something is committed, or the time is up
  *
  * The first batch of all goes out whole, however large it is; the others keep to the limits, of the
- * request, of each partition, and of this broker's memory. A partition that is named twice is an
+ * request, of each partition, and of this broker's memory: the more is read and waits unread, of
+ * all clients, the less is read into one answer. A partition that is named twice is an
  * error: else it would be read, and watched, as often as it is named. A session, which would spare
  * a client to name its partitions each time, is never opened: that is said by the number 0. */
 #include "base/assert.h"
@@ -16,6 +17,12 @@
 #include "base/saturate.h"
 #include "codec/limits.h"
 #include "front/kafka/kafka_serve.h"
+
+enum {
+    KAFKA_FETCH_WAITING = 4, /* times what may wait for one connection: of all, at which answers
+                                have one batch each */
+    KAFKA_FETCH_SHARE = 8,   /* of what is left of that one answer may take a part */
+};
 
 typedef struct kafka_fetch_part {
     ri_watch watch;       /* of its stream, from when it was looked up to the answer */
@@ -175,12 +182,25 @@ static void kafka_fetch_count(kafka_fetch *f, kafka_fetch_part *part, size_t cap
     f->held = f->held - cap + part->records.cap;
 }
 
+/* How much all may read has become less, or more, while this one was read. */
+static void kafka_fetch_share(const ri_kafka_request *r, kafka_fetch *f)
+{
+    const ri_broker *broker = r->session->server->broker;
+    const ri_memory *memory = &broker->router.memory;
+    uint64_t most = ri_u64_mul(broker->conf.max_pending_bytes, KAFKA_FETCH_WAITING);
+    uint64_t held = ri_u64_add(ri_memory_used(memory, RI_MEMORY_OUTPUT),
+                               ri_memory_used(memory, RI_MEMORY_WORK));
+    uint64_t share = (most - RI_MIN(most, held)) / KAFKA_FETCH_SHARE;
+    f->max = (size_t)RI_MIN((uint64_t)f->max, RI_MAX(share, (uint64_t)f->bytes));
+}
+
 /* As much as goes now. True: the budget of the turn is used up, and there may be more. What finds
  * no room, since others have taken all, is not even looked for: that would read it from the
  * disk. */
 static bool kafka_fetch_read(ri_kafka_request *r, kafka_fetch_part *part)
 {
     kafka_fetch *f = r->work;
+    kafka_fetch_share(r, f);
     ri_stream *stream = part->watch.stream;
     size_t before = ri_buffer_size(&part->records), cap = part->records.cap;
     size_t left = f->max > f->bytes ? f->max - f->bytes : 0;

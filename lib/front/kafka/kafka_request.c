@@ -181,7 +181,11 @@ void ri_kafka_request_go_on(ri_kafka_request *r)
     if (!durable) ri_kafka_session_end(r->session, RI_KAFKA_END_SHUTDOWN);
     if (r->session->end) return;
     ri_durable_clock(durable);
-    if (r->kind->step(r)) ri_kafka_request_ready(r);
+    ri_kafka_session *s = r->session;
+    bool went_on = r->goes_on;
+    r->goes_on = r->kind->step(r);
+    if (r->goes_on) ri_kafka_request_ready(r);
+    else if (went_on) ri_kafka_session_drained(s); /* the next one may have waited for it */
 }
 
 void ri_kafka_request_ready(ri_kafka_request *r)

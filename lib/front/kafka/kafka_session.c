@@ -247,11 +247,13 @@ static bool kafka_session_is_blocked(const ri_kafka_session *s)
            KAFKA_SESSION_REQUEST(s->requests.prev)->stage == RI_KAFKA_READ;
 }
 
+/* What is begun together is begun in its order: behind one that has more to do, since its turn was
+ * over, none is. */
 static bool kafka_session_may_begin(const ri_kafka_session *s, const ri_kafka_request *r)
 {
     if (s->end || s->conn.pending >= KAFKA_SESSION_OUT) return false;
     if (s->requests.next == &r->link) return true;
-    return r->kind->together && s->napart == 0;
+    return r->kind->together && s->napart == 0 && !KAFKA_SESSION_REQUEST(r->link.prev)->goes_on;
 }
 
 static void kafka_session_trace(const ri_kafka_session *s, const ri_kafka_request *r)

@@ -7,8 +7,9 @@
  *                               a time                    WRITTEN, if its answer is large
  *
  * Answers leave in the order of their requests. Kafka does one request of a connection after the
- * other; so does this, but for Produce: those that follow each other are begun together, and one
- * commit is for all. A request that may not begin yet is kept, and nothing is read behind it.
+ * other; so does this, but for Produce: those that follow each other are begun together, each when
+ * the one before it has appended all of its batches, and one commit is for all. A request that may
+ * not begin yet is kept, and nothing is read behind it.
  *
  * A request is a step function that is called inside the gate, until it has answered: it does as
  * much as the budget of the turn allows, and says whether there is more, or what it waits for. The
@@ -62,6 +63,7 @@ struct ri_kafka_request {
     ri_loop_timer timer;     /* L: it is busy when that is due; `late` is set */
     bool lent;               /* `frame`, and what of the body points into it, is the connection's */
     bool late;
+    bool goes_on;            /* its step has more to do, in a later turn */
     bool silent;             /* it is done, and not answered */
     ri_buffer answer;        /* the frame, once it is done */
     ri_buffer splices;       /* ri_kafka_splice: what belongs between its bytes, which is ... */
@@ -131,7 +133,7 @@ void ri_kafka_session_wind_down(ri_kafka_session *s);
 void ri_kafka_session_free(ri_kafka_session *s);
 /* Outside the gate: begin what was kept, and read on. */
 void ri_kafka_session_go_on(ri_kafka_session *s);
-/* Output was written: may it begin more? */
+/* Output was written, or a request has done its work: may it begin more? */
 void ri_kafka_session_drained(ri_kafka_session *s);
 void ri_kafka_session_describe(const ri_kafka_session *s, int64_t boot_ns, ri_broker_conn *out);
 
