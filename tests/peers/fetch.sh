@@ -3,6 +3,7 @@
 # fetch.sh WHAT DIR: bring a peer from its registry into DIR, once; later calls find it there.
 #   server tool     newest nats-server and the nats tool, built with Go into DIR/bin
 #   go python node  a client library: DIR/go/client, DIR/python (a venv), DIR/node
+#   kafka-go kafka-python kafka-node  the same of Kafka: DIR/kafka-go/day, and so on
 # Exit 77, with one line that says why, when the toolchain is absent or the registry is not reached.
 set -u
 what=$1
@@ -55,5 +56,29 @@ node)
         @nats-io/jetstream @nats-io/kv >"$log" 2>&1 ||
         skip "nats.js was not to be had from npm: $(tail -n 1 "$log")"
     touch "$dir/node/ready" ;;
+kafka-go)
+    program=$here/kafka_clients
+    [ -n "$(find "$dir/kafka-go/day" -newer "$program/day.go" -newer "$program/franz.go" \
+        -newer "$program/sarama.go" -newer "$program/go.mod" 2>/dev/null)" ] && exit 0
+    need go
+    mkdir -p "$dir/kafka-go" && cp "$program"/*.go "$program"/go.* "$dir/kafka-go/" || exit 1
+    cd "$dir/kafka-go" || exit 1
+    timeout 900 go build -o day . >"$log" 2>&1 ||
+        skip "franz-go and sarama were not to be had from the Go registry: $(tail -n 1 "$log")" ;;
+kafka-python)
+    [ -f "$dir/kafka-python/ready" ] && exit 0
+    need python3
+    { python3 -m venv "$dir/kafka-python" &&
+        timeout 300 "$dir/kafka-python/bin/pip" install confluent-kafka==2.16.1; } >"$log" 2>&1 ||
+        skip "confluent-kafka was not to be had from PyPI: $(tail -n 1 "$log")"
+    touch "$dir/kafka-python/ready" ;;
+kafka-node)
+    [ -f "$dir/kafka-node/ready" ] && exit 0
+    need node
+    need npm
+    mkdir -p "$dir/kafka-node"
+    timeout 300 npm install --prefix "$dir/kafka-node" --no-audit --no-fund kafkajs@2.2.4 \
+        >"$log" 2>&1 || skip "kafkajs was not to be had from npm: $(tail -n 1 "$log")"
+    touch "$dir/kafka-node/ready" ;;
 *) echo "fetch.sh: no peer $what"; exit 2 ;;
 esac

@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# kafka_day.sh CLIENT DIR RILLD: a day's work of a Kafka client that nobody here wrote, which is
+# fetched into DIR, against rilld: kafkajs, confluent, franz or sarama. KAFKA_BROKERS names a Kafka,
+# which must be without their topics and groups and is asked instead. Exit 77, with a line that says
+# why, when a client is not to be had.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+case $1 in
+kafkajs) what=kafka-node ;;
+confluent) what=kafka-python ;;
+franz | sarama) what=kafka-go ;;
+*) echo "kafka_day.sh: no client $1"; exit 2 ;;
+esac
+if [ -z "${NATS_URL:-}" ]; then
+    sh "$here/fetch.sh" "$what" "$2" || exit
+    [ -n "${KAFKA_BROKERS:-}" ] ||
+        exec sh "$here/with_server.sh" "$(realpath "$3")" --kafka -1 -js -sd @DIR@/store -- sh "$0" "$@"
+fi
+port=${SERVER_DIR:+$(sed -n "s/.*Listening for Kafka.s clients on .*:\([0-9][0-9]*\)$/\1/p" \
+    "$SERVER_DIR/log")}
+brokers=${KAFKA_BROKERS:-127.0.0.1:$port}
+case $1 in
+kafkajs)
+    cp "$here/kafka_clients/day.mjs" "$2/kafka-node/day.mjs" || exit 1
+    exec timeout 90 node "$2/kafka-node/day.mjs" "$brokers" ;;
+confluent)
+    exec timeout 90 "$2/kafka-python/bin/python" "$here/kafka_clients/day.py" "$brokers" ;;
+*) exec timeout 90 "$2/kafka-go/day" "$1" "$brokers" ;;
+esac
