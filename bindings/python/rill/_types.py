@@ -3,6 +3,7 @@
 not, stays a number."""
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Any, Dict, NamedTuple, Optional
 
@@ -276,7 +277,8 @@ class ConnSub(NamedTuple):
     sid: str
 
 
-class Event(NamedTuple):
+@dataclass(frozen=True)
+class Event:
     kind: int
     err: int
     count: int

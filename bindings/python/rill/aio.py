@@ -50,12 +50,15 @@ class _Closes(Generic[_H]):
 class Sub(_Closes[rill.Sub]):
     """Whatever yields messages: `async for m in sub`, or next() and read()."""
 
-    _waiter: Optional["asyncio.Future[None]"] = None
+    def __init__(self, bus: "Bus", sync: rill.Sub) -> None:
+        super().__init__(bus, sync)
+        self._take = sync.next
+        self._waiter: Optional["asyncio.Future[None]"] = None
 
     async def next(self) -> Message:
         """The next message; rill.Closed after the last."""
         while True:
-            m = self.sync.next(0)
+            m = self._take(0)
             if m is not None:
                 return m
             await self._readable()
@@ -75,8 +78,8 @@ class Sub(_Closes[rill.Sub]):
         waiter: "asyncio.Future[None]" = loop.create_future()
         self._waiter = waiter
         loop.add_reader(fd, _wake, waiter)
-        self._bus._turn()
         try:
+            self._bus._turn()
             await waiter
         finally:
             self._waiter = None
@@ -87,7 +90,8 @@ class Sub(_Closes[rill.Sub]):
 
     async def __anext__(self) -> Message:
         try:
-            return await self.next()
+            m = self._take(0)
+            return m if m is not None else await self.next()
         except rill.Closed:
             raise StopAsyncIteration from None
 
@@ -201,20 +205,22 @@ def _wake(waiter: "asyncio.Future[Any]") -> None:
 
 
 class Bus:
-    """open() makes one."""
+    """open() makes one. publish() and publish_all() wait for nothing: what a server is to have is
+    sent by the loop's next turns, and flush() waits for that."""
 
     def __init__(self, sync: rill.Bus, loop: asyncio.AbstractEventLoop) -> None:
         self.sync = sync
         self._loop = loop
         self._fd = sync.fd()
         self._timer: Optional[asyncio.TimerHandle] = None
-        self._soon = False
+        self.publish = sync.publish
+        self.publish_all = sync.publish_all
         loop.add_reader(self._fd, self._turn)
         self._turn()
 
     def _turn(self) -> None:
-        """Run what is due, and ask when to look again."""
-        self._soon = False
+        """Run what is due, and ask when to look again. What a call has made due makes the
+        descriptor readable."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -228,11 +234,6 @@ class Bus:
             return
         if ms >= 0:
             self._timer = self._loop.call_later(ms / 1000, self._turn)
-
-    def _turn_soon(self) -> None:
-        if not self._soon:
-            self._soon = True
-            self._loop.call_soon(self._turn)
 
     async def _call(self, verb: int, timeout_ms: int = 0, **fields: Any) -> Any:
         """timeout_ms as in rill_call: -1 until it is cancelled, 0 as the bus was opened."""
@@ -248,13 +249,11 @@ class Bus:
                 future.set_result(value)
 
         call = self.sync._start(verb, timeout_ms, fields, done)
-        self._turn_soon()
         try:
             return await future
         except asyncio.CancelledError:
             if not self.sync.closed:
                 call.cancel()
-                self._turn_soon()
             raise
 
     async def __aenter__(self) -> "Bus":
@@ -280,16 +279,6 @@ class Bus:
 
     def stats(self) -> Stats:
         return self.sync.stats()
-
-    def publish(self, subject: str, data: Data = b"", **post: Any) -> None:
-        """It waits for nothing: what a server is to have is sent by the loop's next turns."""
-        self.sync.publish(subject, data, **post)
-        self._turn_soon()
-
-    def publish_all(self, subject: str, data: List[Any]) -> int:
-        sent = self.sync.publish_all(subject, data)
-        self._turn_soon()
-        return sent
 
     async def flush(self) -> None:
         await self._call(Verb.FLUSH, -1)
