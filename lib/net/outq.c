@@ -228,7 +228,8 @@ static size_t outq_sift_piece(char *bytes, size_t len, ri_outq_judge judge, void
     return kept;
 }
 
-/* Without packets each sealed piece is all of its chunk. */
+/* Where only bytes were put, a sealed piece begins where its chunk does: packets and buffers would
+ * have cut the chunk into several pieces. */
 void ri_outq_sift(ri_outq *q, ri_outq_pool *pool, ri_outq_judge judge, void *arg)
 {
     RI_ASSERT(q->first == 0 && q->settled == 0);

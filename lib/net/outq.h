@@ -93,8 +93,8 @@ bool ri_outq_put_buffer(ri_outq *q, ri_outq_pool *pool, ri_buffer *buffer);
 void ri_outq_take(ri_outq *to, ri_outq *from, ri_outq_pool *pool);
 /* What stands at the front of these bytes is one thing: how long it is, and whether it stays. */
 typedef size_t (*ri_outq_judge)(void *arg, const char *bytes, size_t len, bool *stays);
-/* Of a queue without packets, of which nothing is written yet, that goes which is not to stay. It
- * takes no memory, so it cannot fail. */
+/* Of a queue of bytes only, without packets and buffers, of which nothing is written yet, that goes
+ * which is not to stay. It takes no memory, so it cannot fail. */
 void ri_outq_sift(ri_outq *q, ri_outq_pool *pool, ri_outq_judge judge, void *arg);
 /* The pieces to be written next, up to `max`; returns how many. */
 int ri_outq_iov(const ri_outq *q, struct iovec *iov, int max);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "engine/groups/subscription.h"
 
 enum { BAND_UUID = 36 };
 
@@ -31,7 +32,7 @@ static void band_begin(band *b, const char *who)
 /* Is there a UUID at the end? */
 static bool band_is_random(ri_str id)
 {
-    return id.len > BAND_UUID && id.ptr[id.len - BAND_UUID - 1] == '-' &&
+    return id.len >= BAND_UUID && (id.len == BAND_UUID || id.ptr[id.len - BAND_UUID - 1] == '-') &&
            id.ptr[id.len - 28] == '-' && id.ptr[id.len - 13] == '-';
 }
 
@@ -245,6 +246,93 @@ void band_wait(band *b, int64_t ms)
     }
 }
 
+/* ---- What consumers say to each other ---- */
+
+static void band_put(ri_buffer *out, uint32_t value, size_t bytes)
+{
+    for (size_t i = bytes; i-- > 0;) {
+        char byte = (char)(value >> 8 * i);
+        ri_buffer_put(out, &byte, 1);
+    }
+}
+
+static void band_put_name(ri_buffer *out, ri_str name)
+{
+    band_put(out, (uint32_t)name.len, 2);
+    ri_buffer_put_str(out, name);
+}
+
+/* Topics with the partitions of these bits. */
+static void band_put_parts(const band *b, const uint64_t has[BAND_TOPICS], ri_buffer *out)
+{
+    uint32_t n = 0;
+    for (size_t t = 0; t < BAND_TOPICS; t++) n += has[t] != 0;
+    band_put(out, n, 4);
+    for (size_t t = 0; t < BAND_TOPICS; t++) {
+        if (!has[t]) continue;
+        band_put_name(out, ri_str_of(b->topics[t].name));
+        band_put(out, (uint32_t)__builtin_popcountll(has[t]), 4);
+        for (uint32_t k = 0; k < 64; k++)
+            if (has[t] >> k & 1) band_put(out, k, 4);
+    }
+}
+
+static void band_put_subscription(const band_player *p, ri_buffer *out)
+{
+    ri_str rest = ri_str_of(p->subscribes ? p->subscribes : ""), name;
+    uint32_t n = rest.len > 0;
+    for (size_t i = 0; i < rest.len; i++) n += rest.ptr[i] == ' ';
+    band_put(out, 1, 2);
+    band_put(out, n, 4);
+    while (rest.len && ri_str_cut(&rest, ' ', &name)) band_put_name(out, name);
+    band_put(out, UINT32_MAX, 4); /* nothing of the assignor's own */
+    band_put_parts(p->b, p->has, out);
+}
+
+/* "t/0,t/1" as an assignment. */
+static void band_put_assignment(const band *b, ri_str text, ri_buffer *out)
+{
+    uint64_t has[BAND_TOPICS] = {0};
+    ri_str part, name;
+    while (text.len && ri_str_cut(&text, ',', &part)) {
+        ri_str_cut(&part, '/', &name);
+        for (size_t t = 0; t < BAND_TOPICS; t++)
+            if (ri_str_is(name, b->topics[t].name)) has[t] |= UINT64_C(1) << (part.ptr[0] - '0');
+    }
+    band_put(out, 1, 2);
+    band_put_parts(b, has, out);
+    band_put(out, UINT32_MAX, 4);
+}
+
+static void band_hear_assignment(band_player *p, ri_str bytes)
+{
+    ri_subscription_reader r;
+    ri_str name, partitions, user_data;
+    int rc;
+    memset(p->assigned, 0, sizeof p->assigned);
+    if (bytes.len == 0) return;
+    if (!ri_assignment_begin(&r, bytes)) ck_abort_msg("that is no assignment");
+    while ((rc = ri_subscription_parts(&r, &name, &partitions)) == 1)
+        for (size_t t = 0; t < BAND_TOPICS; t++)
+            for (size_t i = 0; i < ri_subscription_count(partitions); i++)
+                if (ri_str_is(name, p->b->topics[t].name))
+                    p->assigned[t] |= UINT64_C(1) << ri_subscription_partition(partitions, i);
+    if (rc < 0 || !ri_assignment_end(&r, &user_data)) ck_abort_msg("the assignment is cut off");
+}
+
+static void band_tell_parts(band *b, const uint64_t has[BAND_TOPICS])
+{
+    const char *gap = "";
+    band_tell(b, " {");
+    for (size_t t = 0; t < BAND_TOPICS; t++)
+        for (int p = 0; p < 64; p++) {
+            if (!(has[t] >> p & 1)) continue;
+            band_tell(b, "%s%s/%d", gap, b->topics[t].name, p);
+            gap = " ";
+        }
+    band_tell(b, "}");
+}
+
 /* ---- JoinGroup ---- */
 
 static void band_joined(ri_group_call *call)
@@ -292,6 +380,12 @@ void band_join(band_player *p)
                                            ri_str_of(p->protocols[i].metadata)};
     for (size_t i = 0; i < p->nprotocols; i++)
         if (p->protocols[i].len) protocols[i].metadata.len = p->protocols[i].len;
+    ri_buffer metadata;
+    ri_buffer_init(&metadata, &b->w.f->host);
+    if (p->eager) memset(p->has, 0, sizeof p->has);
+    if (p->speaks) band_put_subscription(p, &metadata);
+    for (size_t i = 0; p->speaks && i < p->nprotocols; i++)
+        protocols[i].metadata = ri_buffer_str(&metadata);
     char id[BAND_ID];
     memcpy(id, p->id, sizeof id); /* what is asked is lent for the call only */
     p->join = (ri_group_join){
@@ -303,6 +397,7 @@ void band_join(band_player *p)
     };
     p->joining = true;
     ri_groups_join(b->groups, &p->join);
+    ri_buffer_fini(&metadata);
 }
 
 /* ---- SyncGroup ---- */
@@ -316,7 +411,11 @@ static void band_synced(ri_group_call *call)
     p->error = sync->call.error;
     band_begin(p->b, p->who);
     band_tell(p->b, "sync %d", sync->call.error);
-    if (sync->given_type.ptr)
+    if (p->speaks && !p->error) {
+        band_hear_assignment(p, sync->assignment);
+        band_tell_parts(p->b, p->assigned);
+        if (!p->keeps) band_yield(p);
+    } else if (sync->given_type.ptr)
         band_tell(p->b, " %.*s/%.*s \"%.*s\"", RI_ARG(sync->given_type),
                   RI_ARG(sync->given_protocol), RI_ARG(sync->assignment));
     band_tell(p->b, "\n");
@@ -326,12 +425,18 @@ void band_sync(band_player *p, const char *assignments)
 {
     ri_group_assignment given[BAND_PLAYERS];
     char ids[BAND_PLAYERS][BAND_ID], names[BAND_PLAYERS][BAND_ID];
+    ri_buffer bytes[BAND_PLAYERS];
     size_t n = 0;
     ri_str rest = ri_str_of(assignments), part, name;
     while (rest.len && ri_str_cut(&rest, ' ', &part)) {
         ri_str_cut(&part, '=', &name);
         snprintf(names[n], BAND_ID, "%.*s", RI_ARG(name));
         given[n] = (ri_group_assignment){band_id(p->b, names[n], ids[n]), part};
+        if (p->speaks) {
+            ri_buffer_init(&bytes[n], &p->b->w.f->host);
+            band_put_assignment(p->b, part, &bytes[n]);
+            given[n].bytes = ri_buffer_str(&bytes[n]);
+        }
         n++;
     }
     if (p->syncing) ck_abort_msg("%s syncs already", p->who);
@@ -342,6 +447,7 @@ void band_sync(band_player *p, const char *assignments)
     };
     p->syncing = true;
     ri_groups_sync(p->b->groups, &p->sync);
+    for (size_t i = 0; p->speaks && i < n; i++) ri_buffer_fini(&bytes[i]);
 }
 
 /* ---- The others ---- */
@@ -385,19 +491,6 @@ void band_hang_up(band_player *p)
 }
 
 /* ---- ConsumerGroupHeartbeat ---- */
-
-static void band_tell_parts(band *b, const uint64_t has[BAND_TOPICS])
-{
-    const char *gap = "";
-    band_tell(b, " {");
-    for (size_t t = 0; t < BAND_TOPICS; t++)
-        for (int p = 0; p < 64; p++) {
-            if (!(has[t] >> p & 1)) continue;
-            band_tell(b, "%s%s/%d", gap, b->topics[t].name, p);
-            gap = " ";
-        }
-    band_tell(b, "}");
-}
 
 static void band_take_assignment(band_player *p)
 {
@@ -519,8 +612,10 @@ void band_describe_modern(band *b, const char *group)
     band_tell(b, "%s: %d %.*s %.*s epoch %d/%d\n", group, error, RI_ARG(info.state),
               RI_ARG(info.assignor), info.epoch, info.assignment_epoch);
     while (info.group && ri_groups_next_modern(info.group, &place, &member)) {
-        band_tell(b, "  %.*s%s%.*s epoch %d", RI_ARG(member.member),
-                  member.instance.ptr ? "/" : "", RI_ARG(member.instance), member.epoch);
+        band_tell(b, "  ");
+        band_tell_id(b, member.member);
+        band_tell(b, "%s%.*s%s epoch %d", member.instance.ptr ? "/" : "", RI_ARG(member.instance),
+                  member.classic ? " classic" : "", member.epoch);
         band_tell_kept(b, &member, false);
         band_tell_kept(b, &member, true);
         band_tell(b, "\n");

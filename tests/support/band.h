@@ -31,6 +31,9 @@ typedef struct band_player { /* a client; what it asks with may be changed in be
     size_t nprotocols;
     int32_t session_ms, rebalance_ms;
     int64_t retention_ms;   /* of what it commits; 0: as configured */
+    bool speaks;            /* its metadata is a subscription of what it subscribes and has, and
+                             * assignments are told as partitions */
+    bool eager;             /* it gives up all that it has before it joins */
     bool old;               /* of a version without ids that are given, and without skipping */
     char id[BAND_ID];       /* as it was answered; "" before */
     int32_t generation;
@@ -89,7 +92,8 @@ void band_step(band *b);   /* one step of the groups; nothing is committed */
 void band_wait(band *b, int64_t ms);
 
 void band_join(band_player *p);
-/* What the members whose ids are given are to read: "a-1=x b-2=y"; "": it is not the leader. */
+/* What the members whose ids are given are to read: "a-1=x b-2=y", or, if it speaks,
+ * "a-1=t/0,t/1 b-2=u/0"; "": it is not the leader. */
 void band_sync(band_player *p, const char *assignments);
 int band_beat(band_player *p);
 void band_leave(band_player *p);

@@ -464,6 +464,20 @@ START_TEST(test_offsets)
 }
 END_TEST
 
+/* Whoever was asked for topics last is: another that goes takes nothing away. */
+START_TEST(test_topics)
+{
+    band_player *p = add("a", "t");
+    ri_groups_drop_topics(b.groups, &p);
+    pulse(p);
+    BAND_TOLD(&b, "[     0] a: beat 0 epoch 1 {t/0 t/1 t/2 t/3}\n");
+    ri_groups_drop_topics(b.groups, &b);
+    band_player *q = add("b", "u");
+    pulse(q);
+    BAND_TOLD(&b, "[     0] b: beat 0 epoch 2 {}\n");
+}
+END_TEST
+
 /* ---- Each allocation fails once ---- */
 
 static int scarce(fault *f, void *arg)
@@ -502,5 +516,5 @@ END_TEST
 SUITE_MAIN_ROWS("modern",
                 SUITE_WITH(setup, teardown, test_alone, test_two, test_never_revokes, test_session,
                            test_epochs, test_faults, test_subscriptions, test_static, test_made_id,
-                           test_range, test_interval, test_restart, test_kinds, test_offsets),
+                           test_range, test_interval, test_restart, test_kinds, test_offsets, test_topics),
                 SUITE_ONCE(test_scarce))

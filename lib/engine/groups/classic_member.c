@@ -127,17 +127,22 @@ size_t ri_classic_distinct(const ri_group_join *join, ri_group_protocol *out)
     return n;
 }
 
+bool ri_classic_shares(const ri_group *group, const ri_group_join *join, size_t n)
+{
+    for (size_t i = 0; i < join->nprotocols; i++) {
+        const ri_classic_protocol *protocol = member_protocol(group, join->protocols[i].name);
+        if ((protocol ? protocol->count : 0) == n) return true;
+    }
+    return false;
+}
+
 bool ri_classic_supports(const ri_group *group, const ri_group_join *join)
 {
     RI_ASSERT(ri_group_is_sound(group));
     if (group->state == RI_CLASSIC_EMPTY) return join->protocol_type.len && join->nprotocols;
     if (!group->protocol_type.ptr || !ri_str_eq(group->protocol_type, join->protocol_type))
         return false;
-    for (size_t i = 0; i < join->nprotocols; i++) {
-        ri_classic_protocol *protocol = member_protocol(group, join->protocols[i].name);
-        if ((protocol ? protocol->count : 0) == ri_classic_size(group)) return true;
-    }
-    return false;
+    return ri_classic_shares(group, join, ri_classic_size(group));
 }
 
 /* The one that most members name before the others that all know; of several the one that comes
@@ -212,22 +217,17 @@ static int member_count(ri_classic_member *member, size_t was, size_t is)
     return RILL_OK;
 }
 
-typedef struct member_block { /* of ri_classic_member.known */
-    ri_classic_known *known;
-    size_t n, len;
-} member_block;
-
-static void member_block_fini(ri_group *group, const member_block *block)
+void ri_classic_block_fini(ri_group *group, const ri_classic_block *block)
 {
     for (size_t i = 0; i < block->n; i++) member_protocol_leave(group, block->known[i].protocol);
     ri_free(group->groups->host, block->known, block->len);
 }
 
-static int member_block_init(ri_group *group, const ri_group_join *join, member_block *block)
+int ri_classic_block_init(ri_group *group, const ri_group_join *join, ri_classic_block *block)
 {
     ri_group_protocol asked[RI_LIMIT_GROUP_PROTOCOLS];
     size_t n = ri_classic_distinct(join, asked);
-    *block = (member_block){.len = n * sizeof *block->known};
+    *block = (ri_classic_block){.len = n * sizeof *block->known};
     for (size_t i = 0; i < n; i++) block->len += asked[i].metadata.len;
     block->known = ri_alloc(group->groups->host, block->len);
     if (!block->known && block->len) return RILL_ENOMEM;
@@ -238,7 +238,7 @@ static int member_block_init(ri_group *group, const ri_group_join *join, member_
         at = ri_str_put(at, asked[block->n].metadata);
         known->protocol = member_protocol_use(group, asked[block->n].name);
         if (known->protocol) continue;
-        member_block_fini(group, block);
+        ri_classic_block_fini(group, block);
         return RILL_ENOMEM;
     }
     return RILL_OK;
@@ -246,12 +246,12 @@ static int member_block_init(ri_group *group, const ri_group_join *join, member_
 
 int ri_classic_update(ri_classic_member *member, const ri_group_join *join)
 {
-    member_block block, was = {member->known, member->nknown, member->known_len};
-    int rc = member_block_init(member->group, join, &block);
+    ri_classic_block block, was = {member->known, member->nknown, member->known_len};
+    int rc = ri_classic_block_init(member->group, join, &block);
     if (rc < 0) return rc;
     size_t bytes = member_bytes(member);
     rc = member_count(member, bytes, bytes - was.len + block.len);
-    member_block_fini(member->group, rc < 0 ? &block : &was);
+    ri_classic_block_fini(member->group, rc < 0 ? &block : &was);
     if (rc < 0) return rc;
     member->known = block.known;
     member->nknown = block.n;
@@ -311,7 +311,8 @@ static void member_free(ri_classic_member *member)
     if (member->replacing) member->replacing->member = NULL;
     ri_groups_timer_fini(group->groups, &member->session);
     ri_groups_hold_member(group->groups, &member->held, 0);
-    member_block_fini(group, &(member_block){member->known, member->nknown, member->known_len});
+    ri_classic_block_fini(group, &(ri_classic_block){member->known, member->nknown,
+                                                     member->known_len});
     member_free_assignment(member);
     if (member->names) ri_free(host, member->names, member->names_len);
     ri_delete(host, member);

@@ -14,7 +14,8 @@ void ri_groups_conf_init(ri_groups_conf *conf)
                              .sweep_ms = 600000, .retention_ms = 10080 * 60000LL,
                              .offset_metadata_bytes = RI_LIMIT_OFFSET_METADATA,
                              .modern_session_ms = 45000, .modern_interval_ms = 5000,
-                             .assign_ms = 1000, .modern_max_size = RI_LIMIT_GROUP_MEMBERS};
+                             .assign_ms = 1000, .modern_max_size = RI_LIMIT_GROUP_MEMBERS,
+                             .migration = RI_GROUPS_BIDIRECTIONAL};
 }
 
 /* ---- Timers ---- */
@@ -506,6 +507,12 @@ void ri_groups_set_topics(ri_groups *groups, const ri_groups_topics *topics, voi
     RI_CHECK(groups, RI_GROUPS_MAGIC);
     groups->topics = topics;
     groups->topics_arg = arg;
+}
+
+void ri_groups_drop_topics(ri_groups *groups, const void *arg)
+{
+    RI_CHECK(groups, RI_GROUPS_MAGIC);
+    if (groups->topics_arg == arg) ri_groups_set_topics(groups, NULL, NULL);
 }
 
 void ri_groups_close(ri_groups *groups)

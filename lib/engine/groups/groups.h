@@ -48,9 +48,24 @@
  * of a topic that no member reads, behind the commit.
  *
  * *The protocol of KIP-848.* A group is of this kind, here called modern, or classic, as its first
- * member is; one without members may become one of the other kind, and keeps its offsets. Members
- * say what they subscribe and what they have, and are given partitions, one heartbeat after the
- * other (modern.h).
+ * member is. Members say what they subscribe and what they have, and are given partitions, one
+ * heartbeat after the other (modern.h).
+ *
+ * *From one kind to the other.* A group without members becomes what the first that joins needs. One
+ * with members does while they go on reading, as the configuration allows (ri_groups_migration), if
+ * it is of the type "consumer" (groups_migrate.c):
+ *
+ *               a modern member joins: what the leader had assigned is what each has, and
+ *               an epoch begins, in which the coordinator assigns
+ *      classic  ------------------------------------------------------------------------>  modern
+ *               <------------------------------------------------------------------------
+ *               the last modern member goes: what each was to have is its assignment, and
+ *               a generation begins, in which a leader assigns
+ *
+ * In between the group is modern, and its classic members ask it as they ask a classic group
+ * (groups_mixed.c): the generation of a member is its epoch, nobody waits in JoinGroup, nobody
+ * leads, and SyncGroup gives what is the member's by then. Offsets, and what members are called,
+ * stay.
  *
  * Metadata and assignments pass through byte for byte. Only which topics a group of the type
  * "consumer" has subscribed is read out of them, when offsets shall be deleted or expire.
@@ -99,6 +114,16 @@ typedef enum ri_group_error {
     RI_GROUP_INVALID_REGEX = 128,
 } ri_group_error;
 
+/* Which way a group with members may become one of the other kind; of the protocol type "consumer".
+ * Classic members may join a modern group unless neither way is allowed. */
+typedef enum ri_groups_migration {
+    RI_GROUPS_DISABLED = 0,
+    RI_GROUPS_UPGRADE = 1,       /* a classic one, when a modern member joins */
+    RI_GROUPS_DOWNGRADE = 2,     /* a modern one, when its last modern member has gone */
+    RI_GROUPS_BIDIRECTIONAL = RI_GROUPS_UPGRADE | RI_GROUPS_DOWNGRADE,
+} ri_groups_migration;
+const char *ri_groups_migration_name(ri_groups_migration migration); /* Kafka's */
+
 typedef struct ri_groups_conf {  /* by Kafka's names */
     int32_t min_session_ms;      /* group.min.session.timeout.ms */
     int32_t max_session_ms;      /* group.max.session.timeout.ms */
@@ -111,6 +136,7 @@ typedef struct ri_groups_conf {  /* by Kafka's names */
     int32_t modern_interval_ms;  /* group.consumer.heartbeat.interval.ms */
     int32_t assign_ms;           /* group.consumer.assignment.interval.ms */
     uint32_t modern_max_size;    /* group.consumer.max.size; RI_LIMIT_GROUP_MEMBERS at most */
+    ri_groups_migration migration; /* group.consumer.migration.policy */
 } ri_groups_conf;
 /* Kafka's defaults. */
 void ri_groups_conf_init(ri_groups_conf *conf);
@@ -143,6 +169,8 @@ int ri_groups_open(ri_groups **groups, const ri_groups_opts *opts, int64_t now_w
 const ri_groups_conf *ri_groups_conf_of(const ri_groups *groups);
 /* These are the topics that there are from now on; lent until others are given. NULL: none. */
 void ri_groups_set_topics(ri_groups *groups, const ri_groups_topics *topics, void *arg);
+/* There are none any more, if those that were given last were given with this argument. */
+void ri_groups_drop_topics(ri_groups *groups, const void *arg);
 /* Who still waits is answered 16. Before the js is closed. */
 void ri_groups_close(ri_groups *groups);
 
@@ -189,6 +217,7 @@ typedef struct ri_group_join {
     ri_str given_type, given_protocol, leader, given_member;
     bool skip;             /* SkipAssignment */
     const ri_group *members; /* whose members are listed, by ri_groups_next_member(); NULL: none */
+    bool waits_for_disk;   /* of the engine: what waits is the answer, not the member */
 } ri_group_join;
 void ri_groups_join(ri_groups *groups, ri_group_join *join);
 /* The same as ri_groups_forget() when the client has gone: a member that was never answered goes at

@@ -220,14 +220,12 @@ static void classic_join(ri_group *group, ri_group_join *join)
 }
 
 /* A modern group without members becomes a classic one, and keeps its offsets. */
-static ri_group_error classic_convert(ri_group *group)
+static void classic_convert(ri_group *group)
 {
-    if (!ri_groups_is_empty(group)) return RI_GROUP_INCONSISTENT_PROTOCOL;
     ri_groups_write_gone(group);
     ri_modern_close(group, true);
     group->generation = 0;
     group->state_since_ns = group->groups->wall_ns;
-    return RI_GROUP_NONE;
 }
 
 static ri_group_error classic_check_join(const ri_groups *groups, const ri_group_join *join)
@@ -247,6 +245,7 @@ void ri_groups_join(ri_groups *groups, ri_group_join *join)
     RI_CHECK(groups, RI_GROUPS_MAGIC);
     RI_ASSERT(join->call.done && !join->call.slot && join->member.ptr);
     ri_groups_spend(groups, classic_join_bytes(join) / RI_BUDGET_BYTES);
+    join->waits_for_disk = false;
     ri_group_error error = classic_check_join(groups, join);
     ri_group *group = error ? NULL : ri_groups_find(groups, join->group);
     if (!error && !group) {
@@ -257,8 +256,8 @@ void ri_groups_join(ri_groups *groups, ri_group_join *join)
         classic_refuse(join, error, join->member);
         return;
     }
-    if (group->modern) error = classic_convert(group);
-    if (error) classic_refuse(join, error, RI_STR(""));
+    if (group->modern && ri_groups_is_empty(group)) classic_convert(group);
+    if (group->modern) ri_groups_mixed_join(group, join);
     else classic_join(group, join);
     RI_ASSERT(ri_group_is_sound(group));
 }
@@ -267,6 +266,10 @@ void ri_groups_join_gone(ri_groups *groups, ri_group_join *join)
 {
     RI_CHECK(groups, RI_GROUPS_MAGIC);
     if (!join->call.slot) return;
+    if (join->waits_for_disk) {
+        ri_groups_forget(&join->call); /* a member of a modern group, which has its session */
+        return;
+    }
     ri_classic_member *member = ri_container_of(join->call.slot, ri_classic_member, join);
     ri_group *group = member->group;
     RI_ASSERT(group->groups == groups && member->joining);
@@ -375,6 +378,7 @@ void ri_groups_sync(ri_groups *groups, ri_group_sync *sync)
                                                 : classic_check_assignments(groups, sync);
     if (!error && !(group = ri_groups_find(groups, sync->group))) error = RI_GROUP_UNKNOWN_MEMBER;
     if (error) classic_refuse_sync(sync, error);
+    else if (group->modern) ri_groups_mixed_sync(group, sync);
     else classic_sync(group, sync);
     RI_ASSERT(!group || ri_group_is_sound(group));
 }
@@ -389,6 +393,7 @@ ri_group_error ri_groups_heartbeat(ri_groups *groups, const ri_group_beat *beat)
     if (beat->group.len == 0) return RI_GROUP_INVALID_ID;
     ri_group *group = ri_groups_find(groups, beat->group);
     if (!group) return RI_GROUP_UNKNOWN_MEMBER;
+    if (group->modern) return ri_groups_mixed_heartbeat(group, beat);
     ri_group_error error = ri_classic_check(group, beat->member, beat->instance);
     if (error) return error;
     if (beat->generation != group->generation) return RI_GROUP_ILLEGAL_GENERATION;

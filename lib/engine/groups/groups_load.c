@@ -216,15 +216,22 @@ static int load_sets(ri_modern_member *member, ri_groups_reader *r)
     ri_modern_set assigned = {0}, revoking = {0};
     int rc = load_set(member, r, &assigned);
     if (rc >= 0) rc = load_set(member, r, &revoking);
-    if (rc >= 0) rc = ri_groups_record_end(r);
     if (rc >= 0) rc = ri_modern_set_parts(member, &assigned, &revoking);
     ri_modern_set_fini(host, &assigned);
     ri_modern_set_fini(host, &revoking);
     return rc < 0 ? rc : load_target(member);
 }
 
+static int load_known(ri_modern_member *member, ri_groups_reader *r)
+{
+    ri_group_protocol protocols[RI_LIMIT_GROUP_PROTOCOLS];
+    ri_group_join join = {.protocols = protocols};
+    int rc = ri_groups_record_known(r, &join.session_ms, protocols, &join.nprotocols);
+    return rc < 0 ? rc : ri_modern_speak(member, &join);
+}
+
 static int load_modern_parts(ri_modern_member *member, const ri_groups_saved_modern_member *saved,
-                             ri_groups_reader *r)
+                             bool speaks, ri_groups_reader *r)
 {
     ri_str assignor = RI_STR_NONE;
     if (saved->assignor.ptr) ri_modern_assignor_of(saved->assignor, &assignor);
@@ -234,7 +241,8 @@ static int load_modern_parts(ri_modern_member *member, const ri_groups_saved_mod
     member->previous = saved->previous;
     member->state = (ri_modern_state)saved->state;
     int rc = load_names(member, r);
-    return rc < 0 ? rc : load_sets(member, r);
+    if (rc >= 0) rc = load_sets(member, r);
+    return rc < 0 || !speaks ? rc : load_known(member, r);
 }
 
 static int load_skim_topic(ri_groups_reader *r)
@@ -248,8 +256,11 @@ static int load_skim_topic(ri_groups_reader *r)
 }
 
 /* Can the rest of a member's record be read? Asked before anything of the group is another. */
-static int load_skim(ri_groups_reader r)
+static int load_skim(ri_groups_reader r, bool speaks)
 {
+    ri_group_protocol protocols[RI_LIMIT_GROUP_PROTOCOLS];
+    int32_t session_ms;
+    size_t known;
     ri_str name;
     int rc = RILL_OK;
     uint64_t n = ri_groups_record_count(&r, RI_LIMIT_GROUP_SUBSCRIPTIONS);
@@ -258,16 +269,17 @@ static int load_skim(ri_groups_reader r)
         n = ri_groups_record_count(&r, RI_LIMIT_GROUP_PARTITIONS);
         for (uint64_t i = 0; rc >= 0 && i < n; i++) rc = load_skim_topic(&r);
     }
+    if (rc >= 0 && speaks) rc = ri_groups_record_known(&r, &session_ms, protocols, &known);
     return rc < 0 ? rc : ri_groups_record_end(&r);
 }
 
-static int load_modern_member(ri_groups *groups, uint64_t seq, ri_groups_reader *r)
+static int load_modern_member(ri_groups *groups, uint64_t seq, bool speaks, ri_groups_reader *r)
 {
     ri_groups_saved_modern_member saved;
     ri_group *group;
     ri_modern_member *member, *twin;
     int rc = ri_groups_record_modern_member(r, &saved);
-    if (rc < 0 || (rc = load_skim(*r)) < 0) return rc;
+    if (rc < 0 || (rc = load_skim(*r, speaks)) < 0) return rc;
     if ((rc = load_modern_group(groups, saved.group, &group)) < 0) return rc;
     if ((member = ri_modern_find(group, saved.id)) != NULL) ri_modern_remove(member);
     twin = ri_modern_find_static(group, saved.instance);
@@ -275,7 +287,7 @@ static int load_modern_member(ri_groups *groups, uint64_t seq, ri_groups_reader 
     ri_group_pulse pulse = {.instance = saved.instance, .rack = saved.rack,
                             .client_id = saved.client_id, .client_host = saved.client_host};
     if ((rc = ri_modern_add(group, &pulse, saved.id, &member)) < 0) return rc;
-    rc = load_modern_parts(member, &saved, r);
+    rc = load_modern_parts(member, &saved, speaks, r);
     if (rc < 0) ri_modern_remove(member);
     else member->record_seq = seq;
     load_let_topics_go(group);
@@ -292,7 +304,7 @@ static void load_begin_epochs(ri_groups *groups)
         ri_list_each (at, &modern->members) {
             ri_modern_member *member = ri_container_of(at, ri_modern_member, link);
             modern->epoch = RI_MAX(modern->epoch, member->epoch);
-            ri_groups_arm(groups, &member->session, groups->conf.modern_session_ms);
+            ri_modern_renew(member);
             if (member->state == RI_MODERN_UNREVOKED)
                 ri_groups_arm(groups, &member->revoke, member->rebalance_ms);
         }
@@ -310,7 +322,8 @@ static int load_record(ri_groups *groups, const ri_record *record)
     if (kind == RI_GROUPS_OFFSET) return load_offset(groups, record->seq, &r);
     if (kind == RI_GROUPS_GRAVE) return load_grave(groups, record->seq, &r);
     if (kind == RI_GROUPS_MODERN) return load_modern(groups, record->seq, &r);
-    if (kind == RI_GROUPS_MEMBER) return load_modern_member(groups, record->seq, &r);
+    if (kind == RI_GROUPS_MEMBER) return load_modern_member(groups, record->seq, false, &r);
+    if (kind == RI_GROUPS_SPEAKER) return load_modern_member(groups, record->seq, true, &r);
     return ri_err(RILL_EPROTO, "it is of a kind that this version does not know: %d", kind);
 }
 

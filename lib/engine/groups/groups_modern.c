@@ -58,25 +58,37 @@ static const char *modern_excess(const ri_group_pulse *pulse)
 
 /* ---- The group ---- */
 
-/* A group without members may become one of the other kind. */
+/* A group without members becomes one of the other kind, even if it waits for one that was given an
+ * id. */
 static int modern_convert(ri_group *group)
 {
     int rc = ri_modern_open(group);
     if (rc < 0) return rc;
     ri_groups_write_gone(group);
     ri_classic_clear(group, RI_GROUP_UNKNOWN_MEMBER); /* ids that were given */
+    ri_groups_disarm(group->groups, &group->timer);
+    ri_classic_choose(group, NULL);
+    group->state = RI_CLASSIC_EMPTY;
     return RILL_OK;
 }
 
-static ri_group_error modern_group(ri_groups *groups, const ri_group_pulse *pulse, ri_group **out)
+/* `upgrades`: it was a classic one with members. */
+static ri_group_error modern_group(ri_groups *groups, const ri_group_pulse *pulse, ri_group **out,
+                                   bool *upgrades)
 {
+    *upgrades = false;
     ri_group *group = *out = ri_groups_find(groups, pulse->group);
     bool joins = pulse->epoch == 0;
     if (!group && !joins) return RI_GROUP_NOT_FOUND;
     if (!group && ri_groups_make(groups, pulse->group, out) < 0) return RI_GROUP_NOT_AVAILABLE;
     group = *out;
     if (group->modern) return RI_GROUP_NONE;
-    if (!joins || group->state != RI_CLASSIC_EMPTY) return RI_GROUP_NOT_FOUND;
+    if (!joins) return RI_GROUP_NOT_FOUND;
+    if (ri_classic_size(group) > 0) {
+        ri_group_error error = ri_groups_upgrade(group);
+        *upgrades = !error;
+        return error;
+    }
     return modern_convert(group) < 0 ? RI_GROUP_NOT_AVAILABLE : RI_GROUP_NONE;
 }
 
@@ -98,15 +110,23 @@ static ri_group_error modern_add(ri_group *group, const ri_group_pulse *pulse, r
     return ri_modern_add(group, pulse, id, out) < 0 ? RI_GROUP_NOT_AVAILABLE : RI_GROUP_NONE;
 }
 
-/* A static member that was away is there again, under another id perhaps. */
+int ri_modern_return(ri_modern_member *member, const ri_group_pulse *pulse, ri_str id)
+{
+    RI_ASSERT(member->instance.ptr);
+    int rc = ri_modern_rename(member, pulse, id);
+    if (rc < 0) return rc;
+    member->epoch = member->previous = 0;
+    member->dirty = true;
+    return RILL_OK;
+}
+
+/* A static member that was away is there again, under another id perhaps. Of one that speaks the
+ * classic protocol nobody can say that it is away: who comes takes its place. */
 static ri_group_error modern_return(ri_modern_member *member, const ri_group_pulse *pulse,
                                     ri_str id)
 {
-    if (member->epoch != MODERN_RESTS) return RI_GROUP_UNRELEASED_INSTANCE;
-    if (ri_modern_rename(member, pulse, id) < 0) return RI_GROUP_NOT_AVAILABLE;
-    member->epoch = member->previous = 0;
-    member->dirty = true;
-    return RI_GROUP_NONE;
+    if (member->epoch != MODERN_RESTS && !member->classic) return RI_GROUP_UNRELEASED_INSTANCE;
+    return ri_modern_return(member, pulse, id) < 0 ? RI_GROUP_NOT_AVAILABLE : RI_GROUP_NONE;
 }
 
 /* `fresh`: it was not there before. */
@@ -190,29 +210,57 @@ static int modern_retarget(ri_group *group)
 static void modern_time(ri_modern_member *member, bool changed)
 {
     ri_groups *groups = member->group->groups;
-    ri_groups_arm(groups, &member->session, groups->conf.modern_session_ms);
+    ri_modern_renew(member);
     if (member->state != RI_MODERN_UNREVOKED) ri_groups_disarm(groups, &member->revoke);
     else if (changed) ri_groups_arm(groups, &member->revoke, member->rebalance_ms);
+}
+
+/* Topics have changed, or the request changes what the group subscribes: one epoch more. */
+static int modern_look(ri_group *group, bool bump)
+{
+    if (!bump && !ri_modern_is_stale(group)) return RILL_OK;
+    int found = ri_modern_look_up(group);
+    if (found < 0) return found;
+    if (bump || found == 1) modern_next_epoch(group);
+    return RILL_OK;
+}
+
+int ri_modern_hear(ri_modern_member *member, const ri_group_pulse *pulse)
+{
+    ri_group *group = member->group;
+    RI_ASSERT(group->modern);
+    ri_str assignor = ri_modern_assignor(group);
+    int subscribes = modern_update(member, pulse);
+    if (subscribes < 0) return subscribes;
+    int rc = modern_look(group, subscribes == 1 || !ri_str_eq(assignor, ri_modern_assignor(group)));
+    return rc < 0 ? rc : subscribes;
+}
+
+int ri_modern_move(ri_modern_member *member, const ri_group_pulse *pulse, bool resubscribed)
+{
+    int rc = modern_retarget(member->group);
+    if (rc >= 0) rc = ri_modern_reconcile(member, pulse, resubscribed);
+    if (rc > 0) member->dirty = true;
+    return rc;
+}
+
+int ri_modern_refresh(ri_group *group)
+{
+    RI_ASSERT(group->modern && ri_modern_size(group) > 0);
+    int rc = modern_look(group, false);
+    if (rc >= 0) rc = modern_retarget(group);
+    return rc < 0 ? rc : ri_modern_persist(group, NULL);
 }
 
 /* All that follows from the request; as ri_modern_reconcile(). */
 static int modern_advance(ri_modern_member *member, const ri_group_pulse *pulse)
 {
-    ri_group *group = member->group;
-    ri_str assignor = ri_modern_assignor(group);
-    int subscribes = modern_update(member, pulse);
+    if (member->classic) member->dirty = true;
+    ri_modern_mute(member); /* it has come over */
+    int subscribes = ri_modern_hear(member, pulse);
     if (subscribes < 0) return subscribes;
-    bool bump = subscribes == 1 || !ri_str_eq(assignor, ri_modern_assignor(group));
-    if (bump || ri_modern_is_stale(group)) {
-        int found = ri_modern_look_up(group);
-        if (found < 0) return found;
-        if (bump || found == 1) modern_next_epoch(group);
-    }
-    int rc = modern_retarget(group);
-    if (rc >= 0) rc = ri_modern_reconcile(member, pulse, subscribes == 1);
-    if (rc < 0) return rc;
-    member->dirty = member->dirty || rc > 0;
-    modern_time(member, rc > 0);
+    int rc = ri_modern_move(member, pulse, subscribes == 1);
+    if (rc >= 0) modern_time(member, rc > 0);
     return rc;
 }
 
@@ -260,22 +308,10 @@ static char *modern_block(const ri_modern_member *member, ri_group_pulse *pulse,
 /* Leaves when all that it says is on disk. The block goes with it. */
 static void modern_answer(ri_group *group, ri_group_pulse *pulse, char *block, size_t size)
 {
-    const ri_host *host = group->groups->host;
     pulse->call.error = RI_GROUP_NONE;
     pulse->message = NULL;
-    if (group->writes > 0) {
-        if (ri_groups_write_begin(group, NULL, &pulse->call, RI_STR_NONE) >= 0) {
-            ri_groups_write *write = ri_container_of(group->groups->writes.prev, ri_groups_write,
-                                                     link);
-            write->text = block;
-            write->text_len = size - 1;
-            return;
-        }
+    if (ri_groups_write_answer_from(group, &pulse->call, block, size) < 0)
         modern_refuse(pulse, RI_GROUP_NOT_AVAILABLE, "out of memory");
-    } else {
-        pulse->call.done(&pulse->call);
-    }
-    ri_free(host, block, size);
 }
 
 static bool modern_is_full(const ri_group_pulse *pulse)
@@ -284,8 +320,8 @@ static bool modern_is_full(const ri_group_pulse *pulse)
            pulse->says_owned;
 }
 
-/* What has changed is written; answers about the group wait for it from here on. */
-static int modern_save(ri_group *group, ri_modern_member *member)
+/* Answers about the group wait for what has changed from here on. */
+int ri_modern_persist(ri_group *group, ri_modern_member *member)
 {
     bool dirty = group->modern->dirty || (member && member->dirty);
     int rc = ri_modern_save(group, member);
@@ -319,7 +355,7 @@ static ri_group_error modern_beat_as(ri_group *group, ri_group_pulse *pulse, ri_
     if (error) return error;
     int rc = modern_advance(member, pulse);
     char *block = rc >= 0 ? modern_block(member, pulse, &size) : NULL;
-    int saved = block ? modern_save(group, member) : RILL_OK;
+    int saved = block ? ri_modern_persist(group, member) : RILL_OK;
     if (!block || saved < 0) {
         if (block) ri_free(group->groups->host, block, size);
         if (fresh && !member->record_seq) ri_modern_remove(member);
@@ -348,11 +384,12 @@ static ri_group_error modern_beat(ri_group *group, ri_group_pulse *pulse)
 
 /* ---- Leaving ---- */
 
-/* It goes, and the others share what it had. */
-static void modern_remove(ri_modern_member *member)
+static void modern_remove_leavers(ri_group *group)
 {
-    ri_group *group = member->group;
-    ri_modern_remove(member);
+    ri_list_each (link, &group->modern->members) {
+        ri_modern_member *member = ri_container_of(link, ri_modern_member, link);
+        if (member->leaves) ri_modern_remove(member);
+    }
     modern_next_epoch(group);
     if (ri_modern_size(group) > 0) return;
     group->modern->assignment_epoch = group->modern->epoch; /* there is nothing to assign */
@@ -360,12 +397,21 @@ static void modern_remove(ri_modern_member *member)
     group->modern->hash = 0;
 }
 
+/* Those that leave go, and the others share what they had; or the group is a classic one, if it may
+ * and none but members of that kind stay. */
+static void modern_let_go(ri_group *group)
+{
+    if (ri_groups_may_downgrade(group, NULL) && ri_groups_downgrade(group, true) >= 0) return;
+    modern_remove_leavers(group);
+}
+
 void ri_groups_modern_fence(ri_modern_member *member)
 {
     ri_group *group = member->group;
     RI_ASSERT(ri_group_is_sound(group) && group->modern);
-    modern_remove(member);
-    modern_save(group, NULL); /* if the disk does not take it, with the next change */
+    member->leaves = true;
+    modern_let_go(group);
+    if (group->modern) ri_modern_persist(group, NULL); /* or, without room, with the next change */
 }
 
 /* What it has stays its own, until it is back or its session is over. */
@@ -411,9 +457,11 @@ static ri_group_error modern_leave(ri_group *group, ri_group_pulse *pulse)
     member->assigned = assigned;
     if (!block) return RI_GROUP_NOT_AVAILABLE;
     int rc = RILL_OK;
-    if (pulse->epoch == MODERN_RESTS) rc = modern_rest(member);
-    else modern_remove(member);
-    if (rc >= 0) rc = modern_save(group, pulse->epoch == MODERN_RESTS ? member : NULL);
+    bool rests = pulse->epoch == MODERN_RESTS;
+    member->leaves = !rests;
+    if (rests) rc = modern_rest(member);
+    else modern_let_go(group);
+    if (rc >= 0 && group->modern) rc = ri_modern_persist(group, rests ? member : NULL);
     if (rc < 0) {
         ri_free(group->groups->host, block, size);
         return RI_GROUP_NOT_AVAILABLE;
@@ -425,13 +473,20 @@ static ri_group_error modern_leave(ri_group *group, ri_group_pulse *pulse)
     return RI_GROUP_NONE;
 }
 
+/* Who was to be the first modern member is not: the group is what it was, and its members, whose
+ * requests were answered 27, join anew. */
+static void modern_undo(ri_group *group)
+{
+    if (group->modern->nclassic == ri_modern_size(group)) ri_groups_downgrade(group, true);
+}
+
 void ri_groups_pulse(ri_groups *groups, ri_group_pulse *pulse)
 {
     RI_CHECK(groups, RI_GROUPS_MAGIC);
     RI_ASSERT(pulse->call.done && !pulse->call.slot);
     ri_group *group;
     ri_str assignor;
-    bool leaves = pulse->epoch == MODERN_LEAVES || pulse->epoch == MODERN_RESTS;
+    bool leaves = pulse->epoch == MODERN_LEAVES || pulse->epoch == MODERN_RESTS, upgrades;
     ri_groups_spend(groups, 4 + pulse->nowned);
     const char *fault = modern_fault(pulse);
     if (!fault) fault = modern_excess(pulse);
@@ -447,8 +502,9 @@ void ri_groups_pulse(ri_groups *groups, ri_group_pulse *pulse)
         modern_refuse(pulse, RI_GROUP_INVALID_REGEX, "this broker knows no regular expressions");
         return;
     }
-    ri_group_error error = modern_group(groups, pulse, &group);
+    ri_group_error error = modern_group(groups, pulse, &group, &upgrades);
     if (!error) error = leaves ? modern_leave(group, pulse) : modern_beat(group, pulse);
+    if (error && upgrades) modern_undo(group);
     if (error) modern_refuse(pulse, error, modern_sentence(error));
 }
 
@@ -469,11 +525,19 @@ bool ri_groups_modern_leave(ri_group *group, ri_group_leave *leave)
         leaver->error = !member ? RI_GROUP_UNKNOWN_MEMBER
                         : other ? RI_GROUP_FENCED_INSTANCE : RI_GROUP_NONE;
         if (leaver->error) continue;
-        modern_remove(member);
+        member->leaves = true;
         any = true;
     }
-    if (any && modern_save(group, NULL) < 0) leave->call.error = RI_GROUP_NOT_AVAILABLE;
+    if (any) modern_let_go(group);
+    if (any && group->modern && ri_modern_persist(group, NULL) < 0)
+        leave->call.error = RI_GROUP_NOT_AVAILABLE;
     return any;
+}
+
+/* The epoch is not the member's: the classic protocol has another word for that. */
+static ri_group_error modern_stale(const ri_modern_member *member)
+{
+    return member->classic ? RI_GROUP_ILLEGAL_GENERATION : RI_GROUP_STALE_EPOCH;
 }
 
 /* With an older epoch a member commits for what it has had since then. */
@@ -483,8 +547,8 @@ ri_group_error ri_groups_modern_commit(ri_group *group, ri_group_commit *commit)
     if (commit->generation < 0 && ri_modern_size(group) == 0) return RI_GROUP_NONE;
     const ri_modern_member *member = ri_modern_find(group, commit->member);
     if (!member) return RI_GROUP_UNKNOWN_MEMBER;
-    if (!commit->knows_epochs) return RI_GROUP_UNSUPPORTED_VERSION;
-    if (commit->generation > member->epoch) return RI_GROUP_STALE_EPOCH;
+    if (!commit->knows_epochs && !member->classic) return RI_GROUP_UNSUPPORTED_VERSION;
+    if (commit->generation > member->epoch) return modern_stale(member);
     commit->checks = commit->generation < member->epoch;
     return RI_GROUP_NONE;
 }
@@ -500,7 +564,7 @@ ri_group_error ri_groups_modern_check(const ri_group *group, const ri_group_comm
         part = ri_modern_set_find(&member->assigned, topic, offset->partition);
         if (!part) part = ri_modern_set_find(&member->revoking, topic, offset->partition);
     }
-    return part && commit->generation >= part->epoch ? RI_GROUP_NONE : RI_GROUP_STALE_EPOCH;
+    return part && commit->generation >= part->epoch ? RI_GROUP_NONE : modern_stale(member);
 }
 
 ri_group_error ri_groups_modern_fetch(const ri_group *group, const ri_group_fetch *fetch)
@@ -509,5 +573,5 @@ ri_group_error ri_groups_modern_fetch(const ri_group *group, const ri_group_fetc
     if (!fetch->member.ptr) return RI_GROUP_NONE;
     const ri_modern_member *member = ri_modern_find(group, fetch->member);
     if (!member) return RI_GROUP_UNKNOWN_MEMBER;
-    return fetch->epoch == member->epoch ? RI_GROUP_NONE : RI_GROUP_STALE_EPOCH;
+    return fetch->epoch == member->epoch ? RI_GROUP_NONE : modern_stale(member);
 }

@@ -39,6 +39,10 @@
  *                       count  partitions, and for each:   number  partition
  *                                                          number  epoch since which it has it
  *
+ *     K         one that speaks the classic protocol: as M, and behind that
+ *               number  session timeout, ms
+ *               count  protocols, and for each:          text  name        text  metadata
+ *
  *     number    zigzag, 7 bits a byte, the lowest first; the last byte is below 128
  *     count     the same without zigzag
  *     text      count  bytes, and they
@@ -163,9 +167,20 @@ static void record_put_set(const ri_modern_set *set, ri_buffer *out)
     }
 }
 
+static void record_put_known(const ri_modern_member *member, ri_buffer *out)
+{
+    record_put_number(out, member->session_ms);
+    record_put_count(out, member->known.n);
+    for (size_t i = 0; i < member->known.n; i++) {
+        const ri_classic_known *known = &member->known.known[i];
+        record_put_text(out, (ri_str){known->protocol->name, known->protocol->len});
+        record_put_text(out, known->metadata);
+    }
+}
+
 void ri_groups_record_put_member(const ri_modern_member *member, ri_buffer *out)
 {
-    char kind = RI_GROUPS_MEMBER;
+    char kind = member->classic ? RI_GROUPS_SPEAKER : RI_GROUPS_MEMBER;
     ri_buffer_put(out, &kind, 1);
     record_put_text(out, ri_groups_name_of(member->group));
     record_put_text(out, member->id);
@@ -183,6 +198,7 @@ void ri_groups_record_put_member(const ri_modern_member *member, ri_buffer *out)
         record_put_text(out, (ri_str){member->reads[i]->name, member->reads[i]->len});
     record_put_set(&member->assigned, out);
     record_put_set(&member->revoking, out);
+    if (member->classic) record_put_known(member, out);
 }
 
 /* ---- Reading ---- */
@@ -356,6 +372,19 @@ int ri_groups_record_part(ri_groups_reader *r, int32_t *partition, int32_t *epoc
     *partition = record_number32(r);
     *epoch = record_number32(r);
     if (*partition < 0 || *partition >= RI_LIMIT_GROUP_PARTITIONS) r->bad = true;
+    return record_verdict(r);
+}
+
+int ri_groups_record_known(ri_groups_reader *r, int32_t *session_ms, ri_group_protocol *protocols,
+                           size_t *n)
+{
+    *session_ms = record_number32(r);
+    *n = (size_t)ri_groups_record_count(r, RI_LIMIT_GROUP_PROTOCOLS);
+    if (*n == 0) r->bad = true;
+    for (size_t i = 0; i < *n; i++) {
+        protocols[i].name = record_text(r);
+        protocols[i].metadata = record_text(r);
+    }
     return record_verdict(r);
 }
 

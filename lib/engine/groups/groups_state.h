@@ -88,6 +88,11 @@ typedef struct ri_classic_known { /* a protocol that a member knows */
     ri_str metadata;       /* in the member's block */
 } ri_classic_known;
 
+typedef struct ri_classic_block { /* the protocols that a member knows */
+    ri_classic_known *known; /* owned, with the metadata behind it; in order of preference */
+    size_t n, len;         /* bytes of the block */
+} ri_classic_block;
+
 typedef struct ri_classic_member {
     ri_list link;          /* in group->members */
     ri_group *group;
@@ -259,9 +264,12 @@ int ri_groups_write_begin(ri_group *group, void (*done)(ri_groups_write *write, 
                           ri_group_call *call, ri_str text);
 /* Answer at once, or, if records of the group are on their way, when they are on disk. */
 void ri_groups_write_answer(ri_group *group, ri_group_call *call);
+/* The same; what is answered stands in the block, which is freed behind it, or now if it fails. */
+int ri_groups_write_answer_from(ri_group *group, ri_group_call *call, char *block, size_t size);
 void ri_groups_write_close(ri_groups *groups); /* who waits is answered 16 */
 /* The state of the group as a record, in place of the one before it; no log: nothing happens. */
 int ri_groups_write_group(ri_group *group);
+int ri_groups_write_classic(ri_group *group); /* as the classic one that it is about to be */
 void ri_groups_write_gone(ri_group *group); /* its record dies */
 int ri_groups_write_member(ri_modern_member *member);
 void ri_groups_write_gone_member(ri_modern_member *member);
@@ -279,6 +287,7 @@ typedef enum ri_groups_kind {
     RI_GROUPS_GRAVE = 'D',
     RI_GROUPS_MODERN = 'C',
     RI_GROUPS_MEMBER = 'M',
+    RI_GROUPS_SPEAKER = 'K',
 } ri_groups_kind;
 
 typedef struct ri_groups_reader {
@@ -339,6 +348,9 @@ uint64_t ri_groups_record_count(ri_groups_reader *reader, uint64_t most);
 int ri_groups_record_name(ri_groups_reader *reader, ri_str *out);
 int ri_groups_record_topic(ri_groups_reader *reader, ri_groups_saved_topic *out);
 int ri_groups_record_part(ri_groups_reader *reader, int32_t *partition, int32_t *epoch);
+/* The protocols of one that speaks the classic protocol, RI_LIMIT_GROUP_PROTOCOLS at most. */
+int ri_groups_record_known(ri_groups_reader *reader, int32_t *session_ms,
+                           ri_group_protocol *protocols, size_t *n);
 int ri_groups_record_end(const ri_groups_reader *reader);
 
 /* ---- groups_modern.c ---- */
@@ -351,6 +363,24 @@ ri_group_error ri_groups_modern_commit(ri_group *group, ri_group_commit *commit)
 ri_group_error ri_groups_modern_check(const ri_group *group, const ri_group_commit *commit,
                                       const ri_group_offset *offset);
 ri_group_error ri_groups_modern_fetch(const ri_group *group, const ri_group_fetch *fetch);
+
+/* ---- groups_mixed.c: members of a modern group that speak the classic protocol ---- */
+
+void ri_groups_mixed_join(ri_group *group, ri_group_join *join);
+void ri_groups_mixed_sync(ri_group *group, ri_group_sync *sync);
+ri_group_error ri_groups_mixed_heartbeat(ri_group *group, const ri_group_beat *beat);
+
+/* ---- groups_migrate.c ---- */
+
+/* A classic group with members becomes a modern one with the same members; or it stays as it is,
+ * and the error says why. */
+ri_group_error ri_groups_upgrade(ri_group *group);
+/* May a modern group be a classic one when the members that `leaves` marks are gone, or when
+ * `except`, that stays, speaks the classic protocol from now on? */
+bool ri_groups_may_downgrade(const ri_group *group, const ri_modern_member *except);
+/* It is one, without those that leave; `rebalances`: its members are to join anew. RILL_ENOMEM,
+ * RILL_EFULL: it stays as it is. */
+int ri_groups_downgrade(ri_group *group, bool rebalances);
 
 /* ---- groups_load.c ---- */
 
@@ -405,6 +435,11 @@ bool ri_classic_matches(const ri_classic_member *member, const ri_group_join *jo
 /* The protocols of a request, without those whose names were there before. */
 size_t ri_classic_distinct(const ri_group_join *join, ri_group_protocol *out);
 bool ri_classic_supports(const ri_group *group, const ri_group_join *join);
+/* Do `n` members know one of its protocols, as many as are to agree on one? */
+bool ri_classic_shares(const ri_group *group, const ri_group_join *join, size_t n);
+/* The protocols of a request, each with one more that knows it; RILL_ENOMEM. */
+int ri_classic_block_init(ri_group *group, const ri_group_join *join, ri_classic_block *block);
+void ri_classic_block_fini(ri_group *group, const ri_classic_block *block);
 ri_classic_protocol *ri_classic_elect(ri_group *group); /* the next generation's protocol */
 void ri_classic_choose(ri_group *group, ri_classic_protocol *protocol); /* this one's; NULL: none */
 ri_str ri_classic_metadata(const ri_classic_member *member); /* of the group's protocol */

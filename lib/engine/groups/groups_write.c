@@ -27,14 +27,24 @@ static int write_append(ri_groups *groups, uint64_t *seq)
     return RILL_OK;
 }
 
-int ri_groups_write_group(ri_group *group)
+int ri_groups_write_classic(ri_group *group)
 {
     ri_groups *groups = group->groups;
     RI_ASSERT(group->magic == RI_GROUP_MAGIC && group->state != RI_CLASSIC_DEAD);
     if (!groups->track) return RILL_OK;
     ri_buffer_reset(&groups->record);
-    if (group->modern) ri_groups_record_put_modern(group, &groups->record);
-    else ri_groups_record_put(group, &groups->record);
+    ri_groups_record_put(group, &groups->record);
+    return write_append(groups, &group->record_seq);
+}
+
+int ri_groups_write_group(ri_group *group)
+{
+    ri_groups *groups = group->groups;
+    RI_ASSERT(group->magic == RI_GROUP_MAGIC && group->state != RI_CLASSIC_DEAD);
+    if (!group->modern) return ri_groups_write_classic(group);
+    if (!groups->track) return RILL_OK;
+    ri_buffer_reset(&groups->record);
+    ri_groups_record_put_modern(group, &groups->record);
     return write_append(groups, &group->record_seq);
 }
 
@@ -149,6 +159,26 @@ void ri_groups_write_answer(ri_group *group, ri_group_call *call)
 {
     if (group->writes == 0 || ri_groups_write_begin(group, NULL, call, RI_STR_NONE) < 0)
         call->done(call);
+}
+
+int ri_groups_write_answer_from(ri_group *group, ri_group_call *call, char *block, size_t size)
+{
+    ri_groups *groups = group->groups;
+    RI_ASSERT(block && size > 0);
+    if (group->writes > 0) {
+        int rc = ri_groups_write_begin(group, NULL, call, RI_STR_NONE);
+        if (rc < 0) {
+            ri_free(groups->host, block, size);
+            return rc;
+        }
+        ri_groups_write *write = ri_container_of(groups->writes.prev, ri_groups_write, link);
+        write->text = block;
+        write->text_len = size - 1;
+        return RILL_OK;
+    }
+    call->done(call);
+    ri_free(groups->host, block, size);
+    return RILL_OK;
 }
 
 void ri_groups_write_close(ri_groups *groups)

@@ -287,7 +287,14 @@ static int modern_find_names(ri_group *group, const ri_str *names, size_t n,
 
 static uint64_t modern_bytes(const ri_modern_member *member, size_t names_len, size_t nreads)
 {
-    return sizeof *member + MODERN_MEMBER_BYTES + names_len + nreads * MODERN_NAME_BYTES;
+    return sizeof *member + MODERN_MEMBER_BYTES + names_len + nreads * MODERN_NAME_BYTES +
+           member->known.len;
+}
+
+int ri_modern_hold_known(ri_modern_member *member, size_t bytes)
+{
+    uint64_t others = modern_bytes(member, member->names_len, member->nreads) - member->known.len;
+    return ri_groups_hold_member(member->group->groups, &member->held, others + bytes);
 }
 
 int ri_modern_subscribe(ri_modern_member *member, const ri_str *names, size_t n)
@@ -420,6 +427,19 @@ static void modern_revoke_due(ri_groups_timer *timer)
     ri_groups_modern_fence(ri_container_of(timer, ri_modern_member, revoke));
 }
 
+/* Each that is late goes, whatever it is late with. */
+static void modern_sync_due(ri_groups_timer *timer)
+{
+    ri_groups_modern_fence(ri_container_of(timer, ri_modern_member, sync));
+}
+
+void ri_modern_renew(ri_modern_member *member)
+{
+    ri_groups *groups = member->group->groups;
+    ri_groups_arm(groups, &member->session,
+                  member->classic ? member->session_ms : groups->conf.modern_session_ms);
+}
+
 static void modern_free(ri_modern_member *member)
 {
     ri_group *group = member->group;
@@ -427,6 +447,7 @@ static void modern_free(ri_modern_member *member)
     ri_modern_set none[2] = {{0}};
     ri_groups_timer_fini(groups, &member->session);
     ri_groups_timer_fini(groups, &member->revoke);
+    ri_groups_timer_fini(groups, &member->sync);
     ri_modern_set_parts(member, &none[0], &none[1]); /* needs no memory */
     ri_modern_set_target(member, &none[0]);
     modern_take_reads(member, NULL, 0, 0);
@@ -441,7 +462,8 @@ static int modern_fill(ri_modern_member *member, const ri_group_pulse *pulse, ri
     ri_modern *modern = group->modern;
     int rc = ri_groups_timer_init(group->groups, &member->session, modern_session_due);
     if (rc < 0) return rc;
-    if ((rc = ri_groups_timer_init(group->groups, &member->revoke, modern_revoke_due)) < 0)
+    if ((rc = ri_groups_timer_init(group->groups, &member->revoke, modern_revoke_due)) < 0 ||
+        (rc = ri_groups_timer_init(group->groups, &member->sync, modern_sync_due)) < 0)
         return rc;
     if ((rc = modern_set_names(member, pulse, id)) < 0) return rc;
     if ((rc = ri_map_put(&modern->by_id, ri_hash(member->id), member)) < 0) return rc;
@@ -489,6 +511,7 @@ static void modern_unlink(ri_modern_member *member)
     ri_modern *modern = member->group->modern;
     RI_ASSERT(ri_modern_find(member->group, member->id) == member);
     ri_modern_prefer(member, RI_STR_NONE);
+    ri_modern_mute(member);
     ri_map_take(&modern->by_id, ri_hash(member->id), &member->id);
     if (member->instance.ptr)
         ri_map_take(&modern->by_instance, ri_hash(member->instance), &member->instance);
@@ -532,7 +555,7 @@ const char *ri_modern_state_name(const ri_group *group)
 int ri_modern_open(ri_group *group)
 {
     const ri_host *host = group->groups->host;
-    RI_ASSERT(!group->modern && ri_classic_size(group) == 0);
+    RI_ASSERT(!group->modern);
     ri_modern *modern = ri_new(host, ri_modern);
     if (!modern) return RILL_ENOMEM;
     modern->assigned_ns = INT64_MIN;

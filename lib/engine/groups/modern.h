@@ -65,6 +65,10 @@ typedef enum ri_modern_state {
 
 struct ri_modern_member {
     ri_list link;           /* in modern->members */
+    bool classic;           /* it speaks the classic protocol, and knows: */
+    bool leaves;            /* it is about to go */
+    int32_t session_ms;     /* of one that is classic */
+    ri_classic_block known; /* the same: protocols, one at least */
     ri_group *group;
     ri_str id, instance, rack, client_id, client_host; /* in `names`; NULL: none */
     char *names;            /* owned */
@@ -77,7 +81,9 @@ struct ri_modern_member {
     uint32_t nreads, reads_cap;
     ri_modern_set target, assigned, revoking;
     ri_groups_timer session;
-    ri_groups_timer revoke; /* until when it is to have given up `revoking` */
+    ri_groups_timer revoke; /* until when it is to have given up `revoking`; of one that is classic:
+                             * to have joined anew */
+    ri_groups_timer sync;   /* of one that is classic: until when it is to fetch what it has */
     bool dirty;             /* its record does not say what it is */
     uint64_t record_seq;    /* 0: it has none */
     uint64_t held;          /* of the broker's memory */
@@ -96,6 +102,7 @@ struct ri_modern {
     uint32_t nnames, ntopics; /* made so far */
     size_t nsubscriptions;  /* names of all members */
     size_t nuniform, nrange; /* members that ask for these assignors */
+    size_t nclassic;        /* members that speak the classic protocol */
     uint64_t held;          /* of the broker's memory, for what is assigned */
     bool dirty;             /* the group's record does not say what it is */
 };
@@ -137,6 +144,45 @@ void ri_modern_prefer(ri_modern_member *member, ri_str assignor); /* a constant,
 bool ri_modern_is_stale(const ri_group *group);   /* have topics changed since the last look-up? */
 const char *ri_modern_state_name(const ri_group *group);
 int ri_modern_save(ri_group *group, ri_modern_member *member); /* what is to be written of both */
+void ri_modern_renew(ri_modern_member *member);   /* its session begins anew */
+/* Room in the broker's memory for so many bytes of protocols; RILL_EFULL. */
+int ri_modern_hold_known(ri_modern_member *member, size_t bytes);
+
+/* ---- groups_modern.c: what a heartbeat does, whichever protocol it came in ---- */
+
+/* What the request says is so from now on: 1 if the member subscribes something else. */
+int ri_modern_hear(ri_modern_member *member, const ri_group_pulse *pulse);
+/* A new target if one is due, and a step towards it; as ri_modern_reconcile(). */
+int ri_modern_move(ri_modern_member *member, const ri_group_pulse *pulse, bool resubscribed);
+/* Whether topics have changed is looked at, and a target is made if one is due. */
+int ri_modern_refresh(ri_group *group);
+int ri_modern_persist(ri_group *group, ri_modern_member *member); /* save; answers wait for it */
+/* Its place goes on under another id, in an epoch of its own. */
+int ri_modern_return(ri_modern_member *member, const ri_group_pulse *pulse, ri_str id);
+
+/* ---- modern_classic.c: members that speak the classic protocol ---- */
+
+/* The member knows the protocols of the request from now on; RILL_ENOMEM, RILL_EFULL. */
+int ri_modern_speak(ri_modern_member *member, const ri_group_join *join);
+void ri_modern_mute(ri_modern_member *member);    /* it speaks that of KIP-848 from now on */
+ri_str ri_modern_protocol(const ri_modern_member *member);
+ri_str ri_modern_metadata(const ri_modern_member *member); /* of that protocol */
+/* Is the request one of a consumer, with a protocol that all classic members know? */
+bool ri_modern_supports(const ri_group *group, const ri_group_join *join);
+typedef struct ri_modern_says { /* metadata as a heartbeat would have said it */
+    ri_group_pulse pulse;   /* with topics, what it owns, and a rack */
+    char *block;            /* owned */
+    size_t size;
+} ri_modern_says;
+/* RILL_EPROTO: it is none of a consumer; RILL_ETOOBIG, RILL_ENOMEM. */
+int ri_modern_listen(ri_groups *groups, ri_str metadata, ri_modern_says *says);
+void ri_modern_says_fini(const ri_groups *groups, ri_modern_says *says);
+/* The partitions of an assignment that are there and that nobody owns yet, at the end of `out`.
+ * RILL_EPROTO: it is none; RILL_ENOTSUP: an assignor has said more in it; RILL_ENOMEM. */
+int ri_modern_take_assignment(ri_group *group, ri_str bytes, int32_t epoch, ri_modern_set *out);
+/* The set as an assignment, in the version of the metadata. */
+void ri_modern_put_assignment(const ri_groups *groups, const ri_modern_set *set, ri_str metadata,
+                              ri_buffer *out);
 
 /* ---- modern_set.c ---- */
 
@@ -147,6 +193,8 @@ const ri_modern_part *ri_modern_set_find(const ri_modern_set *set, const ri_mode
                                          int32_t partition);
 bool ri_modern_set_eq(const ri_modern_set *a, const ri_modern_set *b); /* epochs, too */
 void ri_modern_set_fini(const ri_host *host, ri_modern_set *set);
+/* The same of one that no member has taken: topics that nobody refers to go with it. */
+void ri_modern_set_abandon(ri_group *group, ri_modern_set *set);
 
 /* ---- modern_assign.c ---- */
 
@@ -161,6 +209,8 @@ bool ri_modern_assignor_of(ri_str name, ri_str *out); /* the constant; false: no
 enum { RI_MODERN_REASSIGNED = 2 };
 int ri_modern_reconcile(ri_modern_member *member, const ri_group_pulse *pulse, bool resubscribed);
 bool ri_modern_is_reconciled(const ri_modern_member *member);
+/* Has all that the member waits for been given up by the others? */
+bool ri_modern_may_have_more(const ri_modern_member *member);
 /* Is all that it says that it has among what it has assigned? */
 bool ri_modern_owns_only_assigned(const ri_modern_member *member, const ri_group_pulse *pulse);
 

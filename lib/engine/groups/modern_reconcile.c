@@ -27,6 +27,18 @@ bool ri_modern_is_reconciled(const ri_modern_member *member)
            member->epoch == member->group->modern->assignment_epoch;
 }
 
+bool ri_modern_may_have_more(const ri_modern_member *member)
+{
+    if (member->state != RI_MODERN_UNRELEASED) return false;
+    ri_groups_spend(member->group->groups, member->target.n);
+    for (uint32_t i = 0; i < member->target.n; i++) {
+        const ri_modern_part *part = &member->target.parts[i];
+        const ri_modern_member *owner = ri_modern_owner(part->topic, part->partition);
+        if (owner && owner != member) return false;
+    }
+    return true;
+}
+
 /* Does the member say that it has one of these? If it says nothing it may. */
 static bool reconcile_owns_any(const ri_modern_member *member, const ri_group_pulse *pulse,
                                const ri_modern_set *set)

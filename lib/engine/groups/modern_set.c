@@ -60,6 +60,17 @@ bool ri_modern_set_eq(const ri_modern_set *a, const ri_modern_set *b)
     return true;
 }
 
+void ri_modern_set_abandon(ri_group *group, ri_modern_set *set)
+{
+    ri_modern_set_sort(set); /* those of a topic stand together */
+    for (uint32_t i = 0, n; i < set->n; i += n) {
+        ri_modern_topic *topic = set->parts[i].topic;
+        for (n = 1; i + n < set->n && set->parts[i + n].topic == topic;) n++;
+        ri_modern_topic_drop(group, topic);
+    }
+    ri_modern_set_fini(group->groups->host, set);
+}
+
 void ri_modern_set_fini(const ri_host *host, ri_modern_set *set)
 {
     ri_free(host, set->parts, set->cap * sizeof *set->parts);

@@ -28,15 +28,14 @@ typedef struct kafka_alter_work {
     ri_kafka_incremental_alter_configs_answer some;
     ri_kafka_alter_configs_answer all;
     ri_kafka_commit commit;
+    bool made;                  /* a partition was changed: the commit is waited for */
     uint32_t next;              /* of the resources */
-    /* The topic whose partitions are changed now: */
-    bool making;
+    bool making;                /* a topic's partitions are changed now: of this topic ... */
     ri_str name;
     ri_kafka_uuid id;
     ri_kafka_value *settings;   /* that it shall have */
     size_t nsettings;
-    int32_t at;                 /* the next one */
-    bool made;
+    int32_t at;                 /* the partition that is next */
 } kafka_alter_work;
 
 /* ---- The two requests ---- */

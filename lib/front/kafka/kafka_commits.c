@@ -93,6 +93,7 @@ static ri_kafka_error kafka_commits_one(ri_kafka_request *r,
                                         const ri_kafka_offset_commit_request_partition *in)
 {
     kafka_commits *c = r->work;
+    RI_ASSERT(c->begun || c->error); /* a commit that was not begun puts nothing */
     ri_group_offset offset = {.partition = in->partition_index,
                               .leader_epoch = in->committed_leader_epoch,
                               .offset = in->committed_offset, .metadata = in->committed_metadata};

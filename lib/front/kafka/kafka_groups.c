@@ -61,7 +61,7 @@ ri_groups *ri_kafka_serve_groups(const ri_kafka_request *r)
         ri_host_log(&server->broker->host, RILL_ERROR, "groups: %s", ri_err_text());
         return NULL;
     }
-    if (server->groups != groups) ri_groups_set_topics(groups, &topics, server);
+    ri_groups_set_topics(groups, &topics, server); /* whoever asked before, and has gone since */
     server->groups = groups;
     server->stored = true; /* it is a step of the streams' that goes on with it */
     return groups;
@@ -69,7 +69,7 @@ ri_groups *ri_kafka_serve_groups(const ri_kafka_request *r)
 
 void ri_kafka_groups_part(ri_kafka_server *server)
 {
-    if (server->groups && server->broker->durable) ri_groups_set_topics(server->groups, NULL, NULL);
+    if (server->groups && server->broker->durable) ri_groups_drop_topics(server->groups, server);
     server->groups = NULL;
 }
 

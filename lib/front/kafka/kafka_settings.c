@@ -207,6 +207,10 @@ static void kafka_settings_put_groups(ri_kafka_request *r)
     };
     for (size_t i = 0; i < RI_LEN(numbers); i++)
         kafka_settings_put_number(r, numbers[i].name, numbers[i].value, RI_KAFKA_CONFIG_DEFAULT);
+    const kafka_setting policy = {"group.consumer.migration.policy",
+                                  ri_str_of(ri_groups_migration_name(conf->migration)),
+                                  RI_KAFKA_CONFIG_DEFAULT, RI_KAFKA_CONFIG_STRING, true};
+    kafka_settings_put(r, &policy);
 }
 
 static ri_kafka_error kafka_settings_of_broker(ri_kafka_request *r)
