@@ -311,13 +311,14 @@ static void band_hear_assignment(band_player *p, ri_str bytes)
     int rc;
     memset(p->assigned, 0, sizeof p->assigned);
     if (bytes.len == 0) return;
-    if (!ri_assignment_begin(&r, bytes)) ck_abort_msg("that is no assignment");
+    if (!ri_subscription_begin_assignment(&r, bytes)) ck_abort_msg("that is no assignment");
     while ((rc = ri_subscription_parts(&r, &name, &partitions)) == 1)
         for (size_t t = 0; t < BAND_TOPICS; t++)
             for (size_t i = 0; i < ri_subscription_count(partitions); i++)
                 if (ri_str_is(name, p->b->topics[t].name))
                     p->assigned[t] |= UINT64_C(1) << ri_subscription_partition(partitions, i);
-    if (rc < 0 || !ri_assignment_end(&r, &user_data)) ck_abort_msg("the assignment is cut off");
+    if (rc < 0 || !ri_subscription_end_assignment(&r, &user_data))
+        ck_abort_msg("the assignment is cut off");
 }
 
 static void band_tell_parts(band *b, const uint64_t has[BAND_TOPICS])

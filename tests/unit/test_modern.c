@@ -516,5 +516,6 @@ END_TEST
 SUITE_MAIN_ROWS("modern",
                 SUITE_WITH(setup, teardown, test_alone, test_two, test_never_revokes, test_session,
                            test_epochs, test_faults, test_subscriptions, test_static, test_made_id,
-                           test_range, test_interval, test_restart, test_kinds, test_offsets, test_topics),
+                           test_range, test_interval, test_restart, test_kinds, test_offsets,
+                           test_topics),
                 SUITE_ONCE(test_scarce))

@@ -51,9 +51,9 @@
  * member is. Members say what they subscribe and what they have, and are given partitions, one
  * heartbeat after the other (modern.h).
  *
- * *From one kind to the other.* A group without members becomes what the first that joins needs. One
- * with members does while they go on reading, as the configuration allows (ri_groups_migration), if
- * it is of the type "consumer" (groups_migrate.c):
+ * *From one kind to the other.* A group without members becomes what the first that joins needs.
+ * One with members does while they go on reading, as the configuration allows
+ * (ri_groups_migration), if it is of the type "consumer" (groups_migrate.c):
  *
  *               a modern member joins: what the leader had assigned is what each has, and
  *               an epoch begins, in which the coordinator assigns

@@ -171,12 +171,12 @@ int ri_modern_take_assignment(ri_group *group, ri_str bytes, int32_t epoch, ri_m
     int rc, added = RILL_OK;
     if (bytes.len == 0) return RILL_OK; /* it has not been given one yet */
     ri_groups_spend(group->groups, bytes.len / 4);
-    if (!ri_assignment_begin(&r, bytes)) return RILL_EPROTO;
+    if (!ri_subscription_begin_assignment(&r, bytes)) return RILL_EPROTO;
     while (added >= 0 && (rc = ri_subscription_parts(&r, &name, &partitions)) == 1)
         added = classic_take_parts(group, name, partitions, epoch, out);
     ri_modern_set_sort(out);
     if (added < 0) return added;
-    if (rc < 0 || !ri_assignment_end(&r, &user_data)) return RILL_EPROTO;
+    if (rc < 0 || !ri_subscription_end_assignment(&r, &user_data)) return RILL_EPROTO;
     return user_data.len > 0 ? RILL_ENOTSUP : RILL_OK;
 }
 
@@ -203,13 +203,13 @@ void ri_modern_put_assignment(const ri_groups *groups, const ri_modern_set *set,
     ri_subscription_begin(&r, metadata); /* whose version it is to have */
     for (uint32_t i = 0; i < set->n; i += classic_run(set, i))
         topics += classic_topic_by_id(groups, set->parts[i].topic, &found);
-    ri_assignment_put(out, RI_MAX(r.version, 0), topics);
+    ri_subscription_put(out, RI_MAX(r.version, 0), topics);
     for (uint32_t i = 0, n; i < set->n; i += n) {
         n = classic_run(set, i);
         if (!classic_topic_by_id(groups, set->parts[i].topic, &found)) continue;
-        ri_assignment_put_topic(out, found.name, n);
+        ri_subscription_put_topic(out, found.name, n);
         for (uint32_t k = i; k < i + n; k++)
-            ri_assignment_put_partition(out, set->parts[k].partition);
+            ri_subscription_put_partition(out, set->parts[k].partition);
     }
-    ri_assignment_put_end(out);
+    ri_subscription_put_end(out);
 }

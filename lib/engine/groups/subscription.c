@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What consumers say to each other in the metadata and assignments of the protocol type "consumer".
- * The broker passes these on as they are. It looks into them to know which topics a group reads, and
- * where members of such a group are together with those whose assignments it makes itself. Integers
- * are big-endian:
+ * The broker passes these on as they are. It looks into them to know which topics a group reads,
+ * and where members of such a group are together with those whose assignments it makes itself.
+ * Integers are big-endian:
  *
  *     subscription  i16 version, array of topics, bytes of the assignor's own,
  *                   from version 1:  array of parts, that it has
@@ -121,12 +121,12 @@ bool ri_subscription_end(ri_subscription_reader *r, ri_str *rack)
     return len == -1 || subscription_span(&r->rest, len, rack);
 }
 
-bool ri_assignment_begin(ri_subscription_reader *r, ri_str assignment)
+bool ri_subscription_begin_assignment(ri_subscription_reader *r, ri_str assignment)
 {
     return subscription_version(r, assignment) && subscription_array(r);
 }
 
-bool ri_assignment_end(ri_subscription_reader *r, ri_str *user_data)
+bool ri_subscription_end_assignment(ri_subscription_reader *r, ri_str *user_data)
 {
     RI_ASSERT(r->topics == 0);
     return subscription_bytes(&r->rest, user_data);
@@ -154,14 +154,14 @@ static void subscription_put(ri_buffer *out, uint32_t value, size_t bytes)
     ri_buffer_put(out, text, bytes);
 }
 
-void ri_assignment_put(ri_buffer *out, int version, size_t topics)
+void ri_subscription_put(ri_buffer *out, int version, size_t topics)
 {
     RI_ASSERT(version >= 0 && topics <= INT32_MAX);
     subscription_put(out, (uint32_t)RI_MIN(version, RI_SUBSCRIPTION_VERSION), 2);
     subscription_put(out, (uint32_t)topics, 4);
 }
 
-void ri_assignment_put_topic(ri_buffer *out, ri_str topic, size_t partitions)
+void ri_subscription_put_topic(ri_buffer *out, ri_str topic, size_t partitions)
 {
     RI_ASSERT(topic.len <= INT16_MAX && partitions <= INT32_MAX);
     subscription_put(out, (uint32_t)topic.len, 2);
@@ -169,12 +169,12 @@ void ri_assignment_put_topic(ri_buffer *out, ri_str topic, size_t partitions)
     subscription_put(out, (uint32_t)partitions, 4);
 }
 
-void ri_assignment_put_partition(ri_buffer *out, int32_t partition)
+void ri_subscription_put_partition(ri_buffer *out, int32_t partition)
 {
     subscription_put(out, (uint32_t)partition, 4);
 }
 
-void ri_assignment_put_end(ri_buffer *out)
+void ri_subscription_put_end(ri_buffer *out)
 {
     subscription_put(out, UINT32_MAX, 4); /* nothing of an assignor's own */
 }

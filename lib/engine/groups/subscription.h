@@ -27,16 +27,16 @@ int ri_subscription_parts(ri_subscription_reader *reader, ri_str *topic, ri_str 
 bool ri_subscription_end(ri_subscription_reader *reader, ri_str *rack);
 
 /* Topics with partitions, then what nobody but the assignor understands. */
-bool ri_assignment_begin(ri_subscription_reader *reader, ri_str assignment);
-bool ri_assignment_end(ri_subscription_reader *reader, ri_str *user_data);
+bool ri_subscription_begin_assignment(ri_subscription_reader *reader, ri_str assignment);
+bool ri_subscription_end_assignment(ri_subscription_reader *reader, ri_str *user_data);
 
 size_t ri_subscription_count(ri_str partitions);
 int32_t ri_subscription_partition(ri_str partitions, size_t i);
 
 /* An assignment is put together of these, in this order, as often as they say. */
-void ri_assignment_put(ri_buffer *out, int version, size_t topics);
-void ri_assignment_put_topic(ri_buffer *out, ri_str topic, size_t partitions);
-void ri_assignment_put_partition(ri_buffer *out, int32_t partition);
-void ri_assignment_put_end(ri_buffer *out);
+void ri_subscription_put(ri_buffer *out, int version, size_t topics);
+void ri_subscription_put_topic(ri_buffer *out, ri_str topic, size_t partitions);
+void ri_subscription_put_partition(ri_buffer *out, int32_t partition);
+void ri_subscription_put_end(ri_buffer *out);
 
 #endif
