@@ -85,8 +85,8 @@ bool ri_groups_next_modern(const ri_group *group, ri_group_place *place,
     *out = (ri_group_modern_member){
         .member = member->id, .instance = member->instance, .rack = member->rack,
         .client_id = member->client_id, .client_host = member->client_host,
-        .epoch = member->epoch, .ntopics = member->nreads, .classic = member->classic,
-        .of = member,
+        .regex = RI_STR(""), .epoch = member->epoch, .ntopics = member->nreads,
+        .classic = member->classic, .of = member,
     };
     return true;
 }

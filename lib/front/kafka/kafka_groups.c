@@ -125,8 +125,9 @@ typedef struct kafka_groups_describe {
     uint32_t next;
 } kafka_groups_describe;
 
-/* What the coordinator lends is copied: the answer is written later. */
-static bool kafka_groups_member(ri_kafka_request *r, const ri_group_member_info *info,
+/* What the coordinator lends is copied: the answer is written later. Which metadata counts is open
+ * until the group is stable. */
+static bool kafka_groups_member(ri_kafka_request *r, const ri_group_member_info *info, bool stable,
                                 ri_kafka_describe_groups_answer_member *out)
 {
     const ri_str bytes = RI_STR("");
@@ -134,13 +135,13 @@ static bool kafka_groups_member(ri_kafka_request *r, const ri_group_member_info 
            ri_kafka_serve_copy(r, info->instance, &out->group_instance_id) &&
            ri_kafka_serve_copy(r, info->client_id, &out->client_id) &&
            ri_kafka_serve_copy(r, info->client_host, &out->client_host) &&
-           ri_kafka_serve_copy(r, info->metadata.ptr ? info->metadata : bytes,
+           ri_kafka_serve_copy(r, stable && info->metadata.ptr ? info->metadata : bytes,
                                &out->member_metadata) &&
            ri_kafka_serve_copy(r, info->assignment.ptr ? info->assignment : bytes,
                                &out->member_assignment);
 }
 
-static bool kafka_groups_members(ri_kafka_request *r, const ri_group *group,
+static bool kafka_groups_members(ri_kafka_request *r, const ri_group *group, bool stable,
                                  ri_kafka_describe_groups_answer_group *out)
 {
     ri_group_place place = {0};
@@ -152,7 +153,7 @@ static bool kafka_groups_members(ri_kafka_request *r, const ri_group *group,
     place = (ri_group_place){0};
     for (uint32_t i = 0; i < n && ri_groups_next_member(group, &place, &info); i++) {
         bytes += info.metadata.len + info.assignment.len;
-        if (!kafka_groups_member(r, &info, &out->members.items[i])) return false;
+        if (!kafka_groups_member(r, &info, stable, &out->members.items[i])) return false;
     }
     ri_budget_spend(&r->session->server->broker->router.budget, n + ri_budget_bytes(bytes));
     return true;
@@ -173,10 +174,11 @@ static bool kafka_groups_describe_one(ri_kafka_request *r, ri_groups *groups, ri
     out->error_code = (int16_t)error;
     if (error == RI_GROUP_NOT_FOUND) out->error_message = RI_STR("there is no such group");
     if (error && error != RI_GROUP_NOT_FOUND) return true;
+    bool stable = ri_str_is(info.state, "Stable");
     return ri_kafka_serve_copy(r, info.state, &out->group_state) &&
            ri_kafka_serve_copy(r, info.protocol_type, &out->protocol_type) &&
            ri_kafka_serve_copy(r, info.protocol, &out->protocol_data) &&
-           (!info.group || kafka_groups_members(r, info.group, out));
+           (!info.group || kafka_groups_members(r, info.group, stable, out));
 }
 
 bool ri_kafka_groups_describe_step(ri_kafka_request *r)
