@@ -184,7 +184,7 @@ void ri_classic_answer_syncs(ri_group *group, ri_group_error error)
     }
 }
 
-static void classic_unassign(ri_group *group)
+void ri_classic_unassign(ri_group *group)
 {
     ri_list_each (link, &group->members)
         ri_classic_assign(ri_container_of(link, ri_classic_member, link), RI_STR(""));
@@ -309,7 +309,7 @@ void ri_classic_prepare(ri_group *group)
     ri_groups_spend(group->groups, 2 * ri_classic_size(group));
     bool first = group->state == RI_CLASSIC_EMPTY;
     if (group->state == RI_CLASSIC_COMPLETING) {
-        classic_unassign(group);
+        ri_classic_unassign(group);
         ri_classic_answer_syncs(group, RI_GROUP_REBALANCING);
     }
     classic_forget_syncs(group);
@@ -329,7 +329,7 @@ void ri_classic_changed(ri_group *group)
 void ri_classic_fail_sync(ri_group *group)
 {
     RI_ASSERT(group->state == RI_CLASSIC_COMPLETING);
-    classic_unassign(group);
+    ri_classic_unassign(group);
     ri_classic_answer_syncs(group, RI_GROUP_NOT_AVAILABLE);
     ri_classic_prepare(group);
 }

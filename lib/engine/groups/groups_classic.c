@@ -320,9 +320,10 @@ static void classic_synced(ri_groups_write *write, int rc)
     ri_classic_set_state(group, RI_CLASSIC_STABLE);
 }
 
-/* Members that the leader does not name have nothing to read. */
+/* Members that the leader does not name have nothing to read, whatever they had before. */
 static int classic_take_assignments(ri_group *group, const ri_group_sync *sync)
 {
+    ri_classic_unassign(group);
     for (size_t i = 0; i < sync->nassignments; i++) {
         const ri_group_assignment *given = &sync->assignments[i];
         ri_classic_member *member = ri_classic_find(group, given->member);

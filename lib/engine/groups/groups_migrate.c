@@ -117,7 +117,7 @@ static int migrate_all_up(ri_group *group)
     return RI_MIN(ri_modern_look_up(group), 0);
 }
 
-/* What the disk has no room for now is written with the next change. */
+/* What the disk does not take is written with the next change. */
 static void migrate_save_all(ri_group *group)
 {
     int rc = RILL_OK;
@@ -229,11 +229,23 @@ static int migrate_all_down(ri_group *group)
     return RILL_OK;
 }
 
+/* Has each what it shall have? Else it would not hear of the rest: a stable group asks nobody to
+ * come again. */
+static bool migrate_is_settled(const ri_group *group)
+{
+    ri_list_each (link, &group->modern->members) {
+        const ri_modern_member *member = ri_container_of(link, ri_modern_member, link);
+        if (!member->leaves && !ri_modern_is_reconciled(member)) return false;
+    }
+    return true;
+}
+
 int ri_groups_downgrade(ri_group *group, bool rebalances)
 {
     ri_groups *groups = group->groups;
     RI_ASSERT(group->modern && ri_classic_size(group) == 0);
     ri_groups_spend(groups, 8 * (uint64_t)ri_modern_size(group));
+    bool settled = migrate_is_settled(group);
     int rc = migrate_all_down(group);
     if (rc < 0) {
         ri_classic_clear(group, RI_GROUP_NOT_AVAILABLE); /* nobody waits */
@@ -249,7 +261,7 @@ int ri_groups_downgrade(ri_group *group, bool rebalances)
     rc = ri_groups_write_classic(group);
     if (rc >= 0) rc = ri_groups_write_begin(group, NULL, NULL, RI_STR_NONE);
     ri_modern_close(group, rc >= 0); /* else a restart knows the group as it was */
-    if (rebalances || !assigned) ri_classic_prepare(group);
+    if (rebalances || !settled || !assigned) ri_classic_prepare(group);
     RI_ASSERT(ri_group_is_sound(group));
     return RILL_OK;
 }

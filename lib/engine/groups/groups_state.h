@@ -378,8 +378,8 @@ ri_group_error ri_groups_upgrade(ri_group *group);
 /* May a modern group be a classic one when the members that `leaves` marks are gone, or when
  * `except`, that stays, speaks the classic protocol from now on? */
 bool ri_groups_may_downgrade(const ri_group *group, const ri_modern_member *except);
-/* It is one, without those that leave; `rebalances`: its members are to join anew. RILL_ENOMEM,
- * RILL_EFULL: it stays as it is. */
+/* It is one, without those that leave; `rebalances`, or some have not yet what they shall have: its
+ * members are to join anew. RILL_ENOMEM, RILL_EFULL: it stays as it is. */
 int ri_groups_downgrade(ri_group *group, bool rebalances);
 
 /* ---- groups_load.c ---- */
@@ -481,5 +481,6 @@ void ri_classic_refuse_sync(ri_group_sync *sync, ri_group_error error);
 void ri_classic_answer_syncs(ri_group *group, ri_group_error error); /* of all that wait */
 void ri_classic_synced(ri_classic_member *member);   /* its SyncGroup has come */
 void ri_classic_fail_sync(ri_group *group);
+void ri_classic_unassign(ri_group *group); /* nobody has anything to read */
 
 #endif
