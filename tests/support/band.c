@@ -422,9 +422,21 @@ static void band_synced(ri_group_call *call)
     band_tell(p->b, "\n");
 }
 
+void band_sync_as(band_player *p, const ri_group_assignment *given, size_t n)
+{
+    if (p->syncing) ck_abort_msg("%s syncs already", p->who);
+    p->sync = (ri_group_sync){
+        .call.done = band_synced, .group = ri_str_of(p->group), .member = ri_str_of(p->id),
+        .instance = ri_str_of(p->instance), .generation = p->generation,
+        .assignments = given, .nassignments = n,
+    };
+    p->syncing = true;
+    ri_groups_sync(p->b->groups, &p->sync);
+}
+
 void band_sync(band_player *p, const char *assignments)
 {
-    ri_group_assignment given[BAND_PLAYERS];
+    ri_group_assignment given[BAND_PLAYERS] = {{{NULL, 0}, {NULL, 0}}};
     char ids[BAND_PLAYERS][BAND_ID], names[BAND_PLAYERS][BAND_ID];
     ri_buffer bytes[BAND_PLAYERS];
     size_t n = 0;
@@ -440,14 +452,7 @@ void band_sync(band_player *p, const char *assignments)
         }
         n++;
     }
-    if (p->syncing) ck_abort_msg("%s syncs already", p->who);
-    p->sync = (ri_group_sync){
-        .call.done = band_synced, .group = ri_str_of(p->group), .member = ri_str_of(p->id),
-        .instance = ri_str_of(p->instance), .generation = p->generation,
-        .assignments = given, .nassignments = n,
-    };
-    p->syncing = true;
-    ri_groups_sync(p->b->groups, &p->sync);
+    band_sync_as(p, given, n);
     for (size_t i = 0; p->speaks && i < n; i++) ri_buffer_fini(&bytes[i]);
 }
 

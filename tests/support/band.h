@@ -95,6 +95,7 @@ void band_join(band_player *p);
 /* What the members whose ids are given are to read: "a-1=x b-2=y", or, if it speaks,
  * "a-1=t/0,t/1 b-2=u/0"; "": it is not the leader. */
 void band_sync(band_player *p, const char *assignments);
+void band_sync_as(band_player *p, const ri_group_assignment *given, size_t n);
 int band_beat(band_player *p);
 void band_leave(band_player *p);
 void band_hang_up(band_player *p); /* its connection goes: it hears of nothing that it asked */

@@ -464,7 +464,7 @@ START_TEST(test_restart)
     band_fetch(&b, "g");
     join(p);
     join(q);
-    BAND_TOLD(&b, "[     0] n: beat 0 epoch -1\ng classic Stable consumer\n"
+    BAND_TOLD(&b, "[     0] n: beat 0 epoch -1\ng classic PreparingRebalance consumer\n"
                   "[     0] fetch: 0 t/0=7\n"
                   "[     0] a: join 0 gen 6 consumer/range leader a-1 as a-1 {a-1=, b-2=}\n"
                   "[     0] b: join 0 gen 6 consumer/range leader a-1 as b-2\n");

@@ -50,6 +50,7 @@ static void load_state(ri_group *group, const ri_groups_saved *saved)
     group->generation = saved->generation;
     group->state = ri_classic_size(group) > 0 ? RI_CLASSIC_STABLE : RI_CLASSIC_EMPTY;
     group->state_since_ns = saved->state_since_ns;
+    group->unled = ri_classic_size(group) > 0 && !saved->leader.ptr;
     if (group->state == RI_CLASSIC_STABLE) ri_classic_choose(group, ri_classic_elect(group));
 }
 
@@ -59,6 +60,7 @@ static void load_clear(ri_group *group)
     ri_classic_clear(group, RI_GROUP_NOT_COORDINATOR);
     ri_classic_choose(group, NULL);
     ri_modern_close(group, true);
+    group->unled = false;
     group->state = RI_CLASSIC_EMPTY;
     group->generation = 0;
 }
@@ -294,12 +296,15 @@ static int load_modern_member(ri_groups *groups, uint64_t seq, bool speaks, ri_g
     return rc;
 }
 
-/* The targets are not known: they are computed anew, for an epoch that no member has seen. */
+/* The targets of modern groups are not known: they are computed anew, for an epoch that no member
+ * has seen. */
 static void load_begin_epochs(ri_groups *groups)
 {
     ri_list_each (link, &groups->all) {
         ri_group *group = ri_container_of(link, ri_group, link);
         ri_modern *modern = group->modern;
+        if (!modern && group->unled) ri_classic_prepare(group);
+        group->unled = false;
         if (!modern) continue;
         ri_list_each (at, &modern->members) {
             ri_modern_member *member = ri_container_of(at, ri_modern_member, link);

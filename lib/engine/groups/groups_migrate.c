@@ -114,6 +114,7 @@ static int migrate_all_up(ri_group *group)
     }
     group->modern->epoch = group->modern->assignment_epoch = group->generation;
     group->modern->dirty = true;
+    group->modern->stirred = group->state != RI_CLASSIC_STABLE;
     return RI_MIN(ri_modern_look_up(group), 0);
 }
 
@@ -257,11 +258,11 @@ int ri_groups_downgrade(ri_group *group, bool rebalances)
     group->generation = group->modern->epoch;
     group->state = group->previous = RI_CLASSIC_STABLE;
     group->state_since_ns = groups->wall_ns;
-    bool assigned = migrate_assign(group);
-    rc = ri_groups_write_classic(group);
+    rebalances = !migrate_assign(group) || rebalances || !settled;
+    rc = ri_groups_write_classic(group, !rebalances);
     if (rc >= 0) rc = ri_groups_write_begin(group, NULL, NULL, RI_STR_NONE);
     ri_modern_close(group, rc >= 0); /* else a restart knows the group as it was */
-    if (rebalances || !settled || !assigned) ri_classic_prepare(group);
+    if (rebalances) ri_classic_prepare(group);
     RI_ASSERT(ri_group_is_sound(group));
     return RILL_OK;
 }

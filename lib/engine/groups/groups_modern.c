@@ -232,8 +232,12 @@ int ri_modern_hear(ri_modern_member *member, const ri_group_pulse *pulse)
     ri_str assignor = ri_modern_assignor(group);
     int subscribes = modern_update(member, pulse);
     if (subscribes < 0) return subscribes;
-    int rc = modern_look(group, subscribes == 1 || !ri_str_eq(assignor, ri_modern_assignor(group)));
-    return rc < 0 ? rc : subscribes;
+    bool bump = subscribes == 1 || group->modern->stirred ||
+                !ri_str_eq(assignor, ri_modern_assignor(group));
+    int rc = modern_look(group, bump);
+    if (rc < 0) return rc;
+    group->modern->stirred = false;
+    return subscribes;
 }
 
 int ri_modern_move(ri_modern_member *member, const ri_group_pulse *pulse, bool resubscribed)

@@ -52,7 +52,8 @@
  * version: it is reported, passed over, and stays.
  *
  * A group that is written while it has members comes back as Stable, with these members, each with
- * the one protocol that was chosen; without members it is Empty. */
+ * the one protocol that was chosen; without members it is Empty. One that has members and no leader
+ * is about to rebalance, and does so when it is read: nobody else would ask for that. */
 #include "engine/groups/modern.h"
 
 /* ---- Writing ---- */
@@ -95,7 +96,7 @@ static void record_put_member(const ri_classic_member *member, ri_buffer *out)
     record_put_text(out, member->assignment);
 }
 
-void ri_groups_record_put(const ri_group *group, ri_buffer *out)
+void ri_groups_record_put(const ri_group *group, bool led, ri_buffer *out)
 {
     RI_ASSERT(group->magic == RI_GROUP_MAGIC);
     char kind = RI_GROUPS_CLASSIC;
@@ -105,7 +106,7 @@ void ri_groups_record_put(const ri_group *group, ri_buffer *out)
     record_put_number(out, group->state_since_ns);
     record_put_optional(out, group->protocol_type);
     record_put_optional(out, ri_classic_protocol_name(group));
-    record_put_optional(out, group->leader ? group->leader->id : RI_STR_NONE);
+    record_put_optional(out, led && group->leader ? group->leader->id : RI_STR_NONE);
     record_put_count(out, ri_classic_size(group));
     ri_list_each (link, &group->members)
         record_put_member(ri_container_of(link, ri_classic_member, link), out);

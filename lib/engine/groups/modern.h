@@ -105,6 +105,7 @@ struct ri_modern {
     size_t nclassic;        /* members that speak the classic protocol */
     uint64_t held;          /* of the broker's memory, for what is assigned */
     bool dirty;             /* the group's record does not say what it is */
+    bool stirred;           /* it was rebalancing when it was upgraded: an epoch is to begin */
 };
 
 static inline size_t ri_modern_size(const ri_group *group)
