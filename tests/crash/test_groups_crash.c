@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Groups over a disk that loses power at every single write in turn.
  *
- * Members and others commit, delete offsets and whole groups, and agree on assignments, while
- * commits of the log come now and then. What each operation leaves behind is written down. After
- * the loss all that groups know is what some operation had left: the last that was answered, or a
- * later one. */
+ * Members and others commit, delete offsets and whole groups, and agree on assignments, and a group
+ * becomes of the other kind and back, while commits of the log come now and then. What each
+ * operation leaves behind is written down. After the loss all that groups know is what some
+ * operation had left: the last that was answered, or a later one. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -20,6 +20,7 @@ typedef struct crash_state { /* -1, 0: nothing */
     int64_t offsets[GROUPS][PARTITIONS];
     int64_t many;              /* of each of the last group's partitions from PARTITIONS on */
     int assigned;              /* of the group that has a member */
+    int modern;                /* the group that a modern member comes to and leaves is one */
 } crash_state;
 
 typedef struct crash_wait {    /* for the answer of one operation */
@@ -37,7 +38,7 @@ typedef struct crash {
     int op;                    /* the last */
     int answered;              /* the last of which an answer has come that it is done */
     crash_wait waits[OPS + 1];
-    band_player *member;
+    band_player *member, *classic, *modern;
     int rc;
 } crash;
 
@@ -144,6 +145,18 @@ static void crash_assign(crash *c, crash_wait *wait, crash_state *now)
     if (!m->syncing && m->error == 0) crash_over(wait, RI_GROUP_NONE);
 }
 
+/* A modern member comes to the group of the classic one, or goes. */
+static void crash_migrate(crash *c, crash_wait *wait, crash_state *now)
+{
+    band_player *n = c->modern;
+    bool joins = !now->modern;
+    band_pulse_as(n, joins ? 0 : -1);
+    now->modern = joins;
+    crash_turn(c);
+    ck_quick(c->rc < 0 || (!n->pulsing && n->error == 0));
+    if (!n->pulsing && n->error == 0) crash_over(wait, RI_GROUP_NONE);
+}
+
 static void crash_work(crash *c)
 {
     while (c->op < OPS && c->rc >= 0) {
@@ -155,13 +168,37 @@ static void crash_work(crash *c)
         if (what < 70) crash_commit(c, wait, now);
         else if (what < 78) crash_erase(c, wait, now);
         else if (what < 85) crash_delete(c, wait, now);
-        else crash_assign(c, wait, now);
+        else if (what < 93) crash_assign(c, wait, now);
+        else crash_migrate(c, wait, now);
         if (rng_below(&c->random, 2)) crash_turn(c);
     }
     crash_turn(c);
 }
 
 /* ---- After the loss ---- */
+
+/* Whichever kind the group is, it has all members of that time. */
+static int crash_kind(crash *c)
+{
+    ri_group_modern_info info;
+    ri_group_info classic;
+    ri_group_place place = {0};
+    ri_group_modern_member member;
+    ri_group_member_info other;
+    unsigned n = 0, nclassic = 0;
+    if (ri_groups_describe_modern(c->b.groups, RI_STR("x"), &info)) {
+        ck_quick(ri_groups_describe(c->b.groups, RI_STR("x"), &classic) == 0);
+        while (ri_groups_next_member(classic.group, &place, &other)) n++;
+        ck_quick(n == 1);
+        return 0;
+    }
+    while (ri_groups_next_modern(info.group, &place, &member)) {
+        n++;
+        nclassic += member.classic;
+    }
+    ck_quick(n == 2 && nclassic == 1);
+    return 1;
+}
 
 static void crash_look(crash *c, crash_state *out)
 {
@@ -179,6 +216,7 @@ static void crash_look(crash *c, crash_state *out)
     if (info.group && ri_groups_next_member(info.group, &place, &member))
         snprintf(text, sizeof text, "%.*s", RI_ARG(member.assignment));
     out->assigned = atoi(text);
+    out->modern = crash_kind(c);
 }
 
 static void crash_check(crash *c)
@@ -200,6 +238,27 @@ static ri_log *crash_open(crash *c)
     return log;
 }
 
+/* The members that there are from the beginning. */
+static void crash_begin(crash *c)
+{
+    char text[BAND_ID + 16];
+    band_set_topic(&c->b, "t", PARTITIONS);
+    c->member = band_add(&c->b, "m", "m");
+    c->member->old = true;
+    band_join(c->member);
+    c->classic = band_add(&c->b, "x", "x");
+    c->classic->old = c->classic->speaks = true;
+    c->classic->subscribes = "t";
+    band_join(c->classic);
+    c->modern = band_add(&c->b, "n", "x");
+    c->modern->subscribes = "t";
+    band_wait(&c->b, 3000);
+    snprintf(text, sizeof text, "%s=t/0,t/1", c->classic->id);
+    band_sync(c->classic, text);
+    crash_turn(c);
+    ck_quick(!c->classic->syncing && c->classic->error == 0);
+}
+
 /* One run with the power lost at change `at`; false: it went through without. */
 static bool crash_run(size_t at, fake_os_loss loss, uint64_t seed)
 {
@@ -212,10 +271,7 @@ static bool crash_run(size_t at, fake_os_loss loss, uint64_t seed)
     rng_init(&c.random, seed);
     ck_assert_ok(band_init_with(&c.b, &c.b.w.own, crash_open(&c)));
     c.b.quiet = true;
-    c.member = band_add(&c.b, "m", "m");
-    c.member->old = true;
-    band_join(c.member);
-    band_wait(&c.b, 3000);
+    crash_begin(&c);
     c.disk.fail_at = c.disk.calls + at;
     c.disk.power_at_fail = true;
     c.disk.fail_errno = EIO;
@@ -223,6 +279,7 @@ static bool crash_run(size_t at, fake_os_loss loss, uint64_t seed)
     bool hit = c.rc < 0;
     band_down(&c.b);
     for (int i = 1; i <= c.op; i++) ck_quick(c.waits[i].over || c.states[i].assigned == i ||
+                                             c.states[i].modern != c.states[i - 1].modern ||
                                              memcmp(&c.states[i], &c.states[i - 1],
                                                     sizeof c.states[i]) == 0);
     c.disk.fail_at = 0;

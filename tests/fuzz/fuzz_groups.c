@@ -98,9 +98,21 @@ static void put_set(ri_buffer *out, choices *c)
     }
 }
 
+static void put_known(ri_buffer *out, choices *c)
+{
+    unsigned n = choose(c, 4);
+    put_number(out, choose(c, 128));
+    put_number(out, n);
+    for (; n > 0; n--) {
+        put_name(out, c, false);
+        put_name(out, c, false);
+    }
+}
+
 static void put_member(ri_buffer *out, choices *c)
 {
-    ri_buffer_puts(out, "M");
+    bool speaks = choose(c, 2);
+    ri_buffer_puts(out, speaks ? "K" : "M");
     for (int i = 0; i < 2; i++) put_name(out, c, false);
     for (int i = 0; i < 2; i++) put_name(out, c, true);
     for (int i = 0; i < 2; i++) put_name(out, c, false);
@@ -112,6 +124,7 @@ static void put_member(ri_buffer *out, choices *c)
     for (; n > 0; n--) put_name(out, c, false);
     put_set(out, c);
     put_set(out, c);
+    if (speaks) put_known(out, c);
 }
 
 static void put_grave(ri_buffer *out, choices *c)
@@ -197,6 +210,10 @@ static void list_modern(const ri_group *group, ri_buffer *out)
                          m->previous, (int)m->state, m->nreads);
         list_set(&m->assigned, out);
         list_set(&m->revoking, out);
+        for (size_t i = 0; i < m->known.n; i++)
+            ri_buffer_printf(out, " %.*s=%.*s %d", (int)m->known.known[i].protocol->len,
+                             m->known.known[i].protocol->name,
+                             RI_ARG(m->known.known[i].metadata), m->session_ms);
         ri_buffer_puts(out, "\n");
     }
 }

@@ -259,10 +259,10 @@ int ri_groups_downgrade(ri_group *group, bool rebalances)
     group->state = group->previous = RI_CLASSIC_STABLE;
     group->state_since_ns = groups->wall_ns;
     rebalances = !migrate_assign(group) || rebalances || !settled;
-    rc = ri_groups_write_classic(group, !rebalances);
+    if (rebalances) ri_classic_prepare(group);
+    rc = ri_groups_write_classic(group);
     if (rc >= 0) rc = ri_groups_write_begin(group, NULL, NULL, RI_STR_NONE);
     ri_modern_close(group, rc >= 0); /* else a restart knows the group as it was */
-    if (rebalances) ri_classic_prepare(group);
     RI_ASSERT(ri_group_is_sound(group));
     return RILL_OK;
 }

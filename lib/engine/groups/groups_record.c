@@ -96,8 +96,9 @@ static void record_put_member(const ri_classic_member *member, ri_buffer *out)
     record_put_text(out, member->assignment);
 }
 
-void ri_groups_record_put(const ri_group *group, bool led, ri_buffer *out)
+void ri_groups_record_put(const ri_group *group, ri_buffer *out)
 {
+    bool led = group->leader && group->state != RI_CLASSIC_PREPARING;
     RI_ASSERT(group->magic == RI_GROUP_MAGIC);
     char kind = RI_GROUPS_CLASSIC;
     ri_buffer_put(out, &kind, 1);
@@ -106,7 +107,7 @@ void ri_groups_record_put(const ri_group *group, bool led, ri_buffer *out)
     record_put_number(out, group->state_since_ns);
     record_put_optional(out, group->protocol_type);
     record_put_optional(out, ri_classic_protocol_name(group));
-    record_put_optional(out, led && group->leader ? group->leader->id : RI_STR_NONE);
+    record_put_optional(out, led ? group->leader->id : RI_STR_NONE);
     record_put_count(out, ri_classic_size(group));
     ri_list_each (link, &group->members)
         record_put_member(ri_container_of(link, ri_classic_member, link), out);

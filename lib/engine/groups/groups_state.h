@@ -270,8 +270,7 @@ int ri_groups_write_answer_from(ri_group *group, ri_group_call *call, char *bloc
 void ri_groups_write_close(ri_groups *groups); /* who waits is answered 16 */
 /* The state of the group as a record, in place of the one before it; no log: nothing happens. */
 int ri_groups_write_group(ri_group *group);
-/* As the classic one that it is about to be; not `led`: one that rebalances. */
-int ri_groups_write_classic(ri_group *group, bool led);
+int ri_groups_write_classic(ri_group *group); /* as the classic one that it is about to be */
 void ri_groups_write_gone(ri_group *group); /* its record dies */
 int ri_groups_write_member(ri_modern_member *member);
 void ri_groups_write_gone_member(ri_modern_member *member);
@@ -331,7 +330,7 @@ typedef struct ri_groups_saved_topic { /* then its partitions */
     uint64_t partitions;
 } ri_groups_saved_topic;
 
-void ri_groups_record_put(const ri_group *group, bool led, ri_buffer *out);
+void ri_groups_record_put(const ri_group *group, ri_buffer *out);
 void ri_groups_record_put_modern(const ri_group *group, ri_buffer *out);
 void ri_groups_record_put_member(const ri_modern_member *member, ri_buffer *out);
 void ri_groups_record_put_offset(const ri_offset *offset, ri_buffer *out);

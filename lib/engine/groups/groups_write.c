@@ -27,13 +27,13 @@ static int write_append(ri_groups *groups, uint64_t *seq)
     return RILL_OK;
 }
 
-int ri_groups_write_classic(ri_group *group, bool led)
+int ri_groups_write_classic(ri_group *group)
 {
     ri_groups *groups = group->groups;
     RI_ASSERT(group->magic == RI_GROUP_MAGIC && group->state != RI_CLASSIC_DEAD);
     if (!groups->track) return RILL_OK;
     ri_buffer_reset(&groups->record);
-    ri_groups_record_put(group, led, &groups->record);
+    ri_groups_record_put(group, &groups->record);
     return write_append(groups, &group->record_seq);
 }
 
@@ -41,7 +41,7 @@ int ri_groups_write_group(ri_group *group)
 {
     ri_groups *groups = group->groups;
     RI_ASSERT(group->magic == RI_GROUP_MAGIC && group->state != RI_CLASSIC_DEAD);
-    if (!group->modern) return ri_groups_write_classic(group, true);
+    if (!group->modern) return ri_groups_write_classic(group);
     if (!groups->track) return RILL_OK;
     ri_buffer_reset(&groups->record);
     ri_groups_record_put_modern(group, &groups->record);
