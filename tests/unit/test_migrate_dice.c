@@ -17,7 +17,7 @@
 #include "support/rng.h"
 #include "support/suite.h"
 
-enum { PLAYERS = 6, HISTORIES = 100, OPERATIONS = 300, ROUNDS = 45, PARTITIONS = 5 };
+enum { PLAYERS = 6, HISTORIES = 60, OPERATIONS = 300, ROUNDS = 45, PARTITIONS = 5 };
 
 typedef enum part { GONE, IDLE, JOINING, JOINED, SYNCING, STABLE } part; /* of a classic client */
 
