@@ -293,6 +293,21 @@ START_TEST(test_unread)
 }
 END_TEST
 
+/* Who may read nothing at the moment waits as others do, and is not answered at once. */
+START_TEST(test_no_room)
+{
+    enum { SHORT_MS = 50 };
+    kclient_created(&c, "t", 1);
+    ri_kafka_fetch_request *q = kclient_fetch("t", 0, 0, SHORT_MS);
+    q->min_bytes = 1;
+    q->max_bytes = 0;
+    int64_t start_ns = ri_mono_ns(&c.host);
+    ri_kafka_fetch_answer *a = kclient_ask(&c, RI_KAFKA_FETCH, 12, q);
+    ck_assert_int_ge(ri_mono_ns(&c.host) - start_ns, SHORT_MS * RI_MS / 2);
+    ck_assert_uint_eq(a->topics.items[0].partitions.items[0].records.len, 0);
+}
+END_TEST
+
 /* What was unpacked to be looked at is kept for readers, but not all of it. */
 START_TEST(test_unpacked)
 {
@@ -317,6 +332,6 @@ int main(void)
 {
     const suite_row rows[] = {SUITE_WITH(setup, teardown, test_large, test_long_lists,
                                          test_fetch_twins, test_fetch_full, test_in_order,
-                                         test_unread, test_unpacked)};
+                                         test_unread, test_no_room, test_unpacked)};
     return suite_run("kafka_bounds", rows, RI_LEN(rows), CK_FORK_GETENV);
 }

@@ -42,7 +42,7 @@ typedef struct kafka_fetch {
     uint32_t topic, partition; /* next to be looked up */
     uint32_t at;             /* of the parts, the one that is read now, or is next */
     ri_fetch reader;         /* of that one, while it is read */
-    size_t bytes, max;       /* read, and that may be, of all */
+    size_t bytes, max, most; /* read; that may be now; that may be if nobody else is there */
     size_t held;             /* what the buffers of all have taken */
     bool found;              /* the topic that is looked up is there: */
     ri_kafka_topic of;
@@ -191,7 +191,7 @@ static void kafka_fetch_share(const ri_kafka_request *r, kafka_fetch *f)
     uint64_t held = ri_u64_add(ri_memory_used(memory, RI_MEMORY_OUTPUT),
                                ri_memory_used(memory, RI_MEMORY_WORK));
     uint64_t share = (most - RI_MIN(most, held)) / KAFKA_FETCH_SHARE;
-    f->max = (size_t)RI_MIN((uint64_t)f->max, RI_MAX(share, (uint64_t)f->bytes));
+    f->max = (size_t)RI_MIN((uint64_t)f->most, RI_MAX(share, (uint64_t)f->bytes));
 }
 
 /* As much as goes now. True: the budget of the turn is used up, and there may be more. What finds
@@ -265,7 +265,7 @@ static bool kafka_fetch_begin(ri_kafka_request *r)
     f->parts = ri_kafka_request_alloc(r, ri_size_mul(n + 1, sizeof *f->parts));
     while (f->mask / 2 < n) f->mask = 2 * f->mask + 1;
     f->seen = f->parts ? ri_kafka_request_alloc(r, ((size_t)f->mask + 1) * sizeof *f->seen) : NULL;
-    f->max = kafka_fetch_most(r);
+    f->max = f->most = kafka_fetch_most(r);
     if (f->seen) r->work = f;
     return f->seen != NULL;
 }
@@ -354,7 +354,7 @@ bool ri_kafka_fetch_step(ri_kafka_request *r)
     }
     f->at = 0;
     if (!ri_kafka_request_claim(r, f->held)) return false;
-    bool enough = (int64_t)f->bytes >= q->min_bytes || f->bytes >= f->max || f->full;
+    bool enough = (int64_t)f->bytes >= q->min_bytes || (f->bytes && f->bytes >= f->max) || f->full;
     if (!enough && !f->wrong && !r->late && q->max_wait_ms > 0 && q->topics.len)
         return kafka_fetch_park(r);
     kafka_fetch_answer(r);
