@@ -1503,6 +1503,30 @@ typedef struct rill_user {
     uint32_t reserved2;
 } rill_user;
 
+/* A client that wants to log in, as the program is shown him. A text is NULL where he gave none,
+ * and all is as it is until rill_login_answer(). */
+typedef struct rill_login {
+    size_t size;
+    const char *peer;           /* "HOST:PORT" that he comes from */
+    const char *client;         /* what he calls himself */
+    const char *user, *password, *token;
+    const char *nkey;           /* "U...": his public key. He has signed with its seed, which was
+                                   checked. Needs libsodium: without it nobody comes in by a key */
+    bool encrypted;             /* he comes by TLS */
+    bool reserved[7];
+} rill_login;
+
+/* On a thread of the broker's, or in rill_poll() where that drives it, which waits: what takes long
+ * is for another thread, and the answer comes from there. */
+typedef void (*rill_login_fn)(const rill_login *login, void *arg);
+/* The one answer to a login, by any thread, in on_login() or whenever later: who he is, with the
+ * rights of that user, or NULL: he is refused, and `why` (may be NULL) stands in the log beside his
+ * address. `as` is read during the call, and its password is not looked at. `login` is gone when
+ * this returns RILL_OK. A client who has given up meanwhile, or whose auth_timeout_ms is over, has
+ * to be answered, too, and so has one whose broker is closed. RILL_EINVAL names what is wrong with
+ * `as`: it is not answered then. */
+RILL_API int rill_login_answer(const rill_login *login, const rill_user *as, const char *why);
+
 typedef struct rill_broker_opts {
     size_t size;
     const char *name;           /* server_name in INFO; default: its id */
@@ -1566,6 +1590,12 @@ typedef struct rill_broker_opts {
     size_t nusers;
     const char *no_auth_user;   /* of them, who shows nothing of himself is this one; default: is
                                    not let in */
+    rill_login_fn on_login;     /* in place of all these: the program decides who comes in, and as
+                                   whom. 1024 at a time are shown to it, others wait, and
+                                   auth_timeout_ms is for both. A reload with another on_login or
+                                   arg asks it for all who are connected; the same one is not asked
+                                   again */
+    void *on_login_arg;
 } rill_broker_opts;
 
 /* What peers make a broker hold has one budget, memory_bytes. Half of it at most is for what is

@@ -400,6 +400,20 @@ static void brokers_and_peers()
     }
     IS(ups == 1);
     broker.reload(o);
+    o.on_login = [](const rill_login *shown, void *) {
+        rill::login one(shown), login(std::move(one));
+        rill::opts<rill_user> as;
+        IS(thrown([&] { login.accept(as); }) == RILL_EINVAL); /* he has no name */
+        as.user = "ada";
+        if (login->user && std::string(login->user) == "ada") login.accept(as);
+        else if (login->user) login.refuse("who is that?");
+    }; /* and who shows nothing is refused, too */
+    rill::broker guarded(o);
+    std::string at = "127.0.0.1:" + std::to_string(guarded.listen("nats://127.0.0.1:0"));
+    rill::bus("nats://ada:p@" + at).close(5s);
+    IS(thrown([&] { rill::bus("nats://eve:p@" + at); }) == RILL_EAUTH);
+    IS(thrown([&] { rill::bus("nats://" + at); }) == RILL_EAUTH);
+    guarded.close(1s);
     broker.close(1s);
     IS(thrown([&] { broker.stats(); }) == RILL_ECLOSED);
 }

@@ -1709,6 +1709,44 @@ public:
 
 /* ---- A broker of one's own ---- */
 
+/* Who wants to log in, from rill_broker_opts.on_login; on any thread. Whoever has it answers, and who
+ * is not answered in the end is refused. */
+class login {
+    const rill_login *l_ = nullptr;
+
+public:
+    explicit login(const rill_login *l) noexcept : l_(l) {}
+    login(login &&other) noexcept : l_(std::exchange(other.l_, nullptr)) {}
+    login &operator=(login &&other) noexcept
+    {
+        std::swap(l_, other.l_);
+        return *this;
+    }
+    ~login()
+    {
+        if (l_) rill_login_answer(l_, nullptr, nullptr);
+    }
+    /* What he shows; no more when he is answered. */
+    const rill_login *operator->() const noexcept { return l_; }
+    explicit operator bool() const noexcept { return l_ != nullptr; }
+    void accept(in<rill_user> as, errors how = {})
+    {
+        if (answer(as, nullptr, how) >= 0) l_ = nullptr;
+    }
+    void refuse(text why = nullptr, errors how = {})
+    {
+        if (answer(nullptr, why, how) >= 0) l_ = nullptr;
+    }
+
+private:
+    int answer(const rill_user *as, const char *why, errors how)
+    {
+        int rc = l_ ? rill_login_answer(l_, as, why) : RILL_EINVAL;
+        how.check(rc, nullptr, "login");
+        return rc;
+    }
+};
+
 class broker : public detail::handle<rill_broker, detail::close_broker> {
 public:
     explicit broker(in<rill_broker_opts> o = {}, errors how = {})

@@ -4,6 +4,7 @@
 #include "codec/limits.h"
 #include "codec/subject/subject.h"
 #include "front/broker/durable.h"
+#include "front/broker/login.h"
 #include "front/broker/roll.h"
 #include "front/handle/peer.h"
 #include "net/host_wire.h"
@@ -46,16 +47,19 @@ static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
     return rc < 0 ? rc : ri_broker_need_durable(broker, &durable);
 }
 
+static int broker_user_reserved(const rill_user *user)
+{
+    int rc = ri_args_reserved(user->reserved, sizeof user->reserved, "rill_user");
+    if (rc < 0) return rc;
+    return ri_args_reserved(&user->reserved2, sizeof user->reserved2, "rill_user");
+}
+
 static int broker_users(const rill_broker_opts *own)
 {
     int rc = ri_args_rows((const void *const *)own->users, own->nusers, sizeof(rill_user),
                           "rill_user");
-    for (size_t i = 0; rc == RILL_OK && i < own->nusers; i++) {
-        const rill_user *user = own->users[i];
-        rc = ri_args_reserved(user->reserved, sizeof user->reserved, "rill_user");
-        if (rc == RILL_OK)
-            rc = ri_args_reserved(&user->reserved2, sizeof user->reserved2, "rill_user");
-    }
+    for (size_t i = 0; rc == RILL_OK && i < own->nusers; i++)
+        rc = broker_user_reserved(own->users[i]);
     return rc;
 }
 
@@ -98,6 +102,16 @@ int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts)
     }
     *broker = (rill_broker *)(void *)made;
     return rc;
+}
+
+int rill_login_answer(const rill_login *login, const rill_user *as, const char *why)
+{
+    rill_user own;
+    if (!login) return ri_err(RILL_EINVAL, "the login is NULL");
+    int rc = as ? RI_ARGS_OPTS(&own, as, "rill_user") : RILL_OK;
+    if (as && rc == RILL_OK) rc = broker_user_reserved(&own);
+    if (rc < 0) return rc;
+    return ri_login_answer((ri_login *)(uintptr_t)login, as ? &own : NULL, why);
 }
 
 int rill_broker_close(rill_broker *broker, int timeout_ms)

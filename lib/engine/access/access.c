@@ -248,6 +248,12 @@ static void access_free(ri_access *access, size_t room)
     ri_delete(host, access);
 }
 
+ri_access_user *ri_access_first(ri_access *access)
+{
+    RI_ASSERT(access->n > 0);
+    return &access->users[0];
+}
+
 int ri_access_new(const ri_host *host, const rill_user *const *users, size_t n, ri_access **out)
 {
     RI_ASSERT(host && out && (users || !n));

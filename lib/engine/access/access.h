@@ -44,6 +44,7 @@ bool ri_access_same(const ri_access *a, const ri_access *b); /* the same users a
 
 /* NULL: there is none of that name, or key. Lent as long as the table is. */
 ri_access_user *ri_access_find(const ri_access *access, ri_str name);
+ri_access_user *ri_access_first(ri_access *access);
 bool ri_access_has_keys(const ri_access *access); /* one of them logs in by a key */
 
 const char *ri_access_name(const ri_access_user *user);

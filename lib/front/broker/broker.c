@@ -71,6 +71,9 @@ static int broker_conf_check(const rill_broker_opts *o)
     if (o->nusers && (o->user || o->token))
         return ri_err(RILL_EINVAL, "Can not have a %s and a users array",
                       o->user ? "single user/pass" : "token");
+    if (o->on_login && (o->user || o->token || o->nusers || o->no_auth_user))
+        return ri_err(RILL_EINVAL, "on_login decides alone: no user, token, users or no_auth_user "
+                      "beside it");
     if (o->memory_bytes && o->memory_bytes < RI_MEMORY_MIN)
         return ri_err(RILL_EINVAL, "memory_bytes is %llu; at least %d",
                       (unsigned long long)o->memory_bytes, RI_MEMORY_MIN);
@@ -133,6 +136,8 @@ static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const ril
         .auth_timeout_ms = BROKER_OR(o->auth_timeout_ms, 2000),
         .write_deadline_ms = BROKER_OR(o->write_deadline_ms, 10000),
         .spin_us = o->spin_us,
+        .on_login = o->on_login,
+        .on_login_arg = o->on_login_arg,
         .max_sub_tokens = o->max_sub_tokens,
         .no_headers = o->no_headers,
         .trace = o->trace,
@@ -545,7 +550,8 @@ static bool broker_same_login(const ri_broker_conf *a, const ri_broker_conf *b)
 {
     return broker_same_text(a->user, b->user) && broker_same_text(a->password, b->password) &&
            broker_same_text(a->token, b->token) && ri_access_same(a->access, b->access) &&
-           broker_same_text(a->no_auth_user, b->no_auth_user);
+           broker_same_text(a->no_auth_user, b->no_auth_user) && a->on_login == b->on_login &&
+           a->on_login_arg == b->on_login_arg;
 }
 
 int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)

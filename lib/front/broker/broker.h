@@ -39,6 +39,8 @@ typedef struct ri_broker_conf {
     char *user, *password, *token; /* NULL: not asked for */
     ri_access *access;             /* a reference; in place of these; or NULL */
     char *no_auth_user;            /* one of them, without a key; NULL: none */
+    rill_login_fn on_login;        /* in place of all these; or NULL */
+    void *on_login_arg;
     uint32_t login_epoch;          /* counts how often these were changed */
     uint32_t max_msg_bytes, max_conns, max_subs, max_control_line_bytes;
     uint64_t max_pending_bytes, memory_bytes;

@@ -14,7 +14,7 @@ enum { KAFKA_LISTEN_PARTITIONS_MAX = 1000 }; /* of a topic, unless its maker say
 /* Nobody is asked who he is here yet: with credentials to be asked for nobody is let in. */
 bool ri_kafka_listen_asks(const ri_broker_conf *conf)
 {
-    return conf->user || conf->password || conf->token || conf->access;
+    return conf->user || conf->password || conf->token || conf->access || conf->on_login;
 }
 
 /* Of TLS: on Kafka's protocol it comes first, and a port speaks it or does not. */

@@ -98,8 +98,9 @@ void ri_nats_access_enter(ri_nats_session *s)
     ri_access *before = s->access;
     uint32_t max;
     int64_t for_ns;
-    s->access = ri_access_ref(conf->access);
-    s->who = ri_nats_login_user(s);
+    s->access = s->granted ? s->granted : ri_access_ref(conf->access);
+    s->who = s->granted ? ri_access_first(s->access) : ri_nats_login_user(s);
+    s->granted = NULL;
     RI_ASSERT(!s->access || s->who);
     s->answers = s->who && ri_access_answers(s->who, &max, &for_ns);
     s->let = NULL;

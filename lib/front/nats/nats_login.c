@@ -25,7 +25,7 @@ enum {
 
 bool ri_nats_login_guards(const ri_broker_conf *conf)
 {
-    return conf->token || conf->user || conf->password || conf->access;
+    return conf->token || conf->user || conf->password || conf->access || conf->on_login;
 }
 
 bool ri_nats_login_asked(const ri_broker_conf *conf)
@@ -53,7 +53,7 @@ ri_str ri_nats_login_nonce(ri_nats_session *s)
 {
     const ri_broker *broker = s->server->broker;
     uint8_t bytes[RI_NATS_NONCE_LEN * 6 / 8];
-    if (!ri_access_has_keys(broker->conf.access)) return RI_STR_NONE;
+    if (!broker->conf.on_login && !ri_access_has_keys(broker->conf.access)) return RI_STR_NONE;
     if (s->nonce[0]) return ri_str_of(s->nonce);
     ri_buffer text;
     broker->host.entropy(broker->host.arg, bytes, sizeof bytes);
@@ -86,6 +86,10 @@ static const char *login_wanted(const ri_nats_session *s, const char **given)
     const ri_broker_conf *conf = &s->server->broker->conf;
     const ri_nats_login *login = &s->login;
     bool token = conf->token && login->token;
+    if (conf->on_login) { /* whose key it is the program says, when he has shown that he has it */
+        *given = login->sig ? login->sig : "";
+        return login->nkey;
+    }
     if (conf->access) {
         const ri_access_user *user = ri_nats_login_user(s);
         bool is_key = user && ri_access_is_key(user);
@@ -103,7 +107,8 @@ static const char *login_wanted(const ri_nats_session *s, const char **given)
 
 static bool login_right_user(const ri_broker_conf *conf, const ri_nats_login *login)
 {
-    if (conf->access || (conf->token && login->token)) return true; /* see login_wanted() */
+    bool by_name = !conf->on_login && !conf->access && !(conf->token && login->token);
+    if (!by_name) return true; /* see login_wanted() */
     return login_same(ri_str_of(conf->user), ri_str_of(login->user));
 }
 
@@ -113,9 +118,10 @@ ri_nats_verdict ri_nats_login_look(const ri_nats_session *s)
     const ri_nats_login *login = &s->login;
     const char *given = "", *want;
     if (!ri_nats_login_guards(conf)) return RI_NATS_VERDICT_YES;
+    if (conf->on_login && !login->nkey) return RI_NATS_VERDICT_ASK;
     if (!(want = login_wanted(s, &given))) return RI_NATS_VERDICT_NO;
     if (conf->no_auth_user && login_shows_nothing(login)) return RI_NATS_VERDICT_YES;
-    if (conf->access && login->nkey)
+    if (login->nkey && (conf->access || conf->on_login))
         return login->sig && s->nonce[0] ? RI_NATS_VERDICT_LATER : RI_NATS_VERDICT_NO;
     if (login_is_bcrypt(ri_str_of(want)))
 #ifdef RI_HAVE_CRYPT
@@ -181,7 +187,8 @@ static ri_nats_check *login_check_new(ri_nats_session *s)
                              .user = login_right_user(conf, &s->login),
                              .want = ri_strdup(host, want, strlen(want)),
                              .given = ri_strdup(host, given, strlen(given))};
-    if (conf->access && s->login.nkey) memcpy(check->nonce, s->nonce, sizeof check->nonce);
+    if (s->login.nkey && (conf->access || conf->on_login))
+        memcpy(check->nonce, s->nonce, sizeof check->nonce);
     ri_list_init(&check->job.link);
     if (!check->want || !check->given) {
         ri_nats_login_forget(&check->job, host);
@@ -277,6 +284,7 @@ ri_nats_session *ri_nats_login_end(ri_nats_server *server, ri_job *job)
     ri_nats_login_forget(job, &server->broker->host);
     if (!s || s->end) return NULL;
     if (old) ri_nats_op_login(s);
+    else if (right && server->broker->conf.on_login) ri_nats_desk_join(s);
     else ri_nats_op_verdict(s, right);
     return s;
 }

@@ -255,6 +255,7 @@ void ri_nats_op_verdict(ri_nats_session *s, bool right)
 
 bool ri_nats_op_login(ri_nats_session *s)
 {
+    ri_nats_desk_leave(s);
     ri_nats_verdict verdict = ri_nats_login_look(s);
     if (verdict == RI_NATS_VERDICT_LATER && !s->verifying && ri_nats_access_known(s))
         verdict = RI_NATS_VERDICT_YES;
@@ -262,11 +263,15 @@ bool ri_nats_op_login(ri_nats_session *s)
         ri_nats_login_wait(s);
         return true;
     }
+    if (verdict == RI_NATS_VERDICT_ASK) {
+        ri_nats_desk_join(s);
+        return true;
+    }
     ri_nats_op_verdict(s, verdict == RI_NATS_VERDICT_YES);
     return false;
 }
 
-/* Until the verdict comes its time does not run. */
+/* Until the verdict comes its time does not run, unless it is the program that takes it. */
 static void op_log_in(ri_nats_session *s, const ri_nats_connect *connect)
 {
     s->login_end = op_connect_end(connect, s->headers);
@@ -275,7 +280,8 @@ static void op_log_in(ri_nats_session *s, const ri_nats_connect *connect)
         return;
     }
     s->verifying = true;
-    if (ri_nats_op_login(s)) ri_loop_timer_cancel(&s->server->loop, &s->timer);
+    if (ri_nats_op_login(s) && !ri_nats_desk_has(s))
+        ri_loop_timer_cancel(&s->server->loop, &s->timer);
 }
 
 /* What a later CONNECT leaves out stays as the one before it said. */

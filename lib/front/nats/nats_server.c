@@ -559,6 +559,7 @@ static void server_on_turn(void *arg)
     ri_nats_server *server = arg;
     if (ri_unlikely(server->check_runs || server->nchecking || server->trim_runs))
         server_check_logins(server);
+    if (ri_unlikely(server->nasking)) ri_nats_desk_turn(server);
     if (ri_unlikely(!ri_list_empty(&server->held))) server_go_on(server);
     if (ri_unlikely(!ri_list_empty(&server->fans))) server_fan_on(server);
     server->inputs_last = server->inputs;
@@ -610,6 +611,7 @@ static void server_clear(ri_nats_server *server)
     ri_list_remove(&server->door.link);
     ri_driver_leave(server->broker, &server->driver);
     ri_list_each (item, &server->sessions) ri_nats_session_free(SERVER_SESSION(item, link));
+    ri_login_desk_close(server->desk);
     ri_match_cache_fini(&server->reply_cache);
     ri_buffer_fini(&server->mapped);
     ri_list_splice(&server->stopped_listeners, &server->listeners);
@@ -656,7 +658,8 @@ int ri_nats_server_make(ri_nats_server **out, ri_broker *broker)
                         &server->new_wires, &server->refused_wires, &server->sessions,
                         &server->touched, &server->ending, &server->forgetting,
                         &server->rechecking, &server->work, &server->dead, &server->waiting,
-                        &server->held, &server->checking, &server->crowd, &server->fans};
+                        &server->held, &server->checking, &server->asking, &server->crowd,
+                        &server->fans};
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
     ri_outq_pool_init(&server->pool, host, &broker->router.memory);
     ri_match_cache_init(&server->reply_cache, host, SERVER_REPLY_ENTRIES, SERVER_REPLY_BYTES);

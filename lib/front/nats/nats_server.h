@@ -16,6 +16,7 @@
 
 #include "codec/nats/nats.h"
 #include "front/broker/broker.h"
+#include "front/broker/login.h"
 #include "net/listen.h"
 #include "net/loop.h"
 #include "net/outq.h"
@@ -91,6 +92,9 @@ struct ri_nats_server {
     ri_list checking;           /* L: sessions that wait for that */
     uint32_t nchecking;         /* L: as many */
     bool check_runs;            /* L: the worker has a check, or has done it */
+    ri_list asking;             /* sessions about which the program is to be asked */
+    atomic_uint nasking;        /* as many, and those that wait for its answer */
+    ri_login_desk *desk;        /* L: of these; NULL: nobody was asked about yet */
     char checked_peer[RI_LISTEN_PEER_MAX]; /* whose was the last */
     uint64_t memory_high;       /* L: the most that peers made the broker hold since ... */
     bool trim_runs;             /* L: ... what was freed is, or was, given back */

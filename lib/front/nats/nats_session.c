@@ -195,6 +195,7 @@ bool ri_nats_session_detach(ri_nats_session *s, uint32_t *subs)
     ri_list_remove(&s->forget_link);
     ri_list_remove(&s->recheck_link);
     ri_nats_login_leave(s);
+    ri_nats_desk_leave(s);
     s->detached = true;
     RI_ASSERT(s->server->nsessions > 0);
     s->server->nsessions--;
@@ -274,6 +275,7 @@ void ri_nats_session_free(ri_nats_session *s)
     server->ncrowd -= s->crowded;
     ri_router_fan_drop(&s->fan);
     ri_nats_login_leave(s);
+    ri_nats_desk_leave(s);
     if (!s->end) {
         s->end = RI_NATS_END_SHUTDOWN;
         session_log_end(s);
@@ -328,12 +330,17 @@ static void session_on_timer(ri_loop_timer *timer)
     ri_nats_server_enter(s->server);
     if (!s->end && ri_nats_tls_on_timer(s, &wait_ms)) {
         if (wait_ms) session_set_timer(s, wait_ms);
-    } else if (!s->end && s->parser.connect_only && !s->verifying) {
+    } else if (!s->end && (s->verifying ? ri_nats_desk_has(s) : s->parser.connect_only)) {
         ri_nats_session_fail(s, RI_NATS_END_AUTH_TIMEOUT, "Authentication Timeout");
     } else if (!s->end && !s->verifying) {
         session_ping(s);
     }
     ri_nats_server_leave(s->server);
+}
+
+void ri_nats_session_hurry(ri_nats_session *s)
+{
+    session_set_timer(s, s->server->broker->conf.auth_timeout_ms);
 }
 
 void ri_nats_session_connected(ri_nats_session *s)
@@ -668,6 +675,21 @@ void ri_nats_session_set_name(ri_nats_session *s, const ri_nats_connect *connect
     s->lang_len = s->name ? (uint8_t)lang_len : 0;
 }
 
+/* s->name is "vVERSION:LANG:NAME", of which any part may be missing. */
+static const char *session_lang(const ri_nats_session *s)
+{
+    const char *at = s->name + (s->version_len ? s->version_len + 1 : 0);
+    return s->version_len && *at == ':' ? at + 1 : at;
+}
+
+const char *ri_nats_session_name(const ri_nats_session *s)
+{
+    if (!s->name) return NULL;
+    const char *at = session_lang(s) + s->lang_len;
+    if (s->lang_len && *at == ':') at++;
+    return *at ? at : NULL;
+}
+
 void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_broker_conn *out)
 {
     out->info = (rill_conn_info){
@@ -683,14 +705,10 @@ void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_brok
     if (s->tls) out->tls_version = ri_str_of(s->tls->version);
     if (s->tls) out->tls_cipher = ri_str_of(s->tls->cipher);
     if (!s->name) return;
-    const char *at = s->name;
-    if (s->version_len) out->version = (ri_str){at + 1, s->version_len};
-    at += s->version_len ? s->version_len + 1 : 0;
-    if (s->version_len && *at == ':') at++;
-    out->lang = (ri_str){at, s->lang_len};
-    at += s->lang_len;
-    if (s->lang_len && *at == ':') at++;
-    out->name = ri_str_of(at);
+    const char *name = ri_nats_session_name(s), *lang = session_lang(s);
+    if (s->version_len) out->version = (ri_str){s->name + 1, s->version_len};
+    out->lang = (ri_str){lang, s->lang_len};
+    out->name = ri_str_of(name ? name : "");
 }
 
 /* Are all that are not looked at yet listed by their number alone, `all` being here? A session may
@@ -761,6 +779,7 @@ static void session_init(ri_nats_session *s, const ri_listener *at, const char *
     ri_list_init(&s->stall_link);
     ri_list_init(&s->held_link);
     ri_list_init(&s->check_link);
+    ri_list_init(&s->ask_link);
     if (!s->parser.connect_only) ri_nats_access_enter(s);
     ri_list_push(&server->sessions, &s->link);
     server->nsessions++;

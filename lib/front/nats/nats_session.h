@@ -24,6 +24,7 @@
 #include "front/nats/nats_server.h"
 #include "net/conn.h"
 #include "net/listen.h"
+#include "front/broker/login.h"
 #include "net/tls.h"
 
 /* Why a session ends; the text is nats-server's. */
@@ -85,6 +86,7 @@ typedef enum ri_nats_verdict {
     RI_NATS_VERDICT_NO,
     RI_NATS_VERDICT_YES,
     RI_NATS_VERDICT_LATER, /* a hash is to be checked */
+    RI_NATS_VERDICT_ASK,   /* the program is to be asked */
 } ri_nats_verdict;
 
 typedef struct ri_nats_session ri_nats_session;
@@ -116,6 +118,10 @@ struct ri_nats_session {
     ri_nats_end login_end;      /* what is wrong with its CONNECT beside the credentials */
     ri_nats_check *check;       /* of its credentials, at the worker; or NULL */
     ri_list check_link;         /* server->checking, while it waits for the worker */
+    ri_login *asked;            /* the program is asked who it is; or NULL */
+    ri_list ask_link;           /* server->asking, until it is asked */
+    uint32_t ask_epoch;         /* login_epoch when it was */
+    ri_access *granted;         /* what it has answered, on its way to `access`; or NULL */
     bool greeted;               /* the first PONG was sent */
     bool async_info;            /* protocol 1: takes INFO at any time */
     bool headers;               /* takes HMSG */
@@ -195,9 +201,12 @@ void ri_nats_session_free(ri_nats_session *s);
 void ri_nats_session_configure(ri_nats_session *s); /* the broker's limits changed */
 /* What others may know of it; boot_ns is what the monotonic clock lacks to the wall's. */
 void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_broker_conn *out);
+const char *ri_nats_session_name(const ri_nats_session *s); /* its own; NULL: it has none */
 void ri_nats_session_list_subs(const ri_nats_session *s, ri_broker_subs_query *query);
 void ri_nats_session_say_info(ri_nats_session *s, bool connect_info);
 void ri_nats_session_connected(ri_nats_session *s); /* a CONNECT was accepted */
+/* On the loop's thread: the time to log in begins anew. */
+void ri_nats_session_hurry(ri_nats_session *s);
 void ri_nats_session_set_name(ri_nats_session *s, const ri_nats_connect *connect);
 /* Outside the gate: obey more of the input that is held, as much as is its share of a turn. */
 void ri_nats_session_go_on(ri_nats_session *s);
@@ -271,6 +280,13 @@ void ri_nats_login_forget(ri_job *job, const ri_host *host);
 /* RILL_ENOMEM leaves it as it was. */
 int ri_nats_login_set(ri_nats_login *login, const ri_host *host, const ri_nats_connect *connect);
 void ri_nats_login_fini(ri_nats_login *login, const ri_host *host);
+
+/* ---- nats_desk.c: inside the gate, but for a turn ---- */
+bool ri_nats_desk_has(const ri_nats_session *s); /* the program is asked, or will be */
+void ri_nats_desk_join(ri_nats_session *s);      /* it shall be */
+void ri_nats_desk_leave(ri_nats_session *s);     /* no answer is wanted any more */
+/* On the loop's thread: answers are obeyed, and the next are asked about. */
+void ri_nats_desk_turn(struct ri_nats_server *server);
 
 /* ---- nats_access.c: inside the gate ---- */
 /* Its credentials are right: from now on it may do what their user may. */
