@@ -1709,8 +1709,8 @@ public:
 
 /* ---- A broker of one's own ---- */
 
-/* Who wants to log in, from rill_broker_opts.on_login; on any thread. Whoever has it answers, and who
- * is not answered in the end is refused. */
+/* Who wants to log in, from rill_broker_opts.on_login. It may be moved to another thread; who has
+ * not been answered when it ends is refused. */
 class login {
     const rill_login *l_ = nullptr;
 
@@ -1741,8 +1741,8 @@ public:
 private:
     int answer(const rill_user *as, const char *why, errors how)
     {
-        int rc = l_ ? rill_login_answer(l_, as, why) : RILL_EINVAL;
-        how.check(rc, nullptr, "login");
+        int rc = l_ ? rill_login_answer(l_, as, why) : RILL_ECLOSED;
+        how.check(rc, l_, "login");
         return rc;
     }
 };
