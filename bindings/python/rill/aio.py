@@ -384,7 +384,7 @@ async def open(url: str, **opts: Any) -> Bus:
     """Open a bus, and wait for the first connection. Keywords are of rill_opts; on_event is called
     with an Event, in the loop."""
     loop = asyncio.get_running_loop()
-    remote = not url.startswith(("mem:", "file:", "kafka"))
+    remote = not url.startswith(("mem:", "file:"))
     wait = remote and not opts.get("no_wait")
     first: "asyncio.Future[None]" = loop.create_future()
     told = opts.pop("on_event", None)

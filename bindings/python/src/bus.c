@@ -240,22 +240,61 @@ static PyObject *bus_wait_ms(PyObject *o, PyObject *unused)
     return rc < -1 ? py_raise(rc) : PyLong_FromLong(rc);
 }
 
+#define SLICE_MS 100 /* so often a wait looks whether a signal has come, or the bus is to close */
+
+typedef int turn_fn(rill_bus *bus, int timeout_ms, void *arg); /* returns `none` if nothing came */
+
+/* Turn the bus until something comes, in slices. *raised: an exception is set. */
+static int bus_turn(PyObject *o, turn_fn *fn, void *arg, int timeout_ms, int none, bool *raised)
+{
+    rill_bus *bus = ((py_handle *)o)->ptr;
+    int rc = none;
+    *raised = false;
+    if (!timeout_ms) {
+        py_gil_keep();
+        rc = fn(bus, 0, arg);
+        py_gil_kept();
+    }
+    int64_t left = timeout_ms < 0 ? INT64_MAX : timeout_ms;
+    while (timeout_ms && rc == none && left > 0) {
+        int slice = left < SLICE_MS ? (int)left : SLICE_MS;
+        py_gil_drop();
+        rc = fn(bus, slice, arg);
+        py_gil_take();
+        left -= slice;
+        *raised = rc == none && PyErr_CheckSignals() < 0;
+        if (*raised || ((py_handle *)o)->closing) break;
+    }
+    return rc;
+}
+
+/* A call leaves the bus, which may close it; its exception stays. */
+static void bus_done(PyObject *o)
+{
+    PyObject *kind, *value, *trace;
+    PyErr_Fetch(&kind, &value, &trace);
+    py_handle_done(o);
+    PyErr_Restore(kind, value, trace);
+}
+
+static int turn_poll(rill_bus *bus, int timeout_ms, void *arg)
+{
+    (void)arg;
+    return rill_poll(bus, timeout_ms);
+}
+
 static PyObject *bus_poll(PyObject *o, PyObject *args)
 {
     PyObject *seconds = NULL;
     int ms = 0;
     if (!PyArg_ParseTuple(args, "|O:poll", &seconds) || (seconds && !py_timeout(seconds, &ms)))
         return NULL;
-    rill_bus *bus = py_handle_use(o, PY_BUS);
-    if (!bus) return NULL;
-    if (ms) py_gil_drop();
-    else py_gil_keep();
-    int rc = rill_poll(bus, ms);
-    if (ms) py_gil_take();
-    else py_gil_kept();
-    PyObject *answer = rc < 0 ? py_raise(rc) : PyLong_FromLong(rc);
-    py_handle_done(o);
-    return PyErr_CheckSignals() < 0 ? NULL : answer;
+    bool raised;
+    if (!py_handle_use(o, PY_BUS)) return NULL;
+    int rc = bus_turn(o, turn_poll, NULL, ms, 0, &raised);
+    PyObject *answer = raised ? NULL : rc < 0 ? py_raise(rc) : PyLong_FromLong(rc);
+    bus_done(o);
+    return answer;
 }
 
 /* ---- Reaping ---- */
@@ -266,6 +305,16 @@ static void reaped_end(PyObject *capsule)
     rill_reaped_free(PyCapsule_GetPointer(capsule, reaped_name));
 }
 
+typedef struct reaping {
+    size_t max;
+    rill_reaped *out;
+} reaping;
+
+static int turn_reap(rill_bus *bus, int timeout_ms, void *arg)
+{
+    return rill_reap(bus, &((reaping *)arg)->out, ((reaping *)arg)->max, timeout_ms);
+}
+
 /* bus._reap(max, timeout): a list of (kind, about, error, value). */
 static PyObject *bus_reap(PyObject *o, PyObject *args)
 {
@@ -273,16 +322,13 @@ static PyObject *bus_reap(PyObject *o, PyObject *args)
     unsigned max = 4096;
     int ms = 0;
     if (!PyArg_ParseTuple(args, "IO", &max, &seconds) || !py_timeout(seconds, &ms)) return NULL;
-    rill_bus *bus = py_handle_use(o, PY_BUS);
-    if (!bus) return NULL;
-    rill_reaped *reaped;
-    if (ms) py_gil_drop();
-    else py_gil_keep();
-    int rc = rill_reap(bus, &reaped, max, ms);
-    if (ms) py_gil_take();
-    else py_gil_kept();
+    bool raised;
+    if (!py_handle_use(o, PY_BUS)) return NULL;
+    reaping r = {.max = max};
+    int rc = bus_turn(o, turn_reap, &r, ms, RILL_ETIMEDOUT, &raised);
+    rill_reaped *reaped = r.out;
     bool none = rc == RILL_ETIMEDOUT || rc == RILL_EAGAIN;
-    PyObject *list = rc < 0 && !none ? py_raise(rc) : PyList_New(0);
+    PyObject *list = raised ? NULL : rc < 0 && !none ? py_raise(rc) : PyList_New(0);
     if (rc > 0 && !list) rill_reaped_free(reaped);
     PyObject *batch = rc > 0 && list ? PyCapsule_New(reaped, reaped_name, reaped_end) : NULL;
     for (size_t i = 0; batch && list && i < reaped->n; i++) {
@@ -291,7 +337,7 @@ static PyObject *bus_reap(PyObject *o, PyObject *args)
         Py_XDECREF(item);
     }
     Py_XDECREF(batch);
-    py_handle_done(o);
+    bus_done(o);
     return list;
 }
 

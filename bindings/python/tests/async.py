@@ -190,6 +190,22 @@ async def over_a_connection():
 
 
 @row
+async def over_kafka():
+    with rill.Broker(jetstream=True) as broker:
+        port = broker.listen("kafka://127.0.0.1:0")
+        try:
+            bus = await aio.open(f"kafka://127.0.0.1:{port}")
+        except rill.NotSupported as e:
+            print("kafka:// is left out:", e)
+            return
+        async with bus:
+            await bus.stream_ensure("T")
+            assert (await bus.append("T", "1")).seq == 1
+            async with await bus.tail("T") as sub:
+                assert (await sub.next()).data == b"1"
+
+
+@row
 async def no_thread():
     before = threading.active_count(), len(os.listdir("/proc/self/task"))
     with rill.Broker(drive=rill.Drive.HOST) as broker:

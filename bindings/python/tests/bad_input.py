@@ -255,8 +255,11 @@ def a_bus_closed_under_its_callers():
 
 @row
 def interrupted():
-    with rill.Bus("mem:") as bus, bus.subscribe("a") as sub:
-        for wait in (sub.next, lambda: sub.read(10), lambda: list(sub)):
+    with rill.Bus("mem:", drive=rill.Drive.HOST) as host, rill.Bus("mem:", reap=True) as reap, \
+            rill.Bus("mem:") as bus, bus.subscribe("a") as sub:
+        until(lambda: not reap.reap(10, 0.01))
+        for wait in (sub.next, lambda: sub.read(10), lambda: list(sub), lambda: host.poll(None),
+                     reap.reap):
             timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
             timer.start()
             try:
