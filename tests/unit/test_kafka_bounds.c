@@ -320,9 +320,11 @@ START_TEST(test_unpacked)
         produce_add(&p, NULL, value, NULL, ri_wall_ns(&c.host) / RI_MS);
         ri_str packed = produce_end(&p);
         ck_assert_uint_lt(packed.len, EACH / 100);
+        longest();
         ck_assert_int_eq(
             kclient_produced(&c, 9, kclient_produce("t", 0, packed)).error_code, 0);
         ck_assert_uint_le(work_bytes(), KEPT + 2 * EACH);
+        ck_assert_uint_le(longest(), RI_BUDGET_TURN + RI_BUDGET_SLICE);
     }
     free(value);
 }

@@ -386,6 +386,80 @@ START_TEST(test_memory)
 }
 END_TEST
 
+static uint64_t at_work(void)
+{
+    return ri_memory_used(&w.router.memory, RI_MEMORY_WORK);
+}
+
+static int append_slice(ri_str batch)
+{
+    ri_budget_open(&w.router.budget);
+    int rc = produce_append(topic, batch, &done);
+    ri_budget_close(&w.router.budget);
+    return rc;
+}
+
+/* A batch that unpacks to much is looked through in slices; who gives it up in between, or loses
+ * its stream, leaves nothing. */
+START_TEST(test_slices)
+{
+    static char value[300000];
+    int slices = 0, rc;
+    make("");
+    produce_begin(&p, &w.f->host, RI_KAFKA_CODEC_GZIP, -1, -1);
+    for (int k = 0; k < 10; k++) produce_add_bytes(&p, RI_STR("k"), (ri_str){value, 300000}, 1);
+    ri_str batch = produce_end(&p);
+    done.ask.slices = true;
+    ri_budget_init(&w.router.budget);
+    while ((rc = append_slice(batch)) == 1) {
+        ck_assert_int_eq(done.calls, 0);
+        slices++;
+    }
+    ck_assert_ok(rc);
+    ck_assert_int_gt(slices, 3);
+    ck_assert_uint_le(w.router.budget.longest, RI_BUDGET_TURN + RI_BUDGET_SLICE);
+    ck_assert_ptr_null(done.ask.looked);
+    world_turn(&w);
+    ck_assert_int_eq(done.calls, 1);
+    ck_assert_uint_eq(topic->last_seq, 10);
+    uint64_t before = at_work();
+    ck_assert_uint_gt(before, 3000000); /* at hand for readers */
+    ck_assert_int_eq(append_slice(batch), 1);
+    ck_assert_uint_gt(at_work(), before);
+    ri_view_ask_drop(&done.ask);
+    ri_view_ask_drop(&done.ask);
+    ck_assert_uint_eq(at_work(), before);
+    ck_assert_int_eq(append_slice(batch), 1);
+    ck_assert_ok(ri_stream_delete(topic, NULL));
+    ck_assert_uint_eq(at_work(), 0);
+    ri_view_ask_drop(&done.ask);
+}
+END_TEST
+
+/* Its memory is wanted by others: it is refused, and can be sent again. */
+START_TEST(test_slices_without_room)
+{
+    static char value[300000];
+    int rc;
+    make("");
+    produce_begin(&p, &w.f->host, RI_KAFKA_CODEC_GZIP, -1, -1);
+    for (int k = 0; k < 10; k++) produce_add_bytes(&p, RI_STR("k"), (ri_str){value, 300000}, 1);
+    ri_str batch = produce_end(&p);
+    done.ask.slices = true;
+    ck_assert_int_eq(append_slice(batch), 1);
+    ri_memory_set_limit(&w.router.memory, 8 * 100000);
+    while ((rc = append_slice(batch)) == 1) continue;
+    ck_assert_int_eq(rc, RILL_ENOMEM);
+    ck_assert_ptr_null(done.ask.looked);
+    ck_assert_uint_eq(at_work(), 0);
+    ri_memory_set_limit(&w.router.memory, 0);
+    while ((rc = append_slice(batch)) == 1) continue;
+    ck_assert_ok(rc);
+    world_turn(&w);
+    ck_assert_int_eq(done.rc, 0);
+}
+END_TEST
+
 /* More readers of large batches than there is room for, in slices, by turns: one after the other
  * they come to their end, whether the number of batches is short or the memory. */
 static void read_by_turns(ri_budget *turn)
@@ -489,4 +563,5 @@ END_TEST
 SUITE_MAIN_ROWS("view", SUITE_WITH(setup, teardown, test_receipt, test_duplicate, test_refused,
                                    test_full, test_configuration, test_reads, test_seek,
                                    test_hidden, test_changes, test_erase, test_memory,
-                                   test_many_readers, test_no_subject, test_missing_codec))
+                                   test_slices, test_slices_without_room, test_many_readers,
+                                   test_no_subject, test_missing_codec))

@@ -68,6 +68,8 @@ struct ri_view {
     ri_track_view ops;
     ri_kafka_names names;  /* points into the configuration */
     ri_list batches;       /* view_batch.link */
+    ri_list looked;        /* view_batch.link of those that are unpacked to be appended: their
+                              numbers are not known yet */
     ri_failure failure;    /* that is to be reported */
     uint64_t failed_seq;   /* first of the batch that it is of, which is not reported again */
     uint64_t last_of, last_seq; /* what ri_view_last() found out last */
@@ -402,6 +404,7 @@ int ri_view_open(ri_stream *stream)
         view->stream = stream;
         view->ops = (ri_track_view){view_read, view};
         ri_list_init(&view->batches);
+        ri_list_init(&view->looked);
         stream->view = view;
     }
     ri_track_set_view(stream->track, &view->ops);
@@ -412,6 +415,7 @@ void ri_view_close(ri_stream *stream)
 {
     ri_view *view = stream->view;
     if (!view) return;
+    ri_list_splice(&view->batches, &view->looked);
     while (!ri_list_empty(&view->batches))
         view_forget(ri_container_of(view->batches.next, view_batch, link));
     if (stream->track) ri_track_set_view(stream->track, NULL);
@@ -525,30 +529,54 @@ static int view_check_keys(const ri_kafka_batch *head, ri_str plain)
     return rc;
 }
 
+static view_batch *view_looked(const ri_view_ask *ask)
+{
+    return ask->looked ? ri_container_of(ask->looked, view_batch, held) : NULL;
+}
+
+void ri_view_ask_drop(ri_view_ask *ask)
+{
+    view_batch *b = view_looked(ask);
+    ask->looked = NULL;
+    if (!b) return;
+    view_forget(b);
+    view_unref(b);
+}
+
+/* Unpack it, to look at it: 1 if that goes on in a later turn. */
+static int view_look(ri_view *view, const ri_kafka_batch *head, ri_view_ask *ask)
+{
+    view_batch *b = view_looked(ask);
+    if (!b) {
+        if (!(b = view_new(view, head))) return RILL_ENOMEM;
+        b->refs++;
+        ask->looked = &b->held;
+        ri_list_remove(&b->link);
+        ri_list_push(&view->looked, &b->link);
+    }
+    if (!b->js || b->view != view)
+        return ri_err(RILL_ENOMEM, "the broker's memory has no room for a record batch any more");
+    int rc = view_unpack_some(b, head->records, ask->slices ? &b->js->router->budget : NULL);
+    b->ready = rc == 0;
+    if (rc == VIEW_WAITS) ri_view_ask_drop(ask);
+    return RI_MIN(rc, 1);
+}
+
 /* Is it whole, within the bounds, and can it be read? What has to be unpacked for that is at hand
- * for the readers, too: *b, or NULL. */
-static int view_check_batch(ri_stream *stream, const ri_kafka_batch *head, view_batch **out)
+ * for the readers, too: ask->looked, or NULL. 1 if there is more to be unpacked. */
+static int view_check_batch(ri_stream *stream, const ri_kafka_batch *head, ri_view_ask *ask)
 {
     ri_view *view = stream->view;
     ri_budget *budget = &stream->js->router->budget;
     int64_t tombstone_ns;
     bool packed = ri_kafka_batch_codec(head) != RI_KAFKA_CODEC_NONE;
-    int rc = ri_kafka_batch_verify(head);
-    *out = NULL;
+    int rc = ask->looked ? RILL_OK : ri_kafka_batch_verify(head);
     if (rc < 0 || head->attributes & RI_KAFKA_CONTROL) return rc;
     if (head->count > RI_LIMIT_KAFKA_TAKEN)
         return ri_err(RILL_ETOOBIG, "a batch of %d records, of which %d are taken", head->count,
                       RI_LIMIT_KAFKA_TAKEN);
-    if (packed) {
-        view_batch *b = view_new(view, head);
-        if (!b) return RILL_ENOMEM;
-        b->refs++;
-        ri_list_remove(&b->link); /* its numbers are not known yet */
-        *out = b;
-        if ((rc = view_unpack_some(b, head->records, NULL)) < 0) return rc;
-        b->ready = true;
-    }
-    ri_str plain = packed ? ri_buffer_str(&(*out)->plain) : head->records;
+    if (packed && (rc = view_look(view, head, ask)) != 0) return rc;
+    ri_str plain = packed ? ri_buffer_str(&view_looked(ask)->plain) : head->records;
     ri_budget_spend(budget, (uint64_t)head->count / VIEW_WALKED);
     if (packed && (rc = ri_kafka_batch_check_records(head, plain)) < 0) return rc;
     return ri_jsconf_compact(&stream->conf, &tombstone_ns) == 1 ? view_check_keys(head, plain)
@@ -593,44 +621,46 @@ static int view_put(ri_stream *stream, ri_str batch, const ri_kafka_batch *head,
 }
 
 /* What was unpacked to look at it is at hand under the numbers that it got. */
-static void view_keep(view_batch *b, ri_str batch, const ri_view_ask *ask)
+static void view_keep(ri_str batch, ri_view_ask *ask)
 {
+    view_batch *b = view_looked(ask);
     ri_kafka_batch head;
+    if (!b) return;
     if (!b->js || ask->duplicate || ri_kafka_batch_parse(batch, batch.len, &head) <= 0) {
-        view_forget(b);
+        ri_view_ask_drop(ask);
         return;
     }
     b->head = head;
     b->head.bytes = b->head.records = RI_STR_NONE;
     b->head.base_offset = ri_kafka_offset_of(ask->first_seq);
+    ri_list_remove(&b->link);
     ri_list_push(&b->view->batches, &b->link);
+    ask->looked = NULL;
+    view_unref(b);
 }
 
 int ri_view_append_batch(ri_stream *stream, ri_str batch, ri_view_ask *ask)
 {
     ri_js *js = stream->js;
     ri_kafka_batch head;
-    view_batch *b = NULL;
     RI_CHECK(stream, RI_STREAM_MAGIC);
     RI_ASSERT(ask->waiter.done);
     ask->append_time_ms = -1;
     ask->verdict = RI_PRODUCERS_APPEND;
     int rc = view_may_append(stream, batch);
-    if (rc < 0) return rc;
-    rc = ri_kafka_batch_parse(batch, RI_LIMIT_KAFKA_BATCH_MAX, &head);
+    if (rc >= 0) rc = ri_kafka_batch_parse(batch, RI_LIMIT_KAFKA_BATCH_MAX, &head);
     if (rc >= 0 && (size_t)rc != batch.len)
         rc = ri_err(RILL_EPROTO, "a record batch of %zu bytes that says another length", batch.len);
-    if (rc >= 0) rc = view_check_batch(stream, &head, &b);
+    if (rc >= 0 && (rc = view_check_batch(stream, &head, ask)) == 1) return rc;
     if (rc >= 0) rc = view_admit(stream, (uint64_t)head.last_offset_delta + 1, batch.len);
     bool control = rc >= 0 && head.attributes & RI_KAFKA_CONTROL;
     if (rc >= 0 && ask->stamp && !control) rc = view_stamp(stream, ask, &batch);
     if (rc >= 0) rc = view_put(stream, batch, &head, ask);
-    if (b) {
-        if (rc < 0) view_forget(b);
-        else view_keep(b, batch, ask);
-        view_unref(b);
+    if (rc < 0) {
+        ri_view_ask_drop(ask);
+        return rc;
     }
-    if (rc < 0) return rc;
+    view_keep(batch, ask);
     if (!ask->duplicate && !control) ri_spread_add(stream, ask->first_seq, ask->last_seq);
     ri_budget_spend(&js->router->budget, ri_budget_bytes(batch.len));
     ri_js_wait(js, stream->store->log, &ask->waiter);

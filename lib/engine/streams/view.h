@@ -31,7 +31,9 @@ uint64_t ri_view_batch_end(const ri_record *record);
 /* Append a Kafka RecordBatch v2, as a producer or a transaction's coordinator sent it, to a
  * stream that takes batches (metadata rill.batches). Its records get the next numbers; it is
  * looked through, also if it is compressed, and stored as it is. RILL_OK: ask->waiter is done
- * with the rc of the commit, and the produce is acknowledged then; else it is not called.
+ * with the rc of the commit, and the produce is acknowledged then; else it is not called. 1, if
+ * ask->slices allows it: the budget of the turn was used up before it was looked through; it is
+ * asked for again in a later turn, with the same batch, or ri_view_ask_drop().
  * RILL_ENOTSUP for another stream, or a codec that this build has not; RILL_ETOOBIG, RILL_EFULL
  * for its limits; RILL_EPROTO and RILL_ECORRUPT for bytes that are no such batch; RILL_EINVAL
  * for a record without key where keys count; and what ri_track_append_batch() says of its
@@ -40,6 +42,8 @@ typedef struct ri_view_ask {
     ri_js_waiter waiter;      /* `done` is set by the caller */
     const ri_safety *safety;  /* that it needs on disk; NULL: that of the log */
     bool stamp;               /* it gets the time of now, instead of its producer's */
+    bool slices;              /* what is packed is unpacked in slices of the turn's budget */
+    ri_held *looked;          /* what is unpacked so far */
     /* out */
     uint64_t first_seq, last_seq; /* of its records; of a duplicate: what they were then */
     int64_t append_time_ms;   /* the time that it got; -1: its producer's */
@@ -47,5 +51,6 @@ typedef struct ri_view_ask {
     ri_producers_verdict verdict;
 } ri_view_ask;
 int ri_view_append_batch(ri_stream *stream, ri_str batch, ri_view_ask *ask);
+void ri_view_ask_drop(ri_view_ask *ask); /* it is not asked for again; zeroed: nothing happens */
 
 #endif

@@ -25,6 +25,7 @@ typedef struct kafka_produce {
     kafka_produce_part **parts; /* of all partitions, those that wait; NULL: it does not */
     uint32_t nparts, waiting;
     uint32_t topic, partition;  /* next to be looked at */
+    kafka_produce_part *looking; /* of that one, while its batch is unpacked; NULL: it is not */
     bool found;                 /* the topic that is looked at is there: */
     ri_kafka_topic at;
     bool over;                  /* all are looked at */
@@ -110,13 +111,16 @@ static ri_kafka_error kafka_produce_append(ri_kafka_request *r, ri_stream *strea
                                            ri_kafka_produce_answer_partition *out)
 {
     kafka_produce *p = r->work;
-    kafka_produce_part *part = ri_kafka_request_alloc(r, sizeof *part);
+    kafka_produce_part *part = p->looking ? p->looking : ri_kafka_request_alloc(r, sizeof *part);
     if (!part) return RI_KAFKA_E_STORAGE;
+    part->ask.slices = true;
     part->ask.waiter.done = kafka_produce_done;
     part->ask.stamp = ri_kafka_configs_stamps(ri_stream_conf_of(stream));
     part->r = r;
     part->out = out;
     int rc = ri_view_append_batch(stream, records, &part->ask);
+    p->looking = rc == 1 ? part : NULL;
+    if (rc == 1) return RI_KAFKA_E_NONE;
     if (rc < 0) return kafka_produce_refused(stream, rc, &part->ask);
     r->session->server->stored = true;
     out->base_offset = ri_kafka_offset_of(part->ask.first_seq);
@@ -159,10 +163,18 @@ static ri_kafka_error kafka_produce_partition(ri_kafka_request *r,
     return error == RI_KAFKA_E_NONE ? kafka_produce_append(r, stream, in->records, out) : error;
 }
 
+/* What was unpacked of the batch that is looked at is not wanted. */
+static void kafka_produce_look_away(kafka_produce *p)
+{
+    if (p->looking) ri_view_ask_drop(&p->looking->ask);
+    p->looking = NULL;
+}
+
 static void kafka_produce_fail(ri_kafka_request *r, ri_kafka_produce_answer_partition *out,
                                ri_kafka_error error)
 {
     kafka_produce *p = r->work;
+    kafka_produce_look_away(p);
     p->wrong = true;
     out->error_code = (int16_t)error;
     out->base_offset = out->log_append_time_ms = -1;
@@ -216,13 +228,15 @@ static bool kafka_produce_next(ri_kafka_request *r)
     const ri_kafka_produce_request_topic *in = &q->topics.items[p->topic];
     ri_kafka_produce_answer_topic *out = &p->answer.topics.items[p->topic];
     ri_budget_spend(&r->session->server->broker->router.budget, 1);
-    if (p->partition == 0 && !kafka_produce_topic(r, in, out)) return false;
+    if (p->partition == 0 && !p->looking && !kafka_produce_topic(r, in, out)) return false;
     if (p->partition < in->partitions.len) {
         ri_kafka_produce_answer_partition *part = &out->partitions.items[p->partition];
-        const ri_kafka_produce_request_partition *of = &in->partitions.items[p->partition++];
+        const ri_kafka_produce_request_partition *of = &in->partitions.items[p->partition];
         part->index = of->index;
         ri_kafka_error error = kafka_produce_partition(r, of, part);
         if (error != RI_KAFKA_E_NONE) kafka_produce_fail(r, part, error);
+        if (p->looking) return !r->session->end;
+        p->partition++;
     }
     if (p->partition == in->partitions.len) {
         p->topic++;
@@ -260,12 +274,12 @@ bool ri_kafka_produce_step(ri_kafka_request *r)
     kafka_produce *p = r->work;
     if (!p && !kafka_produce_begin(r)) return false;
     p = r->work;
-    if (p->partition > 0) kafka_produce_enter(r);
+    if (p->partition > 0 || p->looking) kafka_produce_enter(r);
     while (!p->over) {
         if (!kafka_produce_next(r)) {
             if (r->session->end) return false;
             p->over = true;
-        } else if (!ri_budget_left(budget)) {
+        } else if (p->looking || !ri_budget_left(budget)) {
             return ri_kafka_request_claim(r, 0);
         }
     }
@@ -279,6 +293,7 @@ void ri_kafka_produce_drop(ri_kafka_request *r)
 {
     kafka_produce *p = r->work;
     for (uint32_t i = 0; p && i < p->nparts; i++) ri_list_remove(&p->parts[i]->ask.waiter.link);
+    if (p) kafka_produce_look_away(p);
 }
 
 /* ---- InitProducerId ---- */
