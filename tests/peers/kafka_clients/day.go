@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // day franz|sarama BROKERS: a day's work of a client at rilld or at a Kafka, with counts and order
-// checked. The day is the same for each; franz.go and sarama.go say it in the words of theirs.
+// checked; over TLS, if KAFKA_CA names a file. The day is the same for each; franz.go and sarama.go say
+// it in the words of theirs.
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -295,6 +298,19 @@ func ends(c client) {
 	until("its end", func() bool { return !strings.Contains(strings.Join(c.topics(), " "), topic) })
 	code := c.code(c.deleteTopic())
 	same("a topic that is not there", code, unknownTopic)
+}
+
+// nil: without TLS.
+func tlsConfig() *tls.Config {
+	path := os.Getenv("KAFKA_CA")
+	if path == "" {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	ok("who signs", err)
+	pool := x509.NewCertPool()
+	check("who signs", pool.AppendCertsFromPEM(text), path)
+	return &tls.Config{RootCAs: pool}
 }
 
 func version(module string) string {

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// day.mjs BROKERS: a day's work of kafkajs at rilld or at a Kafka, with counts and order checked.
+// day.mjs BROKERS: a day's work of kafkajs at rilld or at a Kafka, with counts and order checked;
+// over TLS, if KAFKA_CA names a file.
+import { readFileSync } from "node:fs";
 import kafkajs from "kafkajs";
 
 const { Kafka, CompressionTypes, ConfigResourceTypes, logLevel } = kafkajs;
 const { version } = (await import("kafkajs/package.json", { with: { type: "json" } })).default;
-const kafka = new Kafka({ clientId: "day", brokers: [process.argv[2]], logLevel: logLevel.NOTHING });
+const ssl = process.env.KAFKA_CA ? { ca: [readFileSync(process.env.KAFKA_CA)] } : false;
+const kafka = new Kafka({ clientId: "day", brokers: [process.argv[2]], ssl,
+  logLevel: logLevel.NOTHING });
 const topic = "kafkajs.day", KEYS = 50, PARTITIONS = 6, BOUND_MS = 30000;
 const admin = kafka.admin();
 let sent = 0;

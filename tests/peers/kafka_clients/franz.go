@@ -21,8 +21,8 @@ type franz struct {
 var ctx = context.Background()
 
 func openFranz(brokers string) client {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.ProducerBatchMaxBytes(20000),
-		kgo.DefaultProduceTopic(topic), kgo.RequiredAcks(kgo.AllISRAcks()),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.DialTLSConfig(tlsConfig()),
+		kgo.ProducerBatchMaxBytes(20000), kgo.DefaultProduceTopic(topic), kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchCompression(kgo.SnappyCompression()))
 	ok("open", err)
 	return &franz{brokers, cl, kadm.NewClient(cl)}
@@ -118,7 +118,7 @@ func (f *franz) produce(records []record) error {
 	return f.cl.ProduceSync(ctx, all...).FirstErr()
 }
 
-func (f *franz) hows() []string { return []string{"cooperative", "range"} }
+func (f *franz) hows() []string { return []string{"cooperative", "modern"} }
 
 type franzMember struct {
 	cl   *kgo.Client
@@ -126,13 +126,13 @@ type franzMember struct {
 }
 
 func (f *franz) join(group, how string, s *seen) member {
-	balancer := kgo.CooperativeStickyBalancer()
-	if how == "range" {
-		balancer = kgo.RangeBalancer()
+	balance := []kgo.Opt{kgo.Balancers(kgo.CooperativeStickyBalancer())}
+	if how == "modern" { // of KIP-848
+		balance = []kgo.Opt{kgo.Balancers(kgo.RangeBalancer()), kgo.ServerSideBalancer()}
 	}
 	gone := func(_ context.Context, _ *kgo.Client, all map[string][]int32) { s.taken(all[topic]) }
-	cl, err := kgo.NewClient(kgo.SeedBrokers(f.brokers), kgo.ConsumerGroup(group),
-		kgo.ConsumeTopics(topic), kgo.Balancers(balancer), kgo.BlockRebalanceOnPoll(),
+	opts := append(balance, kgo.SeedBrokers(f.brokers), kgo.DialTLSConfig(tlsConfig()),
+		kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.BlockRebalanceOnPoll(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond),
 		kgo.HeartbeatInterval(200*time.Millisecond), kgo.SessionTimeout(6*time.Second),
 		kgo.RebalanceTimeout(10*time.Second),
@@ -144,6 +144,7 @@ func (f *franz) join(group, how string, s *seen) member {
 			gone(ctx, cl, all)
 		}),
 		kgo.OnPartitionsLost(gone))
+	cl, err := kgo.NewClient(opts...)
 	ok("join", err)
 	m := &franzMember{cl: cl}
 	m.done.Add(1)
@@ -192,6 +193,11 @@ func (f *franz) groups() []string {
 }
 
 func (f *franz) group(name string) (string, int) {
+	modern, err := f.adm.DescribeConsumerGroups(ctx, name)
+	ok("describe group of KIP-848", err)
+	if modern[name].Err == nil {
+		return modern[name].State, len(modern[name].Members)
+	}
 	all, err := f.adm.DescribeGroups(ctx, name)
 	ok("describe group", err)
 	return all[name].State, len(all[name].Members)

@@ -33,6 +33,8 @@ func saramaConfig() *sarama.Config {
 	config.Producer.Return.Successes = true
 	config.Producer.Flush.MaxMessages = 500
 	config.Net.MaxOpenRequests = 1
+	config.Net.TLS.Config = tlsConfig()
+	config.Net.TLS.Enable = config.Net.TLS.Config != nil
 	return config
 }
 
