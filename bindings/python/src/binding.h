@@ -74,6 +74,7 @@ void *py_handle_use(PyObject *o, py_kind kind);
 void py_handle_done(PyObject *o);
 /* Close it. Returns what rill_close() does; only a bus, a broker and a forward wait. */
 int py_handle_close(py_handle *h, int timeout_ms);
+void py_handle_finalize(PyObject *self);
 void py_handle_dealloc(PyObject *self);
 int py_handle_traverse(PyObject *self, visitproc visit, void *arg);
 int py_handle_clear(PyObject *self);

@@ -19,13 +19,14 @@ static void bus_on_event(rill_bus *bus, const rill_event *ev, void *arg)
     py_gil lock;
     (void)bus;
     if (!py_gil_enter(&lock)) return;
-    PyObject *fn = Py_NewRef_(PyDict_GetItemString(arg, "on_event"));
-    PyObject *told = py_event_tell(ev);
+    PyObject *fn = PyDict_GetItemString(arg, "on_event");
+    Py_XINCREF(fn);
+    PyObject *told = fn ? py_event_tell(ev) : NULL; /* the collector may have taken it */
     PyObject *said = told ? PyObject_CallFunctionObjArgs(fn, told, NULL) : NULL;
-    if (!said) PyErr_WriteUnraisable(fn);
+    if (fn && !said) PyErr_WriteUnraisable(fn);
     Py_XDECREF(told);
     Py_XDECREF(said);
-    Py_DECREF(fn);
+    Py_XDECREF(fn);
     py_gil_leave(&lock);
 }
 
@@ -302,7 +303,10 @@ static PyObject *bus_poll(PyObject *o, PyObject *args)
 static const char reaped_name[] = "rill_reaped";
 static void reaped_end(PyObject *capsule)
 {
-    rill_reaped_free(PyCapsule_GetPointer(capsule, reaped_name));
+    rill_reaped *reaped = PyCapsule_GetPointer(capsule, reaped_name);
+    py_gil_drop();
+    rill_reaped_free(reaped);
+    py_gil_take();
 }
 
 typedef struct reaping {

@@ -2,9 +2,11 @@
  *
  * The interpreter's lock. A call that may wait drops it. A callback finds its thread in one of
  * three states: within a call that has dropped the lock, within one that keeps it, or on a thread
- * of rill's, which gets a state of the interpreter's at its first callback and keeps that. */
+ * of rill's, which gets a state of the interpreter's at its first callback, and gives it back when
+ * it ends: so nobody waits for the end of a thread with the lock. */
 #include "binding.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 static _Thread_local PyThreadState *parked; /* that of this thread, while it has not the lock */
@@ -38,6 +40,23 @@ void py_gil_kept(void)
 bool py_gil_in_callback(void) { return depth > 0; }
 void py_gil_finish(void) { atomic_store(&finished, true); }
 
+static pthread_key_t ending;
+static pthread_once_t ending_once = PTHREAD_ONCE_INIT;
+
+/* A thread of rill's ends, and its state with it. */
+static void thread_ends(void *unused)
+{
+    (void)unused;
+    PyThreadState *mine = parked;
+    if (atomic_load(&finished) || !mine) return;
+    py_gil_take();
+    PyThreadState_Clear(mine);
+    PyEval_ReleaseThread(mine);
+    PyThreadState_Delete(mine);
+}
+
+static void ending_make(void) { (void)pthread_key_create(&ending, thread_ends); }
+
 bool py_gil_enter(py_gil *g)
 {
     if (!kept && (!parked || foreign) && atomic_load(&finished)) return false;
@@ -51,6 +70,8 @@ bool py_gil_enter(py_gil *g)
     }
     foreign = true;
     (void)PyGILState_Ensure();
+    pthread_once(&ending_once, ending_make);
+    (void)pthread_setspecific(ending, &ending);
     return true;
 }
 

@@ -220,6 +220,19 @@ int py_handle_clear(PyObject *self)
 /* A bus that a callback of its own has dropped is closed by the main thread. */
 static int close_later(void *ptr) { return (void)rill_close(ptr, 0), 0; }
 
+/* Of what the collector has found, this is called before anything of it is cleared: behind it no
+ * callback runs any more that would meet a function, or a dict, of which half is gone. */
+void py_handle_finalize(PyObject *self)
+{
+    py_handle *h = (py_handle *)self;
+    if (!h->ptr || h->busy) return;
+    PyObject *kind, *value, *trace;
+    PyErr_Fetch(&kind, &value, &trace);
+    h->closing = true;
+    (void)close_now(h, 1000);
+    PyErr_Restore(kind, value, trace);
+}
+
 void py_handle_dealloc(PyObject *self)
 {
     py_handle *h = (py_handle *)self;
@@ -228,8 +241,10 @@ void py_handle_dealloc(PyObject *self)
     PyObject_GC_UnTrack(self);
     PyErr_Fetch(&kind, &value, &trace);
     assert(!h->busy);
-    if (h->ptr && close_now(h, 1000) == RILL_EDEADLK && h->kind == PY_BUS)
+    if (h->ptr && close_now(h, 1000) == RILL_EDEADLK && h->kind == PY_BUS) {
+        Py_XINCREF(h->extra); /* its callbacks may need that until then */
         Py_AddPendingCall(close_later, h->ptr);
+    }
     PyErr_Restore(kind, value, trace);
     if (h->kind == PY_SUB) {
         free(((py_sub *)self)->lent);
@@ -264,7 +279,8 @@ int py_handle_type(PyObject *module, const char *name, size_t size, py_kind kind
     PyType_Slot slots[] = {
         {Py_tp_dealloc, py_handle_dealloc}, {Py_tp_traverse, py_handle_traverse},
         {Py_tp_clear, py_handle_clear},     {Py_tp_methods, methods},
-        {Py_tp_getset, getset},             {0, NULL},
+        {Py_tp_getset, getset},             {Py_tp_finalize, py_handle_finalize},
+        {0, NULL},
     };
     PyType_Spec spec = {name, (int)size, 0,
                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};

@@ -58,7 +58,11 @@ static void message_dealloc(PyObject *o)
 {
     py_message *self = (py_message *)o;
     PyTypeObject *type = Py_TYPE(o);
-    if (self->kept) rill_msg_unref((rill_msg *)(uintptr_t)self->m);
+    if (self->kept) { /* the last one of a broker ends it, and its thread */
+        py_gil_drop();
+        rill_msg_unref((rill_msg *)(uintptr_t)self->m);
+        py_gil_take();
+    }
     Py_XDECREF(self->batch);
     message_free(o);
     Py_DECREF(type);

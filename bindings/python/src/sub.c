@@ -231,7 +231,8 @@ int py_sub_init(PyObject *module)
         {Py_tp_dealloc, py_handle_dealloc}, {Py_tp_traverse, py_handle_traverse},
         {Py_tp_clear, py_handle_clear},     {Py_tp_methods, methods},
         {Py_tp_getset, getset},             {Py_tp_iter, sub_iter},
-        {Py_tp_iternext, sub_iternext},     {0, NULL},
+        {Py_tp_iternext, sub_iternext},     {Py_tp_finalize, py_handle_finalize},
+        {0, NULL},
     };
     PyType_Spec spec = {"rill._rill.Sub", sizeof(py_sub), 0,
                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};

@@ -438,6 +438,24 @@ def a_million_messages_leave_nothing():
 
 
 @row
+def threads_leave_nothing():
+    def work(n):
+        for _ in range(n):
+            with rill.Bus("mem:") as bus:
+                done = threading.Event()
+                bus.subscribe("a", lambda m: done.set())
+                bus.publish("a")
+                assert done.wait(10)
+
+    work(100)
+    gc.collect()
+    before = resident()
+    work(600)
+    gc.collect()
+    assert resident() - before < 4 << 20, resident() - before
+
+
+@row
 def errors_leave_nothing():
     with rill.Bus("mem:") as bus:
         def work(n):
