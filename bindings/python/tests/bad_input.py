@@ -447,12 +447,15 @@ def threads_leave_nothing():
                 bus.publish("a")
                 assert done.wait(10)
 
-    work(100)
-    gc.collect()
-    before = resident()
-    work(600)
-    gc.collect()
-    assert resident() - before < 4 << 20, resident() - before
+    def grown():
+        before = resident()
+        work(200)
+        gc.collect()
+        return resident() - before
+
+    # Allocators take some rounds until they have enough; what is lost is lost in each.
+    rounds = []
+    assert any(rounds.append(grown()) or rounds[-1] < 1 << 20 for _ in range(8)), rounds
 
 
 @row
