@@ -23,7 +23,7 @@ from . import _rill
 from ._errors import (Again, AuthFailed, Bug, Busy, Canceled, Closed, Conflict, Corrupt, Deadlock,
                       Error, Exists, Fenced, Full, Invalid, IOFailed, NoConnection, NoMemory,
                       NoReply, NotFound, NotSupported, Protocol, Timeout, TooBig, Unsure)
-from ._rill import Call, Message
+from ._rill import Call, Login, Message
 from ._types import (BATCH_MAX, TTL_NEVER, Ack, BrokerInfo, Can, Care, ConnInfo, ConnSub, Damage,
                      Drive, Event, EventKind, ForwardInfo, From, GroupInfo, Item, ItemKind, Keep,
                      ObjectInfo, Receipt, Stats, StreamDesc, StreamInfo, SubInfo, Sync, Verb,
@@ -34,7 +34,7 @@ __all__ = [
     "Busy", "Call", "Can", "Canceled", "Care", "Closed", "Conflict", "ConnInfo", "ConnSub",
     "Corrupt", "Damage", "Data", "Deadlock", "Drive", "Error", "Event", "EventKind", "Exists",
     "Fenced", "Forward", "ForwardInfo", "From", "Full", "GroupInfo", "IOFailed", "Invalid", "Item",
-    "ItemKind", "KV", "Keep", "Message", "NoConnection", "NoMemory", "NoReply", "NotFound",
+    "ItemKind", "KV", "Keep", "Login", "Message", "NoConnection", "NoMemory", "NoReply", "NotFound",
     "NotSupported", "ObjectInfo", "Objects", "Protocol", "Receipt", "Stats", "StreamDesc",
     "StreamInfo", "Sub", "SubInfo", "Sync", "TTL_NEVER", "Timeout", "TooBig", "Unsure", "Verb",
     "WhenFull", "Wire", "__version__", "errname", "salvage", "strerror", "told",
@@ -458,7 +458,7 @@ class Bus(_rill.Bus, _Closes):
 
 class Broker(_rill.Broker, _Closes):
     """A broker in this process. Keywords are of rill_broker_opts; users and mappings are sequences
-    of dicts."""
+    of dicts. on_login is called with a Login, which is to be answered, then or later."""
 
     def __init__(self, **opts: Any) -> None:
         self._open(opts)

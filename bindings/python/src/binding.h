@@ -9,7 +9,7 @@
  *   record.c    structs of rill.h, by the names of their fields
  *   message.c   a message, lent or kept
  *   verb.c      whatever is asked: at once, or begun
- *   sub.c bus.c broker.c wire.c care.c   the handles, each with its own calls
+ *   sub.c bus.c broker.c wire.c login.c care.c   the handles, each with its own calls
  *
  * A handle of Python's may be closed by one thread while another one is within a call of it. So
  * each call counts itself in (py_handle_use) and out, all under the interpreter's lock, and who
@@ -106,7 +106,7 @@ typedef struct py_record py_record;
 extern const py_record py_opts, py_tls, py_post, py_batch_opts, py_sub_opts, py_at, py_stream_opts,
     py_purge_opts, py_forward_opts, py_bucket_opts, py_kv_opts, py_broker_opts, py_listen_opts,
     py_stats, py_receipt, py_sub_info, py_stream_info, py_group_info, py_forward_info, py_obj_info,
-    py_broker_info, py_conn_info, py_conn_sub, py_event, py_damage;
+    py_user, py_login, py_broker_info, py_conn_info, py_conn_sub, py_event, py_damage;
 /* Fill `out` from a dict (NULL or None: nothing is given) by the names of fields. `keep` is a list
  * that holds what is pointed to. False: an exception is set. */
 bool py_record_fill(const py_record *r, void *out, PyObject *from, PyObject *keep);
@@ -163,6 +163,8 @@ int py_bus_init(PyObject *module);
 void *py_bus_adopt(rill_bus *bus, PyObject *self, PyObject *extra);
 bool py_bus_options(rill_opts *out, PyObject *given, PyObject *keep, PyObject *extra);
 int py_broker_init(PyObject *module);
+int py_login_init(PyObject *module);
+bool py_login_take(rill_broker_opts *opts, PyObject **given, PyObject *fns);
 int py_wire_init(PyObject *module);
 PyObject *py_wire_dial(void);
 PyObject *py_care_check(PyObject *self, PyObject *fn);

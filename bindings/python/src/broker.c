@@ -17,13 +17,27 @@ static bool fill(filled *f, const py_record *r, PyObject *fields)
     return f->keep && py_record_fill(r, &f->of, fields, f->keep);
 }
 
+/* The functions that were given as on_login stay in `extra` as long as the broker. */
+static bool broker_fill(py_handle *h, filled *f, PyObject *fields)
+{
+    f->keep = NULL;
+    if (!h->extra && !(h->extra = PyList_New(0))) return false;
+    rill_broker_opts login = {.size = sizeof login};
+    PyObject *rest = Py_NewRef_(fields);
+    bool ok = py_login_take(&login, &rest, h->extra) && fill(f, &py_broker_opts, rest);
+    Py_XDECREF(rest);
+    f->of.broker.on_login = login.on_login;
+    f->of.broker.on_login_arg = login.on_login_arg;
+    return ok;
+}
+
 static PyObject *broker_open(PyObject *o, PyObject *fields)
 {
     py_handle *h = (py_handle *)o;
     filled f;
     rill_broker *broker;
     if (h->ptr) return py_raise_why(RILL_EBUSY, "it is open already");
-    bool ok = fill(&f, &py_broker_opts, fields);
+    bool ok = broker_fill(h, &f, fields);
     int rc = RILL_OK;
     if (ok) {
         py_gil_drop();
@@ -72,7 +86,7 @@ static PyObject *broker_listen(PyObject *o, PyObject *args)
 static PyObject *broker_reload(PyObject *o, PyObject *fields)
 {
     filled f = {.keep = NULL};
-    bool ok = fill(&f, &py_broker_opts, fields);
+    bool ok = broker_fill((py_handle *)o, &f, fields);
     rill_broker *broker = ok ? py_handle_use(o, PY_BROKER) : NULL;
     int rc = RILL_OK;
     if (broker) {

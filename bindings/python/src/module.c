@@ -60,7 +60,7 @@ static PyObject *module_fields(PyObject *m, PyObject *unused)
 {
     static const py_record *const all[] = {
         &py_opts, &py_tls, &py_post, &py_batch_opts, &py_sub_opts, &py_at, &py_stream_opts,
-        &py_purge_opts, &py_forward_opts, &py_bucket_opts, &py_kv_opts, &py_broker_opts,
+        &py_purge_opts, &py_forward_opts, &py_bucket_opts, &py_kv_opts, &py_broker_opts, &py_login,
         &py_listen_opts, &py_stats, &py_receipt, &py_sub_info, &py_stream_info, &py_group_info,
         &py_forward_info, &py_obj_info, &py_broker_info, &py_conn_info, &py_conn_sub, &py_event,
         &py_damage};
@@ -89,7 +89,8 @@ PyMODINIT_FUNC PyInit__rill(void)
 {
     PyObject *m = PyModule_Create(&definition);
     if (m && py_message_init(m) == 0 && py_sub_init(m) == 0 && py_verb_init(m) == 0 &&
-        py_bus_init(m) == 0 && py_broker_init(m) == 0 && py_wire_init(m) == 0)
+        py_bus_init(m) == 0 && py_broker_init(m) == 0 && py_login_init(m) == 0 &&
+        py_wire_init(m) == 0)
         return m;
     Py_XDECREF(m);
     return NULL;

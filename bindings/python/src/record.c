@@ -142,7 +142,13 @@ static const field py_user_fields[] = {
     LIST(rill_user, TEXTS, subscribe_allow), LIST(rill_user, TEXTS, subscribe_deny),
     F(rill_user, BOOL, allow_responses), F(rill_user, U32, responses_max),
     F(rill_user, U32, responses_ms), END};
-static RECORD(py_user, rill_user);
+RECORD(py_user, rill_user);
+
+static const field py_login_fields[] = {
+    F(rill_login, TEXT, peer), F(rill_login, TEXT, client), F(rill_login, TEXT, user),
+    F(rill_login, TEXT, password), F(rill_login, TEXT, token), F(rill_login, TEXT, nkey),
+    F(rill_login, BOOL, encrypted), END};
+RECORD(py_login, rill_login);
 
 static const field py_broker_opts_fields[] = {
     F(rill_broker_opts, TEXT, name), F(rill_broker_opts, TEXT, version),

@@ -450,6 +450,39 @@ def broker_users():
 
 
 @row
+def broker_that_asks_who_comes():
+    asked = []
+
+    def decide(login):
+        asked.append(login)
+        if login.user == "later":
+            return
+        if login.user == "error":
+            raise KeyError(login.user)
+        ok = login.password == "right"
+        login.answer({"user": login.user} if ok else None, "no such password")
+
+    with rill.Broker(on_login=decide) as broker:
+        at = f"@127.0.0.1:{broker.listen('nats://127.0.0.1:0')}"
+        with rill.Bus(f"nats://a:right{at}") as bus:
+            bus.flush(5)
+        assert (asked[0].user, asked[0].token, asked[0].encrypted) == ("a", None, False)
+        raises(rill.Invalid, asked[0].answer)
+        raises(rill.AuthFailed, rill.Bus, f"nats://a:wrong{at}", no_redial=True)
+        with Unraised() as said:
+            raises(rill.AuthFailed, rill.Bus, f"nats://error:right{at}", no_redial=True)
+        assert [type(e) for e in said] == [KeyError]
+        answers = threading.Thread(target=lambda: until(
+            lambda: asked[-1].user == "later") and asked[-1].answer({"user": "b"}))
+        answers.start()
+        with rill.Bus(f"nats://later:x{at}") as bus:
+            bus.flush(5)
+        answers.join()
+        asked.clear()
+    raises(TypeError, rill.Broker, on_login=1)
+
+
+@row
 def events():
     seen = []
     with rill.Bus("mem:", on_event=seen.append) as bus:

@@ -19,7 +19,8 @@ assert len(calls) > 90, "the calls of rill.h were not found"
 problems += [f"no {call}()" for call in sorted(calls) if not re.search(rf"\b{call}\b", sources)]
 
 # Functions, handles and what only C needs are no fields.
-APART = {"size", "host", "arg", "on_event", "on_ready", "dial", "on_msg", "sub"}
+APART = {"size", "host", "arg", "on_event", "on_ready", "dial", "on_msg", "sub",
+         "on_login", "on_login_arg"}
 for name, fields in _rill.fields().items():
     body = re.search(rf"typedef struct {name} \{{(.*?)\n\}} {name};", header, flags=re.S).group(1)
     body = re.sub(r"\w[\w ]*\(\*(\w+)\)\([^)]*\)", r"int \1", body)
