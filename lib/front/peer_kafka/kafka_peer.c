@@ -79,7 +79,8 @@ static void kafka_error(ri_kafka_peer *peer, rd_kafka_resp_err_t err, const char
 {
     bool down = err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, auth = kafka_err_is_auth(err);
     bool link = err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__RESOLVE;
-    if (down || auth || link) peer->last_err = err;
+    /* Not being let in is the reason; that connections end follows from it. */
+    if (auth || ((down || link) && !kafka_err_is_auth(peer->last_err))) peer->last_err = err;
     if (link && !peer->suspect) peer->suspect_ns = ri_mono_ns(&peer->bus.host);
     if (link) peer->suspect = true;
     ri_err(down ? RILL_ECONN : ri_kafka_lib_code(err), "%s: %s", peer->brokers, text);
