@@ -29,7 +29,7 @@ static uint8_t take(bytes *in)
 /* Bytes of the input, or the text with some of them laid over it. */
 static ri_str make(bytes *in, bool over, const char *text, size_t len, char *out)
 {
-    size_t n = RI_MIN((size_t)take(in), (size_t)(in->end - in->at));
+    size_t wanted = take(in), n = RI_MIN(wanted, (size_t)(in->end - in->at));
     if (!over) {
         memcpy(out, in->at, n);
         in->at += n;

@@ -505,7 +505,7 @@ static void case_slow_reader(void)
     peer_write(&p, bytes, len);
     PUMP_WAIT(&p, p.bytes + p.frames * 4 == len);
     for (size_t done = 0; done < len;) {
-        size_t part = RI_MIN(1 + rng_below(&r, 10000), len - done);
+        size_t most = 1 + rng_below(&r, 10000), part = RI_MIN(most, len - done);
         ck_assert_uint_eq(peer_read(&p, back + done, part), part);
         done += part;
     }
