@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/rfc3339.h"
 #include "base/saturate.h"
+#include "net/tls_wire.h"
 
 enum {
     LISTEN_BACKLOG = 4096,
@@ -175,6 +176,16 @@ void ri_listen_look(const ri_listener *l, int64_t wall_ns, ri_listen_certs *cert
     certs->expires_ns = certs->slots ? RI_MIN(certs->expires_ns, l->tls->expires_ns)
                                      : l->tls->expires_ns;
     certs->slots = RI_MAX(certs->slots, l->tls->slots);
+}
+
+void ri_listen_obey(const ri_listen_certs *certs, ri_loop *loop, ri_loop_timer *timer)
+{
+    RI_ASSERT(certs && loop && timer->fn);
+    if (certs->slots && ri_tls_wire_set_slots(loop, certs->slots) < 0)
+        ri_host_log(loop->host, RILL_ERROR, "TLS: %s", ri_err_text());
+    ri_loop_timer_cancel(loop, timer);
+    if (certs->again_ns) /* without memory for the timer nothing is said of the end */
+        ri_loop_timer_set(loop, timer, ri_ns_add(ri_loop_now(loop), certs->again_ns));
 }
 
 void ri_listen_local(int fd, char out[RI_LISTEN_PEER_MAX])

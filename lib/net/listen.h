@@ -55,6 +55,8 @@ bool ri_listen_is_at(const ri_listener *listener, const ri_url *url);
  * Where its `tls` is guarded. */
 void ri_listen_look(const ri_listener *listener, int64_t wall_ns, ri_listen_certs *certs);
 /* The calls below are for the loop's thread. */
+/* The loop has room for as many handshakes, and `timer` goes off when the next look is due. */
+void ri_listen_obey(const ri_listen_certs *certs, ri_loop *loop, ri_loop_timer *timer);
 int ri_listen_start(ri_listener *listener, ri_loop *loop, ri_listen_fn fn, void *arg);
 void ri_listen_resume(ri_listener *listener); /* descriptors may be free again */
 /* Accept no more; `name` and `address` can still be read. */

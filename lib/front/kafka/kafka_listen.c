@@ -3,11 +3,9 @@
  * last. */
 #include "base/assert.h"
 #include "base/error.h"
-#include "base/saturate.h"
 #include "codec/nats/url.h"
 #include "front/broker/durable.h"
 #include "front/kafka/kafka_server.h"
-#include "net/tls_wire.h"
 
 enum { KAFKA_LISTEN_PARTITIONS_MAX = 1000 }; /* of a topic, unless its maker says how many */
 
@@ -60,12 +58,7 @@ void ri_kafka_listen_look(ri_kafka_server *server)
     ri_list_each (item, &server->places)
         ri_listen_look(ri_container_of(item, ri_kafka_listener, link)->listener, wall_ns, &certs);
     server->door.tls_expires_ns = certs.expires_ns;
-    if (certs.slots && ri_tls_wire_set_slots(&server->loop, certs.slots) < 0)
-        ri_host_log(&server->broker->host, RILL_ERROR, "TLS: %s", ri_err_text());
-    ri_loop_timer_cancel(&server->loop, &server->cert_timer);
-    if (certs.again_ns) /* without memory for it nothing is said of the end */
-        ri_loop_timer_set(&server->loop, &server->cert_timer,
-                          ri_ns_add(ri_loop_now(&server->loop), certs.again_ns));
+    ri_listen_obey(&certs, &server->loop, &server->cert_timer);
 }
 
 static void kafka_listen_on_cert_due(ri_loop_timer *timer)

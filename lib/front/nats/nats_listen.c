@@ -3,10 +3,8 @@
  * place replaces, and how long its certificate lasts. */
 #include "base/assert.h"
 #include "base/error.h"
-#include "base/saturate.h"
 #include "codec/nats/url.h"
 #include "front/nats/nats_server.h"
-#include "net/tls_wire.h"
 
 /* ---- Certificates ---- */
 
@@ -20,12 +18,7 @@ void ri_nats_listen_look(ri_nats_server *server)
     ri_list_each (item, &server->listeners)
         ri_listen_look(ri_container_of(item, ri_listener, link), wall_ns, &certs);
     server->door.tls_expires_ns = certs.expires_ns;
-    if (certs.slots && ri_tls_wire_set_slots(&server->loop, certs.slots) < 0)
-        ri_host_log(&server->broker->host, RILL_ERROR, "TLS: %s", ri_err_text());
-    ri_loop_timer_cancel(&server->loop, &server->cert_timer);
-    if (certs.again_ns) /* without memory for it nothing is said of the end */
-        ri_loop_timer_set(&server->loop, &server->cert_timer,
-                          ri_ns_add(ri_loop_now(&server->loop), certs.again_ns));
+    ri_listen_obey(&certs, &server->loop, &server->cert_timer);
 }
 
 static void listen_on_cert_due(ri_loop_timer *timer)
