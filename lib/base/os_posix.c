@@ -179,9 +179,10 @@ static int os_posix_link(void *arg, const char *from, const char *to)
     return link(from, to) < 0 ? -errno : 0;
 }
 
-/* A log asks for the names of its file after each sync. `fstat` would also ask for the times: once
- * anybody has seen those, Linux (6.13 and later) writes them anew, with the inode, at the next
- * sync, which takes half of its speed. So the call asks for the names alone where it can. */
+/* A log asks how many names its file has after each sync. `fstat` would also ask for the times of
+ * the file: when these have been seen, Linux (6.13 and later) gives the next write a time of its
+ * own, and the next sync has to write the inode as well, which nearly doubles what a sync takes. So
+ * this call asks for the names alone where it can. */
 static int os_posix_links(void *arg, int fd)
 {
     (void)arg;
