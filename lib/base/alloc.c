@@ -124,7 +124,8 @@ void ri_host_give_back(const ri_host *host, void *p, size_t size)
     uintptr_t to = ((uintptr_t)p + size) / page * page;
     RI_ASSERT(p || size == 0);
     if (host->alloc != alloc_libc || from >= to) return;
-    madvise((char *)p + (from - (uintptr_t)p), to - from, MADV_DONTNEED); /* if it fails, the pages stay */
+    /* If that fails, the pages stay. */
+    madvise((char *)p + (from - (uintptr_t)p), to - from, MADV_DONTNEED);
 }
 
 void *ri_alloc(const ri_host *host, size_t size)
