@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Handles whose peer is a Kafka cluster: what goes out, what comes, places, and bad days. Groups
  * are in test_kafka_groups.c. */
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "kafka_mock.h"
 
 enum { MANY = 20000, LARGE = 200000 };
@@ -705,6 +708,20 @@ static int about_tls(const rill_conn_info *conn, void *arg)
     return 1;
 }
 
+/* librdkafka's connections rest before each look at what came, as they do on a busy machine: then
+ * all that the broker has to say of itself is there at the first one. */
+static atomic_int rest_ms;
+
+ssize_t read(int fd, void *buf, size_t n) /* instead of the C library's */
+{
+    char name[16] = "";
+    int ms = atomic_load(&rest_ms);
+    if (ms) pthread_getname_np(pthread_self(), name, sizeof name);
+    if (strncmp(name, "rdk:broker", 10) == 0)
+        nanosleep(&(struct timespec){0, ms * 1000000L}, NULL);
+    return syscall(SYS_read, fd, buf, n);
+}
+
 /* One of our handles and one of our doors: what is appended is read, and who believes another
  * signer, or speaks no TLS, does not come in. */
 START_TEST(our_own_over_tls)
@@ -735,7 +752,12 @@ START_TEST(our_own_over_tls)
     OK(rill_close(bus, 60000));
     const rill_opts *brief = RILL_OPTS(rill_opts, .connect_timeout_ms = 20000, .kafka_config =
                                        "ssl.ca.location=" GOLDEN_DIR "/tls/stranger.pem");
-    FAILS(rill_open(&bus, url, brief), RILL_EAUTH);
+    for (int ms = 0; ms <= 20; ms += 20) {
+        atomic_store(&rest_ms, ms);
+        FAILS(rill_open(&bus, url, brief), RILL_EAUTH);
+        ck_assert_ptr_nonnull(strstr(rill_errmsg(), "certificate verify failed"));
+    }
+    atomic_store(&rest_ms, 0);
     snprintf(other, sizeof other, "kafka://localhost:%d", port);
     FAILS(rill_open(&bus, other, RILL_OPTS(rill_opts, .connect_timeout_ms = 300)), RILL_ECONN);
     OK(rill_broker_close(broker, 60000));

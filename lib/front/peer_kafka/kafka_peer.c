@@ -69,26 +69,36 @@ void ri_kafka_peer_up(ri_kafka_peer *peer, bool up)
 
 /* ---- What librdkafka has for the handle: by who turns, outside the gate ---- */
 
-static bool kafka_err_is_auth(rd_kafka_resp_err_t err)
-{
-    return ri_kafka_lib_code(err) == RILL_EAUTH;
-}
-
 /* Of one broker's connection there is nothing to say while others are up. */
 static void kafka_error(ri_kafka_peer *peer, rd_kafka_resp_err_t err, const char *text)
 {
-    bool down = err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, auth = kafka_err_is_auth(err);
+    int code = ri_kafka_lib_code(err);
+    bool down = err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, auth = code == RILL_EAUTH;
     bool link = err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__RESOLVE;
-    /* Not being let in is the reason; that connections end follows from it. */
-    if (auth || ((down || link) && !kafka_err_is_auth(peer->last_err))) peer->last_err = err;
+    ri_err(code, "%s: %s", peer->brokers, text);
+    /* Not being let in is the reason; that connections end follows from it. That all are down says
+     * less than why one is. */
+    if (auth || (link && peer->why.code != RILL_EAUTH)) ri_failure_keep(&peer->why, code);
+    peer->all_down = peer->all_down || down;
+    peer->tried = peer->tried || link || auth;
     if (link && !peer->suspect) peer->suspect_ns = ri_mono_ns(&peer->bus.host);
     if (link) peer->suspect = true;
-    ri_err(down ? RILL_ECONN : ri_kafka_lib_code(err), "%s: %s", peer->brokers, text);
     if (down) ri_kafka_peer_up(peer, false);
     if (down || link || !peer->was_up) return;
     ri_broker_enter(peer->bus.broker);
-    ri_kafka_peer_event(peer, RILL_EV_ERROR, ri_kafka_lib_code(err));
+    ri_kafka_peer_event(peer, RILL_EV_ERROR, code);
     ri_broker_leave(peer->bus.broker);
+}
+
+/* A certificate that is not believed is an error of TLS to librdkafka if it came behind the first
+ * look for it, and a connection that could not be made (with the sentence of OpenSSL) if it was
+ * there at once, as on a machine that is busy. That a connection ended in the midst of a handshake
+ * is an error of TLS to OpenSSL, and none to us. */
+static rd_kafka_resp_err_t kafka_err_of_tls(rd_kafka_resp_err_t err, const char *text)
+{
+    if (err != RD_KAFKA_RESP_ERR__TRANSPORT && err != RD_KAFKA_RESP_ERR__SSL) return err;
+    if (strstr(text, "unexpected eof while reading")) return RD_KAFKA_RESP_ERR__TRANSPORT;
+    return strstr(text, ":SSL routines:") ? RD_KAFKA_RESP_ERR__SSL : err;
 }
 
 static void kafka_error_event(ri_kafka_peer *peer, rd_kafka_event_t *event)
@@ -98,7 +108,7 @@ static void kafka_error_event(ri_kafka_peer *peer, rd_kafka_event_t *event)
     snprintf(text, sizeof text, "%s", peer->lib.event_error_string(event));
     if (err == RD_KAFKA_RESP_ERR__FATAL)
         err = peer->lib.fatal_error(peer->rk, text, sizeof text);
-    kafka_error(peer, err, text);
+    kafka_error(peer, kafka_err_of_tls(err, text), text);
 }
 
 static void kafka_log_event(ri_kafka_peer *peer, rd_kafka_event_t *event)
@@ -335,27 +345,27 @@ static int kafka_begin(ri_kafka_peer *peer, const ri_url *url, const rill_opts *
     return RILL_OK;
 }
 
-/* Until a broker answers, or none of them is to be had; nobody else turns yet. */
+/* Until a broker answers, or none of them is to be had; nobody else turns yet. A name may have more
+ * addresses than the one that failed: there are none when all brokers are down and nothing new was
+ * heard of any for as long as librdkafka rests before the next address. */
 static int kafka_connect(ri_kafka_peer *peer)
 {
     const struct rd_kafka_metadata *metadata;
     int64_t until_ns = ri_deadline_in(&peer->bus.host, peer->connect_ns);
     rd_kafka_resp_err_t err;
-    bool over = false;
     do {
-        err = peer->lib.metadata(peer->rk, 0, NULL, &metadata, 200);
+        peer->tried = false;
+        err = peer->lib.metadata(peer->rk, 0, NULL, &metadata, KAFKA_PROBE_MS);
         kafka_poll(peer);
         if (!err) peer->lib.metadata_destroy(metadata);
-        over = peer->last_err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
-               kafka_err_is_auth(peer->last_err);
-    } while (err && !over && ri_deadline_left_ns(&peer->bus.host, until_ns));
+    } while (err && (peer->tried || !peer->all_down) &&
+             ri_deadline_left_ns(&peer->bus.host, until_ns));
     if (!err) {
         ri_kafka_peer_up(peer, true);
         return RILL_OK;
     }
-    if (kafka_err_is_auth(peer->last_err)) err = peer->last_err;
-    else err = RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
-    return ri_kafka_lib_err(&peer->lib, err, "connect to %s", peer->brokers);
+    if (peer->why.code < 0) return ri_err_wrap(ri_failure_restore(&peer->why), "connect");
+    return ri_err(RILL_ECONN, "connect to %s: no broker has answered in time", peer->brokers);
 }
 
 /* librdkafka decides how large a message may be: message.max.bytes. */

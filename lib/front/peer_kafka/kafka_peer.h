@@ -183,9 +183,11 @@ typedef struct ri_kafka_peer {
     ri_park work;             /* where it sleeps */
     bool begun;               /* the park and the lists are there */
     _Atomic bool ready;       /* a queue has something since the last turn began */
-    _Atomic(rd_kafka_resp_err_t) last_err; /* of the connection, for who waits for the first */
 
     /* Who turns. */
+    ri_failure why;           /* the last of what befell connections; not being let in stays */
+    bool all_down;            /* no broker was to be had, once */
+    bool tried;               /* a connection has failed since this was set to false */
     bool suspect;             /* a connection was lost since a broker answered last */
     int64_t suspect_ns;       /* since when */
     int64_t probe_ns;         /* when a broker is asked next */
