@@ -296,11 +296,41 @@ size_t ri_jshot_ack_write(const ri_js_ack *ack, char *out)
     return n;
 }
 
-bool ri_jshot_ack_read(ri_str subject, ri_js_ack *ack)
+/* The next digits and the dot behind them, or the end. False for what has another byte, or more
+ * digits than always fit. */
+static bool jshot_ack_number(jshot_scan *s, uint64_t *n)
+{
+    const char *start = s->at;
+    uint64_t value = 0;
+    for (; s->at < s->end && *s->at >= '0' && *s->at <= '9'; s->at++)
+        value = value * 10 + (unsigned)(*s->at - '0');
+    size_t len = (size_t)(s->at - start);
+    *n = value;
+    if (len == 0 || len >= RI_NUMBER_MAX) return false;
+    return s->at == s->end || *s->at++ == '.';
+}
+
+/* v1, with the numbers that it has in this century. */
+static bool jshot_ack_read_plain(ri_str rest, ri_js_ack *ack)
+{
+    uint64_t time_ns;
+    *ack = (ri_js_ack){0};
+    if (!ri_str_cut(&rest, '.', &ack->stream) || !ri_str_cut(&rest, '.', &ack->consumer) ||
+        !rest.ptr || !ack->stream.len || !ack->consumer.len) return false;
+    jshot_scan s = {rest.ptr, rest.ptr + rest.len};
+    bool read = jshot_ack_number(&s, &ack->deliveries) && jshot_ack_number(&s, &ack->stream_seq) &&
+                jshot_ack_number(&s, &ack->consumer_seq) && jshot_ack_number(&s, &time_ns) &&
+                jshot_ack_number(&s, &ack->pending);
+    if (!read || s.at != s.end || s.end[-1] == '.' || time_ns > INT64_MAX) return false;
+    ack->time_ns = (int64_t)time_ns;
+    return true;
+}
+
+/* Of more tokens, or of larger numbers. */
+static bool jshot_ack_read_any(ri_str rest, ri_js_ack *ack)
 {
     enum { JSHOT_TOKENS = 11 };
-    if (!ri_str_starts(subject, RI_STR("$JS.ACK."))) return false;
-    ri_str tokens[JSHOT_TOKENS], rest = ri_str_from(subject, 8);
+    ri_str tokens[JSHOT_TOKENS];
     size_t n = 2;
     while (n < JSHOT_TOKENS && ri_subject_token(&rest, &tokens[n])) n++;
     if (n != 9 && n != JSHOT_TOKENS) return false;
@@ -316,4 +346,11 @@ bool ri_jshot_ack_read(ri_str subject, ri_js_ack *ack)
     return t[0].len && t[1].len && ri_number_read(t[2], &ack->deliveries) &&
            ri_number_read(t[3], &ack->stream_seq) && ri_number_read(t[4], &ack->consumer_seq) &&
            ri_number_read_i64(t[5], &ack->time_ns) && ri_number_read(t[6], &ack->pending);
+}
+
+bool ri_jshot_ack_read(ri_str subject, ri_js_ack *ack)
+{
+    if (!ri_str_starts(subject, RI_STR("$JS.ACK."))) return false;
+    ri_str rest = ri_str_from(subject, 8);
+    return jshot_ack_read_plain(rest, ack) || jshot_ack_read_any(rest, ack);
 }

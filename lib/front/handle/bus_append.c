@@ -120,16 +120,20 @@ int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, r
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     int64_t until = ri_deadline_in(&bus->host, timeout_ns);
+    bool awaits = false; /* a leader */
     int rc = append_once(bus, m, safety, out, timeout_ns);
-    while (rc == RILL_ENOREPLY &&
-           append_is_worth_it(bus, m, ri_deadline_left_ns(&bus->host, until))) {
-        int64_t left = ri_deadline_left_ns(&bus->host, until), pause = append_pause_ns(bus);
-        append_pause(bus, left < 0 ? pause : RI_MIN(pause, left));
-        left = ri_deadline_left_ns(&bus->host, until);
-        if (left == 0)
+    while (rc == RILL_ENOREPLY) {
+        int64_t left = ri_deadline_left_ns(&bus->host, until);
+        if (awaits && left == 0)
             return ri_err(RILL_ETIMEDOUT, "the stream that takes %.*s has no leader, and did not "
                           "get one in time", RI_ARG(m->subject));
-        rc = append_once(bus, m, safety, out, left);
+        if (!append_is_worth_it(bus, m, left)) return rc;
+        left = ri_deadline_left_ns(&bus->host, until);
+        int64_t pause = append_pause_ns(bus);
+        append_pause(bus, left < 0 ? pause : RI_MIN(pause, left));
+        awaits = true;
+        left = ri_deadline_left_ns(&bus->host, until);
+        if (left) rc = append_once(bus, m, safety, out, left);
     }
     return rc;
 }

@@ -6,9 +6,12 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "base/saturate.h"
 #include "codec/jetstream/jshot.h"
 #include "codec/nats/headers.h"
 #include "front/peer_nats/nats_peer.h"
+
+#define CALLS_SWEEP_NS INT64_C(512) /* for a slot, between two sweeps: a hundredth of the time */
 
 enum {
     CALLS_SLOT_BITS = 20,
@@ -45,13 +48,24 @@ static void calls_free(ri_nats_peer *peer, ri_nats_call *call)
     if (unsent) ri_nats_send_is_over(peer, unsent);
 }
 
-void ri_nats_calls_sweep(ri_nats_peer *peer)
+static void calls_sweep(ri_nats_peer *peer)
 {
     for (uint32_t i = 0; i < peer->calls.len; i++) {
         ri_nats_call *call = peer->calls.slots[i];
         if (call->number != UINT64_MAX && calls_is_idle(call) &&
             !calls_waits_to_leave(peer, call)) calls_free(peer, call);
     }
+}
+
+/* Who finds all slots taken looks again and again while they are answered. */
+void ri_nats_calls_sweep(ri_nats_peer *peer)
+{
+    ri_nats_calls *calls = &peer->calls;
+    int64_t now_ns = ri_mono_ns(&peer->bus.host);
+    if (now_ns < calls->sweep_ns) return;
+    calls_sweep(peer);
+    calls->sweep_ns = ri_ns_add(now_ns, RI_MAX(CALLS_SWEEP_NS * (int64_t)calls->len,
+                                               RI_NATS_PAUSE_NS));
 }
 
 static int calls_grow(ri_nats_peer *peer)
@@ -92,7 +106,7 @@ static int calls_open_inbox(ri_nats_peer *peer)
 static void calls_sweep_now(ri_nats_peer *peer)
 {
     ri_nats_calls *calls = &peer->calls;
-    ri_nats_calls_sweep(peer);
+    calls_sweep(peer);
     calls->sweep_len = RI_MIN(RI_MAX(2 * calls->len, CALLS_SWEEP_LEN), RI_NATS_CALLS_MAX);
 }
 

@@ -55,6 +55,7 @@ typedef struct ri_nats_calls {
     uint32_t len, cap;
     ri_nats_call *free;
     uint32_t sweep_len;         /* it is swept before it grows beyond so many */
+    int64_t sweep_ns;           /* those that are full are not swept again before then */
     uint32_t appends;           /* under way */
 } ri_nats_calls;
 
@@ -93,7 +94,7 @@ ri_str ri_nats_calls_reply(const struct ri_nats_peer *peer, const ri_nats_call *
 int ri_nats_calls_send(struct ri_nats_peer *peer, ri_nats_call *call, const ri_message *m);
 /* It was not sent, after all: nobody is notified. */
 void ri_nats_calls_drop(struct ri_nats_peer *peer, ri_nats_call *call);
-/* Slots of what has left, and nobody waits for any more, are free again. */
+/* Slots of what has left, and nobody waits for any more, are free again, now or a moment later. */
 void ri_nats_calls_sweep(struct ri_nats_peer *peer);
 /* The append is not waited for any more. True: it has not left, and does not leave any more. */
 bool ri_nats_calls_give_up(struct ri_nats_peer *peer, ri_js_append *append);

@@ -153,6 +153,7 @@ void ri_nats_link_up(ri_nats_peer *peer)
         return;
     }
     ri_nats_pull_up(peer);
+    ri_outq_pool_fini(&peer->chunks); /* what the login took */
     link_set_timer(peer, peer->conf.ping_ns);
     peer->settled = true;
     ri_err(RILL_ECONN, "connected to %s", peer->server);
@@ -269,7 +270,7 @@ static void link_dial(ri_nats_peer *peer)
 /* Inside the gate: there will be no connection any more, for the reason that the thread has. */
 static void link_give_up(ri_nats_peer *peer, int code)
 {
-    if (!peer->settled) ri_failure_keep(&peer->first, code);
+    if (!peer->settled && peer->first) ri_failure_keep(peer->first, code);
     peer->settled = true;
     if (!peer->down_reported)
         ri_nats_peer_report(peer, &(ri_nats_news){.kind = RILL_EV_DOWN, .code = code});
@@ -336,7 +337,7 @@ static void link_report_loss(ri_nats_peer *peer, const ri_failure *why, bool was
         peer->down_reported = true;
     }
     if (!peer->settled && round) {
-        peer->first = *why;
+        if (peer->first) *peer->first = *why;
         peer->settled = true;
     }
     ri_bus_notify(&peer->bus); /* whoever waits for a PONG waits for another */
@@ -380,6 +381,7 @@ static void link_beat(ri_nats_peer *peer)
     bool answered = peer->pongs >= peer->beat;
     peer->missed = answered ? 0 : peer->missed + 1;
     bool stale = peer->missed >= peer->conf.ping_max;
+    ri_outq_pool_fini(&peer->chunks); /* what nobody needs now */
     if (answered && ri_nats_send_ping(peer)) peer->beat = peer->pings;
     ri_broker_leave(peer->bus.broker);
     if (stale) {

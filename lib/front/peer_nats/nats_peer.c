@@ -94,7 +94,7 @@ static ri_nats_event *peer_event_pop(ri_nats_peer *peer)
 
 static void peer_event_free(ri_nats_peer *peer, ri_nats_event *event)
 {
-    ri_free(&peer->bus.host, event, sizeof *event + strlen(event->subject) + 1);
+    if (event) ri_free(&peer->bus.host, event, sizeof *event + strlen(event->subject) + 1);
 }
 
 /* The subscription of the program that has, or had, this number; NULL: it is closed. */
@@ -111,15 +111,14 @@ static bool peer_event(rill_bus *bus, rill_event *ev, ri_failure *detail)
 {
     ri_nats_peer *peer = ri_nats_peer_of(bus);
     ri_nats_event *event = peer_event_pop(peer);
+    peer_event_free(peer, peer->shown);
+    peer->shown = event;
     if (!event) return false;
     ev->kind = event->kind;
     ev->sub = peer_sub(peer, event->sid);
     *detail = event->what;
-    memcpy(peer->event_server, event->server, sizeof peer->event_server);
-    snprintf(peer->event_subject, sizeof peer->event_subject, "%s", event->subject);
-    ev->server = peer->event_server;
-    ev->subject = event->subject[0] ? peer->event_subject : NULL;
-    peer_event_free(peer, event);
+    ev->server = event->server;
+    ev->subject = event->subject[0] ? event->subject : NULL;
     return true;
 }
 
@@ -243,6 +242,7 @@ static void peer_fini(rill_bus *bus)
     if (peer->hub) ri_hub_await_left(peer->hub, &peer->guest);
     ri_hub_close(peer->hub);
     for (ri_nats_event *event; (event = peer_event_pop(peer));) peer_event_free(peer, event);
+    peer_event_free(peer, peer->shown);
     ri_nats_send_fini(peer);
     ri_nats_subs_fini(peer);
     ri_nats_pool_fini(&peer->pool);
@@ -339,7 +339,8 @@ static int peer_await_first(ri_nats_peer *peer)
 {
     ri_broker_enter(peer->bus.broker);
     ri_bus_await(&peer->bus, &peer->settled, -1);
-    int rc = ri_failure_restore(&peer->first);
+    int rc = ri_failure_restore(peer->first);
+    peer->first = NULL;
     ri_broker_leave(peer->bus.broker);
     return rc;
 }
@@ -351,6 +352,8 @@ int ri_nats_peer_open(rill_bus **out, const ri_url *url, const rill_opts *opts,
     int rc = ri_bus_open_alone(&bus, &ri_nats_peer_ops, 0, opts);
     if (rc < 0) return rc;
     ri_nats_peer *peer = ri_nats_peer_of(bus);
+    ri_failure first = {.code = RILL_OK};
+    if (!opts->no_wait) peer->first = &first;
     rc = peer_begin(peer, url, opts, dialler);
     if (rc == RILL_OK && !opts->no_wait) rc = peer_await_first(peer);
     if (rc < 0) return ri_bus_give_up(bus, rc);

@@ -227,6 +227,7 @@ typedef struct ri_nats_peer {
     ri_dial dial;
     ri_conn conn;             /* out and pending are the gate's; without a wire: none */
     ri_nats parser;
+    int64_t taken_ns;         /* when the bytes came that are obeyed now, or were last */
     bool tls_due;             /* INFO has come in clear: TLS is next */
     ri_loop_timer timer;
     ri_loop_timer watch;      /* when readers are looked after */
@@ -238,8 +239,8 @@ typedef struct ri_nats_peer {
     ri_nats_state state;
     bool closing;             /* the handle is shut */
     bool gone;                /* the loop has let go of this peer */
-    bool settled;             /* the first round is over: up, or `first` says why not */
-    ri_failure first;
+    bool settled;             /* the first round is over: up, or *first says why not */
+    ri_failure *first;        /* of who opens it, and waits; else NULL */
     char server[RI_NATS_SERVER_MAX]; /* that is dialled, or was last */
     bool jetstream, headers;  /* what its INFO said */
     bool is_rill;             /* it is a broker of ours */
@@ -278,8 +279,7 @@ typedef struct ri_nats_peer {
     ri_nats_event *events, **events_end; /* to be reported; `end` NULL while there was none yet */
     ri_nats_event *last_event; /* of these, while there are any */
     uint32_t nevents;
-    char event_server[RI_NATS_SERVER_MAX]; /* lent to the event at hand */
-    char event_subject[RILL_SUBJECT_MAX + 1];
+    ri_nats_event *shown;     /* the program has it, or had it last; NULL: none */
 
     /* RILL_DRIVE_HOST. */
     bool turning;             /* somebody is the loop's thread */

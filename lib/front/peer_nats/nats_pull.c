@@ -785,7 +785,7 @@ bool ri_nats_pull_take(ri_nats_peer *peer, ri_subscription *core, const ri_messa
     if (!sub->consumer) return true;
     ri_nats_reader *reader = nats_pull_of(sub);
     if (!reader) return m->reply.len > 0; /* what has none is about its requests */
-    reader->heard_ns = ri_mono_ns(&peer->bus.host);
+    reader->heard_ns = peer->taken_ns;
     if (m->headers.len && !m->reply.len && ri_js_answers_status(m->headers, &status)) {
         nats_pull_status(reader, &status);
         return false;

@@ -144,6 +144,7 @@ size_t ri_nats_take(ri_nats_peer *peer, ri_str bytes)
     int n;
     ri_broker_enter(peer->bus.broker);
     int64_t time_ns = ri_coarse_ns(&peer->bus.host);
+    peer->taken_ns = ri_mono_ns(&peer->bus.host);
     peer->bus.broker->router.time_ns = time_ns;
     while (!peer->why.code && (n = ri_nats_parse_many(&peer->parser, &in, ops, TAKE_OPS)) != 0) {
         int taken = 0;

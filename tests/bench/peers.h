@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What clients of a NATS server are compared by: each program implements the works below with its
+ * own library, and peers.c does the rest: it makes the other side of a work, which is a process of
+ * its own on a raw socket, so that the processor time of this one is the client's alone, and prints
+ * the figures.
+ *
+ *     peers_rill|peers_natsc WORK URL COUNT
+ *
+ *     publish       messages of 128 B, and a flush
+ *     receive       as many, which another process publishes
+ *     request       one at a time; another process answers
+ *     js_publish    into a new stream in memory, PEERS_WINDOW of them not acknowledged
+ *     js_fetch      out of it, PEERS_FETCH at a time, without acks
+ *     js_consume    out of it, each acknowledged
+ *     idle          COUNT connections that do nothing
+ *     version       of the library; URL and COUNT are not needed
+ *
+ * of peers_natsc alone, the same by callbacks:
+ *
+ *     receive_called, js_consume_called
+ *
+ * and of peers_rill alone, whose URL may be mem:NAME for these:
+ *
+ *     own_live      a thread publishes what another reads
+ *     own_request   one at a time, which a callback answers
+ *     own_append    into a new stream in memory, PEERS_WINDOW of them not acknowledged */
+#ifndef BENCH_PEERS_H
+#define BENCH_PEERS_H
+
+#include "wire.h"
+
+enum {
+    PEERS_SIZE = 128,
+    PEERS_WINDOW = 4096,
+    PEERS_FETCH = 1000,
+    PEERS_UNACKED = 10000,   /* messages of a consumer that are not acknowledged */
+    PEERS_WAIT_MS = 20000,   /* a server that is silent for so long has failed */
+};
+
+#define PEERS_SUBJECT "bench"
+#define PEERS_ECHO "bench.echo"
+#define PEERS_STREAM "BENCH"
+
+typedef struct peers_work {
+    const char *name;
+    void (*run)(const char *url, long count);
+} peers_work;
+
+/* Of the program: the last one has no name. */
+extern const peers_work peers_works[];
+const char *peers_version(void);
+
+extern char peers_data[PEERS_SIZE];
+
+/* The measured part begins, and has ended behind `count` of something. */
+void peers_begin(void);
+void peers_end(long count);
+
+/* In front of the first handle. Another process publishes `count` messages once it may ... */
+void peers_source(const char *url, long count);
+/* ... and is never far ahead of what has come: to be called with 0 when messages may come, and with
+ * how many came so far whenever some did. */
+void peers_came(long count);
+/* Another process answers requests; it has subscribed. */
+void peers_echo(const char *url);
+
+/* Of this process: anonymous memory in KiB, and threads. */
+typedef struct peers_size {
+    long kib, threads;
+} peers_size;
+peers_size peers_measure(void);
+/* What it was before the first connection, behind it, and behind `count` more. */
+void peers_report_idle(const peers_size sizes[3], long count);
+
+#endif
