@@ -14,6 +14,7 @@ from servers import generate, server
 
 HEAP = ("-Xms1g", "-Xmx1g")  # what Kafka's own script gives a broker
 SYNCED = {"flush.messages": "1"}  # log.flush.interval.messages, of one topic
+LAZY = "sync_interval: 100ms"     # of rilld: RILL_SYNC_LAZY
 
 
 class Broker:
@@ -120,10 +121,13 @@ class Program:
 
 
 class Rilld(Program):
-    def __init__(self, folder, program):
+    def __init__(self, folder, program, settings=""):
         super().__init__(folder)
-        self.command = [program, "-a", "127.0.0.1", "-p", "-1", "--kafka", str(self.port), "-js",
-                        "-sd", os.path.join(folder, "store")]
+        path = os.path.join(folder, "conf")
+        pathlib.Path(path).write_text('jetstream { store_dir: "%s"\n %s }\n' %
+                                      (os.path.join(folder, "store"), settings))
+        self.command = [program, "-a", "127.0.0.1", "-p", "-1", "--kafka", str(self.port), "-c",
+                        path]
 
 
 class Kafka(Program):

@@ -719,6 +719,16 @@ static int recover_segment(recover *r)
     return RILL_OK;
 }
 
+/* The file was read to its end, and what nothing was written to yet takes no memory. */
+static void recover_give_back(ri_log *log)
+{
+    const log_segment *s = log->active;
+    if (!s || !s->image || s->sealed || s->damaged) return;
+    uint32_t end = s->size - RI_SEGMENT_TAIL;
+    RI_ASSERT(s->end <= s->size);
+    if (s->end < end) ri_host_give_back(&log->host, s->image + s->end, end - s->end);
+}
+
 /* ---- All of it ---- */
 
 /* Of each segment, what those behind it say of the commits before them. */
@@ -786,5 +796,6 @@ int ri_recover_all(ri_log *log)
     recover_visible(log);
     if (log->active && log->active->damaged) log->active->sealed = true; /* found after its end */
     recover_blank(r.cut);
+    recover_give_back(log);
     return ri_note_settle(log, r.claimed);
 }

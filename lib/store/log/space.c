@@ -344,8 +344,9 @@ bool ri_space_image(ri_log *log, log_segment *s)
         return true;
     }
     /* A batch that goes on in another segment puts nothing but heads into it, inside the gate: the
-     * kernel must not clear there all that lies between them. */
-    s->image_is_small = log->parts > 0 && log->fills.n > 0;
+     * kernel must not clear there all that lies between them. Nor all of the first one, of a log
+     * that holds little. */
+    s->image_is_small = log->image_bytes == 0 || (log->parts > 0 && log->fills.n > 0);
     s->image = ri_alloc(&log->host, space_image_bytes(s->size, s->image_is_small));
     if (s->image) log->image_bytes += s->size;
     return s->image != NULL;
