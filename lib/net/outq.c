@@ -41,8 +41,61 @@ static void outq_free(ri_outq_pool *pool, void *p, size_t size)
     ri_free(pool->host, p, size);
 }
 
+/* Much of what all may queue is left to queues. */
+static bool outq_may_keep(const ri_outq_pool *pool, size_t cap)
+{
+    uint64_t most = RI_OUTQ_BUFFER_BYTES;
+    if (pool->memory) most = RI_MIN(most, ri_memory_share(pool->memory, RI_MEMORY_OUTPUT) / 4);
+    return pool->nkept < RI_OUTQ_BUFFERS && cap <= most && pool->kept_bytes <= most - cap;
+}
+
+void ri_outq_pool_keep(ri_outq_pool *pool, ri_buffer *buffer)
+{
+    RI_ASSERT(buffer->host == pool->host && pool->nkept <= RI_OUTQ_BUFFERS);
+    if (buffer->cap < outq_sizes[RI_OUTQ_SIZES - 1] || !outq_may_keep(pool, buffer->cap)) {
+        ri_buffer_fini(buffer);
+        return;
+    }
+    ri_buffer_reset(buffer);
+    ri_memory_charge(pool->memory, RI_MEMORY_OUTPUT, buffer->cap);
+    pool->kept_bytes += buffer->cap;
+    pool->kept[pool->nkept++] = *buffer;
+    pool->lent++;
+    ri_buffer_init(buffer, pool->host);
+}
+
+/* The smallest that is large enough, but not one that is much larger. */
+void ri_outq_pool_lend(ri_outq_pool *pool, size_t size, ri_buffer *buffer)
+{
+    RI_ASSERT(buffer->host == pool->host && buffer->cap == 0);
+    ri_buffer *best = NULL;
+    for (uint32_t i = 0; i < pool->nkept; i++) {
+        ri_buffer *b = &pool->kept[i];
+        if (b->cap >= size && b->cap / 4 < size && (!best || b->cap < best->cap)) best = b;
+    }
+    if (!best) return;
+    ri_memory_refund(pool->memory, RI_MEMORY_OUTPUT, best->cap);
+    pool->kept_bytes -= best->cap;
+    *buffer = *best;
+    *best = pool->kept[--pool->nkept];
+    pool->lent++;
+}
+
+uint64_t ri_outq_pool_give_back(ri_outq_pool *pool)
+{
+    uint64_t bytes = pool->kept_bytes;
+    for (; pool->nkept > 0; pool->nkept--) {
+        ri_buffer *b = &pool->kept[pool->nkept - 1];
+        ri_memory_refund(pool->memory, RI_MEMORY_OUTPUT, b->cap);
+        ri_buffer_fini(b);
+    }
+    pool->kept_bytes = 0;
+    return bytes;
+}
+
 void ri_outq_pool_fini(ri_outq_pool *pool)
 {
+    ri_outq_pool_give_back(pool);
     for (int i = 0; i < RI_OUTQ_SIZES; i++) {
         while (pool->free[i]) {
             ri_outq_chunk *chunk = pool->free[i];
@@ -79,7 +132,7 @@ static void outq_chunk_put(ri_outq_pool *pool, ri_outq_chunk *chunk)
     ri_buffer *taken = outq_taken(chunk);
     if (taken) {
         ri_memory_refund(pool->memory, RI_MEMORY_OUTPUT, taken->cap);
-        ri_buffer_fini(taken);
+        ri_outq_pool_keep(pool, taken);
     }
     for (int i = 0; i < RI_OUTQ_SIZES; i++) {
         if (chunk->size != outq_sizes[i]) continue;
@@ -97,7 +150,12 @@ static void outq_chunk_drop(ri_outq_pool *pool, ri_outq_chunk *chunk)
 {
     ri_buffer *taken = outq_taken(chunk);
     size_t size = chunk->size;
-    if (taken) ri_host_give_back(pool->host, taken->ptr, taken->cap);
+    if (taken) { /* a few slices give it back, and so it is not kept */
+        ri_host_give_back(pool->host, taken->ptr, taken->cap);
+        ri_memory_refund(pool->memory, RI_MEMORY_OUTPUT, taken->cap);
+        ri_buffer_fini(taken);
+        chunk->next = NULL;
+    }
     if (taken || size < outq_sizes[RI_OUTQ_SIZES - 1]) {
         outq_chunk_put(pool, chunk);
         return;

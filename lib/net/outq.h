@@ -12,7 +12,10 @@
  * While a chunk is current there is always a free place for the piece that will seal it.
  *
  * Chunks come from a pool in three sizes, so that a queue which rarely has more than a line in
- * it does not hold 64 KiB; the pool keeps a bounded number of them. */
+ * it does not hold 64 KiB; the pool keeps a bounded number of them. It keeps some memory of buffers
+ * that are out, too, and lends it to who fills the next: the kernel clears what is mapped anew,
+ * which takes longer than to fill it. Its owner gives that back when nobody has wanted it for a
+ * while. */
 #ifndef RI_OUTQ_H
 #define RI_OUTQ_H
 
@@ -24,7 +27,12 @@
 #include "base/memory.h"
 #include "engine/live/packet.h"
 
-enum { RI_OUTQ_SIZES = 3, RI_OUTQ_INLINE = 2 };
+enum {
+    RI_OUTQ_SIZES = 3,
+    RI_OUTQ_INLINE = 2,
+    RI_OUTQ_BUFFERS = 4,                       /* whose memory a pool keeps for others, ... */
+    RI_OUTQ_BUFFER_BYTES = 32 * 1024 * 1024,   /* of so many bytes at most */
+};
 
 typedef struct ri_outq_chunk ri_outq_chunk;
 
@@ -33,6 +41,10 @@ typedef struct ri_outq_pool {
     ri_memory *memory; /* where chunks and pieces are counted as output; NULL: nowhere */
     ri_outq_chunk *free[RI_OUTQ_SIZES];
     uint32_t nfree[RI_OUTQ_SIZES];
+    ri_buffer kept[RI_OUTQ_BUFFERS]; /* empty, with their memory; the first `nkept` */
+    uint32_t nkept;
+    uint64_t kept_bytes;
+    uint64_t lent;     /* how often one was lent or kept */
 } ri_outq_pool;
 
 typedef struct ri_outq_piece {
@@ -56,6 +68,12 @@ typedef struct ri_outq {
 
 void ri_outq_pool_init(ri_outq_pool *pool, const ri_host *host, ri_memory *memory);
 void ri_outq_pool_fini(ri_outq_pool *pool);
+/* A buffer that has no memory gets some that is kept, if there is any for `size` bytes. */
+void ri_outq_pool_lend(ri_outq_pool *pool, size_t size, ri_buffer *buffer);
+/* A buffer of the pool's host is not wanted: it has no memory then, which is kept if there is room. */
+void ri_outq_pool_keep(ri_outq_pool *pool, ri_buffer *buffer);
+/* What is kept of buffers goes; how many bytes that is. */
+uint64_t ri_outq_pool_give_back(ri_outq_pool *pool);
 
 /* Drop all that is queued; a zeroed struct is legal. */
 void ri_outq_fini(ri_outq *q, ri_outq_pool *pool);

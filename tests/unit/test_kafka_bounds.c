@@ -330,10 +330,55 @@ START_TEST(test_unpacked)
 }
 END_TEST
 
+/* Of the buffers that large answers came in, the door keeps some for the next, and gives them back
+ * when none comes for a while. */
+static uint64_t kept_bytes(uint64_t *lent)
+{
+    ri_broker *b = (ri_broker *)(void *)broker;
+    ri_broker_enter(b);
+    ri_door *door = ri_container_of(b->doors.next, ri_door, link);
+    const ri_outq_pool *pool = &ri_container_of(door, ri_kafka_server, door)->pool;
+    uint64_t bytes = pool->kept_bytes;
+    if (lent) *lent = pool->lent;
+    ri_broker_leave(b);
+    return bytes;
+}
+
+static void await_kept(bool any)
+{
+    int64_t until_ns = ri_mono_ns(&c.host) + WAIT_MS * RI_MS;
+    while ((kept_bytes(NULL) > 0) != any) {
+        ck_assert_int_lt(ri_mono_ns(&c.host), until_ns);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+}
+
+START_TEST(test_kept)
+{
+    enum { EACH = 700 };
+    uint64_t before, after;
+    kclient_created(&c, "t", 1);
+    ck_assert_int_eq(
+        kclient_produced(&c, 9, kclient_produce("t", 0, batch(EACH))).error_code, 0);
+    ck_assert_uint_eq(kept_bytes(NULL), 0);
+    kclient_ask(&c, RI_KAFKA_FETCH, 12, kclient_fetch("t", 0, 0, 0));
+    await_kept(true);
+    uint64_t bytes = kept_bytes(&before);
+    ck_assert_uint_ge(bytes, EACH * 1000);
+    kclient_ask(&c, RI_KAFKA_FETCH, 12, kclient_fetch("t", 0, 0, 0));
+    await_kept(true);
+    ck_assert_uint_eq(kept_bytes(&after), bytes); /* the same again */
+    ck_assert_uint_gt(after, before);
+    await_kept(false);
+    uint32_t blocked;
+    ck_assert_uint_lt(held_bytes(&blocked), EACH * 1000);
+}
+END_TEST
+
 int main(void)
 {
     const suite_row rows[] = {SUITE_WITH(setup, teardown, test_large, test_long_lists,
                                          test_fetch_twins, test_fetch_full, test_in_order,
-                                         test_unread, test_no_room, test_unpacked)};
+                                         test_unread, test_no_room, test_unpacked, test_kept)};
     return suite_run("kafka_bounds", rows, RI_LEN(rows), CK_FORK_GETENV);
 }

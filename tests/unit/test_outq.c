@@ -254,4 +254,86 @@ START_TEST(dropped_whole)
 }
 END_TEST
 
-SUITE_MAIN("outq", against_a_string, sizes, faults, dropped_in_slices, dropped_whole)
+static ri_buffer buffer_of(model *m, size_t size)
+{
+    ri_buffer buffer;
+    ri_buffer_init(&buffer, &m->f.host);
+    memset(ri_buffer_room(&buffer, size), 'x', size);
+    ri_buffer_added(&buffer, size);
+    return buffer;
+}
+
+/* Memory of buffers that are out is lent to others that need about as much. */
+START_TEST(kept)
+{
+    enum { LARGE = 1024 * 1024 };
+    model m;
+    ri_memory memory;
+    model_init(&m);
+    ri_memory_init(&memory);
+    m.pool.memory = &memory;
+    ri_buffer buffer = buffer_of(&m, LARGE), next;
+    const char *lies = buffer.ptr;
+    ck_assert(ri_outq_put_buffer(&m.out, &m.pool, &buffer));
+    ri_outq_take(&m.sending, &m.out, &m.pool);
+    ri_outq_written(&m.sending, LARGE);
+    uint64_t used = ri_memory_used(&memory, RI_MEMORY_OUTPUT);
+    ri_outq_settle(&m.sending, &m.pool);
+    ck_assert_uint_eq(m.pool.nkept, 1);
+    ck_assert_uint_eq(m.pool.kept_bytes, LARGE);
+    ck_assert_uint_le(ri_memory_used(&memory, RI_MEMORY_OUTPUT), used);
+    ck_assert_uint_ge(ri_memory_used(&memory, RI_MEMORY_OUTPUT), LARGE);
+    ri_buffer_init(&next, &m.f.host);
+    ri_outq_pool_lend(&m.pool, LARGE + 1, &next); /* too small for that */
+    ck_assert_ptr_null(next.ptr);
+    ri_outq_pool_lend(&m.pool, LARGE / 4, &next); /* and much too large for this */
+    ck_assert_ptr_null(next.ptr);
+    ri_outq_pool_lend(&m.pool, LARGE, &next);
+    ck_assert_ptr_eq(next.ptr, lies);
+    ck_assert_uint_eq(ri_buffer_size(&next), 0);
+    ck_assert_uint_eq(m.pool.nkept, 0);
+    ri_outq_pool_keep(&m.pool, &next);
+    ck_assert_ptr_null(next.ptr);
+    ck_assert_uint_eq(ri_outq_pool_give_back(&m.pool), LARGE);
+    ck_assert_uint_eq(ri_outq_pool_give_back(&m.pool), 0);
+    ri_outq_pool_fini(&m.pool);
+    ck_assert_uint_eq(ri_memory_used(&memory, RI_MEMORY_OUTPUT), 0);
+    model_fini(&m);
+}
+END_TEST
+
+/* So many of them, of so many bytes, and of a part of the budget. */
+START_TEST(kept_bounds)
+{
+    enum { LARGE = 1024 * 1024 };
+    model m;
+    ri_memory memory;
+    model_init(&m);
+    ri_memory_init(&memory);
+    for (int i = 0; i < RI_OUTQ_BUFFERS + 2; i++) {
+        ri_buffer one = buffer_of(&m, LARGE);
+        ri_outq_pool_keep(&m.pool, &one);
+        ck_assert_ptr_null(one.ptr);
+    }
+    ck_assert_uint_eq(m.pool.nkept, RI_OUTQ_BUFFERS);
+    ri_outq_pool_give_back(&m.pool);
+    ri_buffer small = buffer_of(&m, 1000), whole = buffer_of(&m, RI_OUTQ_BUFFER_BYTES);
+    ri_outq_pool_keep(&m.pool, &small);
+    ck_assert_uint_eq(m.pool.nkept, 0);
+    ri_outq_pool_keep(&m.pool, &whole);
+    ck_assert_uint_eq(m.pool.kept_bytes, RI_OUTQ_BUFFER_BYTES);
+    ri_buffer more = buffer_of(&m, LARGE);
+    ri_outq_pool_keep(&m.pool, &more);
+    ck_assert_uint_eq(m.pool.nkept, 1);
+    ri_outq_pool_give_back(&m.pool);
+    ri_memory_set_limit(&memory, 8 * LARGE); /* of which output has 3 */
+    m.pool.memory = &memory;
+    ri_buffer crowded = buffer_of(&m, LARGE);
+    ri_outq_pool_keep(&m.pool, &crowded);
+    ck_assert_uint_eq(m.pool.nkept, 0);
+    model_fini(&m);
+}
+END_TEST
+
+SUITE_MAIN("outq", against_a_string, sizes, faults, dropped_in_slices, dropped_whole, kept,
+           kept_bounds)

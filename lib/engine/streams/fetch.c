@@ -140,18 +140,19 @@ static int fetch_gap(uint64_t from, uint64_t last, size_t max, bool whole, ri_bu
     return rc < 0 ? rc : 1;
 }
 
-/* Room for what is there behind `next`, or nearly, up to `max`: a buffer that grows step by step is
+/* What is there behind the offset, or nearly, up to `max`: a buffer that grows step by step is
  * copied again and again. */
-static void fetch_make_room(const ri_stream *stream, uint64_t next, uint64_t last, size_t max,
-                            ri_buffer *out)
+size_t ri_fetch_likely(const ri_stream *stream, int64_t offset, size_t max)
 {
+    ri_fetch_ends ends;
     ri_track_info info;
+    ri_fetch_ends_of(stream, &ends);
     ri_track_counts(ri_stream_track(stream), &info);
-    size_t left = next <= last ? (size_t)(last - next + 1) : 0;
+    size_t left = offset < ends.end ? (size_t)(ends.end - offset) : 0;
     size_t each = info.count ? (size_t)(info.bytes / info.count) + 1 : 0;
     uint64_t live = RI_MIN((uint64_t)ri_size_mul(left, each), info.bytes); /* gaps take none */
     size_t likely = RI_MIN(ri_size_add((size_t)live, FETCH_RECORD), max);
-    if (likely > FETCH_BUILT) ri_buffer_room(out, likely);
+    return likely > FETCH_BUILT ? likely : 0;
 }
 
 int ri_fetch_some(ri_fetch *fetch, ri_stream *stream, int64_t *offset, size_t max, bool whole,
@@ -168,7 +169,8 @@ int ri_fetch_some(ri_fetch *fetch, ri_stream *stream, int64_t *offset, size_t ma
                       (long long)ends.start, (long long)ends.end);
     uint64_t next = ri_kafka_seq_of(*offset), last = ri_kafka_seq_of(ends.end) - 1;
     int rc = 1;
-    if (begin == 0) fetch_make_room(stream, next, last, max, out);
+    size_t likely = begin == 0 ? ri_fetch_likely(stream, *offset, max) : 0;
+    if (likely > 0) ri_buffer_room(out, likely);
     while (rc == 1 && next <= last) {
         rc = ri_cursor_next(&fetch->cursor, next, NULL, &r);
         if (rc != 0 && rc != 1) break;

@@ -28,6 +28,9 @@ typedef struct ri_fetch { /* a reader; zeroed and closed is legal */
 
 void ri_fetch_open(ri_fetch *fetch, ri_stream *stream);
 void ri_fetch_close(ri_fetch *fetch); /* before the stream goes */
+/* How much room the next call of ri_fetch_some() makes in a buffer that is empty: about what is
+ * there behind the offset, or 0 if that is little. */
+size_t ri_fetch_likely(const ri_stream *stream, int64_t offset, size_t max);
 /* Append to `out` the batches that hold the records from *offset on, as long as they fit into `max`
  * bytes; with `whole`, the first one in any case. *offset is behind them then. 1 if the turn's
  * budget is used up and there may be more; 0; RILL_EINVAL if *offset is neither within the ends nor

@@ -177,7 +177,8 @@ static bool kafka_fetch_is_read(const kafka_fetch_part *part) /* to its end */
 /* What was made room for and not used goes: the request counts what its buffers take. */
 static void kafka_fetch_count(kafka_fetch *f, kafka_fetch_part *part, size_t cap)
 {
-    if (ri_buffer_size(&part->records) == 0) ri_buffer_fini(&part->records);
+    ri_kafka_server *server = part->r->session->server;
+    if (ri_buffer_size(&part->records) == 0) ri_outq_pool_keep(&server->pool, &part->records);
     RI_ASSERT(f->held >= cap);
     f->held = f->held - cap + part->records.cap;
 }
@@ -209,9 +210,10 @@ static bool kafka_fetch_read(ri_kafka_request *r, kafka_fetch_part *part)
     if (!stream) f->wrong = true; /* it never was there, or it went: nothing more will come */
     if (!stream || part->out->error_code || part->out->diverging_epoch.epoch >= 0) return false;
     if (f->full || (f->bytes > 0 && RI_MIN(part->max, left) == 0)) return false;
+    size_t max = RI_MIN(part->max, left), likely = ri_fetch_likely(stream, part->offset, max);
     if (!f->reader.open) ri_fetch_open(&f->reader, stream);
-    int rc = ri_fetch_some(&f->reader, stream, &part->offset, RI_MIN(part->max, left),
-                           f->bytes == 0, &part->records);
+    if (likely > 0 && cap == 0) ri_kafka_server_lend(r->session->server, likely, &part->records);
+    int rc = ri_fetch_some(&f->reader, stream, &part->offset, max, f->bytes == 0, &part->records);
     size_t got = ri_buffer_size(&part->records) - before;
     f->bytes += got;
     kafka_fetch_count(f, part, cap);

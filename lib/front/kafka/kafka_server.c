@@ -14,6 +14,7 @@
 enum {
     KAFKA_SERVER_LDM_STEP_MS = 1000,           /* the longest between two closes of a lame duck */
     KAFKA_SERVER_WRITTEN = 1024 * 1024,        /* bytes of large answers in a turn of the loop */
+    KAFKA_SERVER_KEEP_MS = 1000,               /* memory of answers that nobody wants is kept */
     KAFKA_SERVER_SHARE_MIN = RI_BUDGET_TURN / 8, /* units of a connection's input in a turn */
 };
 
@@ -139,6 +140,32 @@ static void kafka_server_obey(ri_kafka_server *server)
 
 /* ---- Memory ---- */
 
+/* What the pool keeps of buffers is looked at later: else it would keep that for good. */
+static void kafka_server_keep(ri_kafka_server *server)
+{
+    if (ri_likely(server->pool.nkept == 0) || server->keeps) return;
+    int64_t due_ns = ri_ns_add(ri_loop_now(&server->loop), KAFKA_SERVER_KEEP_MS * RI_MS);
+    server->lent_last = server->pool.lent;
+    server->keeps = ri_loop_timer_set(&server->loop, &server->keep_timer, due_ns) == RILL_OK;
+    if (!server->keeps) ri_outq_pool_give_back(&server->pool);
+}
+
+static void kafka_server_on_keep(ri_loop_timer *timer)
+{
+    ri_kafka_server *server = ri_container_of(timer, ri_kafka_server, keep_timer);
+    ri_kafka_server_enter(server);
+    server->keeps = false;
+    if (server->pool.lent == server->lent_last) ri_outq_pool_give_back(&server->pool);
+    kafka_server_keep(server);
+    ri_kafka_server_leave(server);
+}
+
+void ri_kafka_server_lend(ri_kafka_server *server, size_t size, ri_buffer *buffer)
+{
+    RI_ASSERT(size > 0);
+    ri_outq_pool_lend(&server->pool, size, buffer);
+}
+
 static uint64_t kafka_server_greediest(const ri_door *door)
 {
     uint64_t most = 0;
@@ -152,7 +179,7 @@ static uint64_t kafka_server_greediest(const ri_door *door)
 static uint64_t kafka_server_shed(ri_door *door, uint64_t cap, uint64_t bytes)
 {
     ri_kafka_server *server = KAFKA_SERVER_OF(door);
-    uint64_t gone = 0;
+    uint64_t gone = ri_outq_pool_give_back(&server->pool);
     ri_list_each (item, &server->sessions) { /* those that are on their way out, first */
         const ri_kafka_session *s = KAFKA_SERVER_SESSION(item, link);
         if (s->end == RI_KAFKA_END_MEMORY) gone += s->conn.pending;
@@ -306,6 +333,7 @@ static bool kafka_server_write(ri_kafka_server *server)
         kafka_server_settle_one(s);
         ri_kafka_session_drained(s);
     }
+    kafka_server_keep(server);
     if (ri_unlikely(server->flushing > 0)) ri_park_signal(&server->written);
     if (ri_unlikely(server->broker->drain_waiters > 0)) ri_park_signal(&server->broker->drained);
     bool more = !ri_list_empty(&server->ready);
@@ -378,6 +406,7 @@ static void kafka_server_on_turn(void *arg)
     kafka_server_step(server); /* those who waited for the commit */
     if (ri_unlikely(!ri_list_empty(&server->ending))) kafka_server_note_ends(server);
     kafka_server_collect(server);
+    kafka_server_keep(server);
     ri_list_splice(&spent, &server->spent);
     server->large = !ri_list_empty(&server->written_apart);
     bool more = !ri_list_empty(&server->busy) || !ri_list_empty(&server->ready) || server->large ||
@@ -444,6 +473,7 @@ int ri_kafka_server_make(ri_kafka_server **out, ri_broker *broker)
     ri_outq_pool_init(&server->pool, host, &broker->router.memory);
     ri_park_init(&server->written);
     server->ldm_timer.fn = kafka_server_on_ldm;
+    server->keep_timer.fn = kafka_server_on_keep;
     server->close_timer.fn = server->durable_timer.fn = kafka_server_on_due;
     ri_kafka_listen_init(server);
     server->epoch = 1;

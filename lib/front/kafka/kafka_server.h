@@ -74,6 +74,9 @@ struct ri_kafka_server {
     int64_t close_due_ns;       /* when it must be over */
     ri_loop_timer close_timer;  /* L */
     ri_loop_timer durable_timer; /* L: the streams' next turn */
+    ri_loop_timer keep_timer;   /* L: has anybody wanted what the pool keeps of buffers? */
+    bool keeps;                 /* L: it is set */
+    uint64_t lent_last;         /* L: pool.lent at its last look */
     bool certs_changed;         /* a listener has another certificate, or the first one */
     ri_loop_timer cert_timer;   /* L: when the end of a certificate is near */
     int64_t ldm_begin_ns, ldm_end_ns; /* lame duck: sessions end between these; 0: it is none */
@@ -86,6 +89,8 @@ int ri_kafka_server_make(ri_kafka_server **server, ri_broker *broker);
 uint32_t ri_kafka_server_most(const ri_kafka_server *server);
 /* L: the units that one connection's input may take now. */
 int64_t ri_kafka_server_share(ri_kafka_server *server);
+/* On the loop's thread: the memory of large answers that were written, for the next ones. */
+void ri_kafka_server_lend(ri_kafka_server *server, size_t size, ri_buffer *buffer);
 /* It goes: no walk goes on from there. */
 void ri_kafka_server_pass(ri_kafka_server *server, struct ri_kafka_session *s);
 

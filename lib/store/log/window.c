@@ -39,6 +39,19 @@ static int window_room(ri_log *log, ri_window *w, uint32_t len)
     return rc;
 }
 
+/* The bytes of [from, from + len) that stand in the window already move to its front, if there is
+ * room for all behind them. How many those are: the first of an entry, which said how long it is. */
+static uint32_t window_keep(ri_window *w, const log_segment *s, uint32_t from, uint32_t len)
+{
+    if (w->segment != s->number || from < w->from || from >= w->to) return 0;
+    size_t room = w->cap - (size_t)(w->bytes - w->memory);
+    uint32_t had = w->to - from;
+    if (had >= len || len > room) return 0;
+    memmove(w->bytes, w->bytes + (from - w->from), had);
+    w->nahead = 0;
+    return had;
+}
+
 /* Make [position, position + need) of the segment stand in the window. */
 static int window_fill(ri_log *log, ri_window *w, log_segment *s, uint32_t position, uint32_t need)
 {
@@ -50,8 +63,10 @@ static int window_fill(ri_log *log, ri_window *w, log_segment *s, uint32_t posit
         w->fill = WINDOW_FILL_MAX; /* reading on into the next segment */
     uint32_t from = position & ~(WINDOW_LINE - 1u);
     uint32_t len = RI_MIN(RI_MAX(need + (position - from), w->fill), s->size - from);
-    int rc = window_room(log, w, len);
-    if (rc == 0) rc = ri_space_read(log, s, w->bytes, len, from);
+    uint32_t had = window_keep(w, s, from, len);
+    int rc = had ? RILL_OK : window_room(log, w, len);
+    w->segment = 0;
+    if (rc == 0) rc = ri_space_read(log, s, w->bytes + had, len - had, from + had);
     if (rc < 0) return rc;
     w->segment = s->number;
     w->from = from;
