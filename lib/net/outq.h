@@ -70,7 +70,8 @@ void ri_outq_pool_init(ri_outq_pool *pool, const ri_host *host, ri_memory *memor
 void ri_outq_pool_fini(ri_outq_pool *pool);
 /* A buffer that has no memory gets some that is kept, if there is any for `size` bytes. */
 void ri_outq_pool_lend(ri_outq_pool *pool, size_t size, ri_buffer *buffer);
-/* A buffer of the pool's host is not wanted: it has no memory then, which is kept if there is room. */
+/* A buffer of the pool's host is not wanted: its memory is kept, if there is room, and it has none
+ * then. */
 void ri_outq_pool_keep(ri_outq_pool *pool, ri_buffer *buffer);
 /* What is kept of buffers goes; how many bytes that is. */
 uint64_t ri_outq_pool_give_back(ri_outq_pool *pool);

@@ -2,9 +2,9 @@
 """kafka.py --rilld RILLD --loadgen LOADGEN --loadgen-js LOADGEN_JS [--only WORD] [--rounds N]
 [--warm N] [--minutes M] [--kafka-topics N] [KAFKA]: what rilld does for clients of Kafka, and a
 real Kafka beside it in the same run, by turns: kcat, which is librdkafka's, with the same settings
-for both. rilld syncs what it acknowledges; Kafka does not, unless a row says so. Where neither does,
-rilld has sync_interval at its default of 100 ms. What is done some times before it is measured warms
-both: Kafka's virtual machine has compiled itself by then.
+for both. rilld syncs what it acknowledges; Kafka does not, unless a row says so. Where neither
+does, rilld has sync_interval at its default of 100 ms. What is done some times before it is
+measured warms both: Kafka's virtual machine has compiled itself by then.
 
 tests/peers/kafka.sh gives the address of a Kafka as the last argument, and the rest by KAFKA_PID,
 KAFKA_JARS and KAFKA_PROPERTIES; without one rilld is measured alone. A row that would begin when M

@@ -39,8 +39,8 @@ static int window_room(ri_log *log, ri_window *w, uint32_t len)
     return rc;
 }
 
-/* The bytes of [from, from + len) that stand in the window already move to its front, if there is
- * room for all behind them. How many those are: the first of an entry, which said how long it is. */
+/* The bytes of [from, from + len) that stand in the window already move to its front if there is
+ * room for all behind them. Returns how many: the first of an entry, which said how long it is. */
 static uint32_t window_keep(ri_window *w, const log_segment *s, uint32_t from, uint32_t len)
 {
     if (w->segment != s->number || from < w->from || from >= w->to) return 0;
