@@ -14,7 +14,8 @@ enum { BUDGET = 1 << 20, SEGMENT = 65536, DATA = 500 };
 static ri_host host;
 static size_t held, most; /* bytes that the log has from its host */
 static size_t piece;      /* the largest that was asked for, but for a segment's image */
-static size_t image;      /* bytes of that */
+static size_t image;      /* bytes of that, and ODD more where it is to have small pages */
+enum { ODD = 64 };
 
 static void *count_alloc(void *arg, void *p, size_t old_size, size_t new_size)
 {
@@ -28,7 +29,8 @@ static void *count_alloc(void *arg, void *p, size_t old_size, size_t new_size)
     }
     held += new_size - (p ? old_size : 0);
     most = held > most ? held : most;
-    if (new_size != image && new_size > piece) piece = new_size;
+    bool is_image = new_size >= image && new_size - image <= ODD;
+    if (!is_image && new_size > piece) piece = new_size;
     return q;
 }
 
