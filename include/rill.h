@@ -1591,7 +1591,8 @@ typedef struct rill_broker_opts {
     const char *no_auth_user;   /* of them, who shows nothing of himself is this one; default: is
                                    not let in */
     rill_login_fn on_login;     /* in place of all these: the program decides who comes in, and as
-                                   whom. 1024 at a time are shown to it, others wait, and
+                                   whom. 1024 at a time are shown to it, one host having no more
+                                   of these than are left for others; who has none waits, and
                                    auth_timeout_ms is for both. A reload with another on_login or
                                    arg asks it for all who are connected; the same one is not asked
                                    again */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Logins that the program answers: who owns one when, in every order of answer, end and close. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -97,25 +98,130 @@ START_TEST(no_user)
 }
 END_TEST
 
+static ri_login *ask_of(ri_login_desk *desk, const char *peer)
+{
+    ri_login *login;
+    const rill_login of = {.size = sizeof of, .peer = peer};
+    ck_assert_int_eq(ri_login_new(desk, &of, desk, &login), RILL_OK);
+    return login;
+}
+
+static void answer_all(ri_login **logins, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_int_eq(ri_login_answer(logins[i], NULL, NULL), RILL_OK);
+        ri_login_forget(logins[i]);
+    }
+}
+
+/* One host wants all places: it gets half of them, and another is asked about at once. What it has
+ * got back it may have again. */
+START_TEST(one_host_wants_all)
+{
+    enum { HALF = RI_LOGINS_OPEN / 2, MANY = RI_LOGINS_OPEN + 1 };
+    fault f;
+    fault_init(&f);
+    static ri_login_seat seats[MANY];
+    static ri_login *logins[HALF];
+    ri_login_seat other = {0};
+    ri_login_desk *desk = desk_of(&f.host);
+    for (size_t i = 0; i < MANY; i++)
+        ck_assert_int_eq(ri_login_seat_take(desk, i % 2 ? "9.9.9.9:1" : "9.9.9.9:2", &seats[i]),
+                         RILL_OK);
+    for (size_t i = 0; i < HALF; i++) {
+        ck_assert_ptr_eq(ri_login_seat_next(desk, false), &seats[i]);
+        logins[i] = ask_of(desk, "9.9.9.9:1");
+    }
+    ck_assert_ptr_null(ri_login_seat_next(desk, false));
+    ck_assert_int_eq(ri_login_seat_take(desk, "1.2.3.4:1", &other), RILL_OK);
+    ck_assert_ptr_eq(ri_login_seat_next(desk, false), &other);
+    ck_assert_ptr_null(ri_login_seat_next(desk, false));
+    ck_assert_int_eq(ri_login_answer(logins[0], NULL, NULL), RILL_OK);
+    ck_assert_ptr_eq(ri_login_next(desk), logins[0]);
+    ri_login_free(logins[0]);
+    ck_assert_ptr_eq(ri_login_seat_next(desk, false), &seats[HALF]);
+    for (size_t i = HALF + 1; i < MANY; i++) ri_login_seat_leave(desk, &seats[i]);
+    ri_login_seat_leave(desk, &seats[0]); /* who sits nowhere */
+    answer_all(logins + 1, HALF - 1);
+    ri_login_desk_close(desk);
+    fault_fini(&f);
+}
+END_TEST
+
+/* Hosts take turns, however many of the first one came before, and each in its own order. */
+START_TEST(hosts_take_turns)
+{
+    static const char *const peers[] = {"[::1]:1", "[::1]:2", "[::1]:3", "unix", "b:1", "[::1]:4"};
+    static const int order[] = {0, 3, 4, 1, 2, 5};
+    fault f;
+    fault_init(&f);
+    ri_login_seat seats[6] = {0};
+    ri_login_desk *desk = desk_of(&f.host);
+    for (size_t i = 0; i < 6; i++)
+        ck_assert_int_eq(ri_login_seat_take(desk, peers[i], &seats[i]), RILL_OK);
+    for (size_t i = 0; i < 6; i++)
+        ck_assert_ptr_eq(ri_login_seat_next(desk, false), &seats[order[i]]);
+    ck_assert_ptr_null(ri_login_seat_next(desk, false));
+    ri_login_desk_close(desk);
+    fault_fini(&f);
+}
+END_TEST
+
+/* A place is free when its asker leaves, though the program has not answered; but who comes and
+ * leaves again and again does not make it hold more than so many. The answers that come later are
+ * nobody's, and wake the desk, at which somebody waits. */
+START_TEST(who_leaves_gives_his_place_back)
+{
+    enum { HELD = RI_LOGINS_HELD / 2 };
+    fault f;
+    fault_init(&f);
+    static ri_login *logins[HELD];
+    ri_login_seat seat = {0};
+    ri_login_desk *desk = desk_of(&f.host);
+    for (size_t i = 0; i < HELD; i++) {
+        ck_assert_int_eq(ri_login_seat_take(desk, "9.9.9.9:1", &seat), RILL_OK);
+        ck_assert_ptr_eq(ri_login_seat_next(desk, false), &seat);
+        ri_login_forget(logins[i] = ask_of(desk, "9.9.9.9:1"));
+    }
+    ck_assert_int_eq(ri_login_seat_take(desk, "9.9.9.9:1", &seat), RILL_OK);
+    ck_assert_ptr_null(ri_login_seat_next(desk, false));
+    ck_assert_int_eq(ri_login_answer(logins[0], &ada, NULL), RILL_OK);
+    ck_assert_int_eq(woken, 1);
+    ck_assert_ptr_null(ri_login_next(desk));
+    ck_assert_ptr_eq(ri_login_seat_next(desk, false), &seat);
+    for (size_t i = 1; i < HELD; i++)
+        ck_assert_int_eq(ri_login_answer(logins[i], NULL, NULL), RILL_OK);
+    ck_assert_int_eq(woken, 1); /* nobody waits for these */
+    ri_login_desk_close(desk);
+    fault_fini(&f);
+}
+END_TEST
+
+/* Many hosts take all places, and who waits then is found as soon as one is free; where nobody is
+ * to be asked any more he is found at once. */
 START_TEST(full)
 {
     fault f;
     fault_init(&f);
     static ri_login *logins[RI_LOGINS_OPEN];
+    char peer[32];
+    ri_login_seat seat = {0};
     ri_login_desk *desk = desk_of(&f.host);
     for (size_t i = 0; i < RI_LOGINS_OPEN; i++) {
-        ck_assert(!ri_login_desk_is_full(desk));
-        logins[i] = ask(desk);
+        snprintf(peer, sizeof peer, "10.0.%zu.1:1", i);
+        ck_assert_int_eq(ri_login_seat_take(desk, peer, &seat), RILL_OK);
+        ck_assert_ptr_eq(ri_login_seat_next(desk, false), &seat);
+        logins[i] = ask_of(desk, peer);
     }
-    ck_assert(ri_login_desk_is_full(desk));
-    ri_login_forget(logins[0]); /* the program has it yet */
-    ck_assert(ri_login_desk_is_full(desk));
-    ck_assert_int_eq(ri_login_answer(logins[0], NULL, NULL), RILL_OK);
-    ck_assert(!ri_login_desk_is_full(desk));
-    for (size_t i = 1; i < RI_LOGINS_OPEN; i++) {
-        ck_assert_int_eq(ri_login_answer(logins[i], NULL, NULL), RILL_OK);
-        ri_login_forget(logins[i]);
-    }
+    ck_assert_int_eq(ri_login_seat_take(desk, "1.2.3.4:5", &seat), RILL_OK);
+    ck_assert_ptr_null(ri_login_seat_next(desk, false));
+    ck_assert_ptr_eq(ri_login_seat_next(desk, true), &seat);
+    ck_assert_int_eq(ri_login_seat_take(desk, "1.2.3.4:5", &seat), RILL_OK);
+    ri_login_forget(logins[7]);
+    ck_assert_ptr_eq(ri_login_seat_next(desk, false), &seat);
+    ck_assert_int_eq(ri_login_answer(logins[7], NULL, NULL), RILL_OK);
+    logins[7] = logins[0];
+    answer_all(logins + 1, RI_LOGINS_OPEN - 1);
     ri_login_desk_close(desk);
     fault_fini(&f);
 }
@@ -126,9 +232,12 @@ static int faults_run(fault *f, void *arg)
     (void)arg;
     ri_login_desk *desk;
     ri_login *login;
+    ri_login_seat seat = {0};
     int rc = ri_login_desk_new(&f->host, wake, NULL, &desk);
     if (rc < 0) return rc;
-    if ((rc = ri_login_new(desk, &facts, desk, &login)) == RILL_OK) {
+    rc = ri_login_seat_take(desk, facts.peer, &seat);
+    ri_login_seat_leave(desk, &seat);
+    if (rc == RILL_OK && (rc = ri_login_new(desk, &facts, desk, &login)) == RILL_OK) {
         rc = ri_login_answer(login, &ada, NULL);
         if (rc < 0) ri_login_answer(login, NULL, NULL);
         ri_login_forget(login);
@@ -143,4 +252,5 @@ START_TEST(no_memory)
 }
 END_TEST
 
-SUITE_MAIN("login", answers, askers_go, no_user, full, no_memory)
+SUITE_MAIN("login", answers, askers_go, no_user, one_host_wants_all, hosts_take_turns,
+           who_leaves_gives_his_place_back, full, no_memory)

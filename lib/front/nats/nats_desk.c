@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who may come in, where the program decides that (rill_broker_opts.on_login):
  *
- *     CONNECT --> in the row `asking`, not read --> on_login() --> ... an answer --> read on
+ *     CONNECT --> in the row of its host, not read --> on_login() --> ... an answer --> read on
  *        \                ^
  *         with a key --> its signature is checked first (nats_login.c)
  *
@@ -14,7 +14,18 @@
 
 bool ri_nats_desk_has(const ri_nats_session *s)
 {
-    return s->asked || ri_list_linked(&s->ask_link);
+    return s->asked || s->seat.host;
+}
+
+static void desk_wake(void *arg) /* any thread */
+{
+    ri_loop_wake(&((ri_nats_server *)arg)->loop);
+}
+
+static int desk_need(ri_nats_server *server)
+{
+    if (server->desk) return RILL_OK;
+    return ri_login_desk_new(&server->broker->host, desk_wake, server, &server->desk);
 }
 
 void ri_nats_desk_join(ri_nats_session *s)
@@ -23,7 +34,10 @@ void ri_nats_desk_join(ri_nats_session *s)
     ri_nats_server *server = s->server;
     RI_ASSERT(!ri_nats_desk_has(s));
     if (s->verifying) ri_nats_session_hurry(s); /* else it is in already, and a reload asks anew */
-    ri_list_push(&server->asking, &s->ask_link);
+    if (desk_need(server) < 0 || ri_login_seat_take(server->desk, s->peer, &s->seat) < 0) {
+        ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
+        return;
+    }
     server->nasking++;
     ri_loop_wake(&server->loop);
 }
@@ -33,21 +47,14 @@ void ri_nats_desk_leave(ri_nats_session *s)
     if (!ri_nats_desk_has(s)) return;
     RI_ASSERT(s->server->nasking > 0);
     s->server->nasking--;
-    ri_list_remove(&s->ask_link);
+    ri_login_seat_leave(s->server->desk, &s->seat);
     if (s->asked) ri_login_forget(s->asked);
     s->asked = NULL;
 }
 
-static void desk_wake(void *arg) /* any thread */
-{
-    ri_loop_wake(&((ri_nats_server *)arg)->loop);
-}
-
 static ri_login *desk_login(ri_nats_server *server, ri_nats_session *s)
 {
-    const ri_host *host = &server->broker->host;
     const ri_nats_login *shown = &s->login;
-    if (!server->desk && ri_login_desk_new(host, desk_wake, server, &server->desk) < 0) return NULL;
     rill_login facts = {.size = sizeof facts, .peer = s->peer, .client = ri_nats_session_name(s),
                         .user = shown->user, .password = shown->password, .token = shown->token,
                         .nkey = shown->nkey, .encrypted = s->tls != NULL};
@@ -60,10 +67,10 @@ static ri_login *desk_login(ri_nats_server *server, ri_nats_session *s)
 static ri_login *desk_next(ri_nats_server *server, rill_login_fn *fn, void **arg)
 {
     const ri_broker_conf *conf = &server->broker->conf;
-    ri_list *link;
-    if (server->desk && ri_login_desk_is_full(server->desk)) return NULL;
-    while ((link = ri_list_pop(&server->asking)) != NULL) {
-        ri_nats_session *s = ri_container_of(link, ri_nats_session, ask_link);
+    ri_login_seat *seat;
+    if (!server->desk) return NULL;
+    while ((seat = ri_login_seat_next(server->desk, !conf->on_login)) != NULL) {
+        ri_nats_session *s = ri_container_of(seat, ri_nats_session, seat);
         server->nasking--;
         if (!conf->on_login) { /* a reload: nobody is asked any more */
             ri_nats_op_login(s);

@@ -658,7 +658,7 @@ int ri_nats_server_make(ri_nats_server **out, ri_broker *broker)
                         &server->new_wires, &server->refused_wires, &server->sessions,
                         &server->touched, &server->ending, &server->forgetting,
                         &server->rechecking, &server->work, &server->dead, &server->waiting,
-                        &server->held, &server->checking, &server->asking, &server->crowd,
+                        &server->held, &server->checking, &server->crowd,
                         &server->fans};
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
     ri_outq_pool_init(&server->pool, host, &broker->router.memory);

@@ -92,9 +92,8 @@ struct ri_nats_server {
     ri_list checking;           /* L: sessions that wait for that */
     uint32_t nchecking;         /* L: as many */
     bool check_runs;            /* L: the worker has a check, or has done it */
-    ri_list asking;             /* sessions about which the program is to be asked */
-    atomic_uint nasking;        /* as many, and those that wait for its answer */
-    ri_login_desk *desk;        /* L: of these; NULL: nobody was asked about yet */
+    ri_login_desk *desk;        /* L: where the program is asked; NULL: nobody had to be yet */
+    atomic_uint nasking;        /* sessions that wait there, for their turn or for its answer */
     char checked_peer[RI_LISTEN_PEER_MAX]; /* whose was the last */
     uint64_t memory_high;       /* L: the most that peers made the broker hold since ... */
     bool trim_runs;             /* L: ... what was freed is, or was, given back */

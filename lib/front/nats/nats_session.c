@@ -779,7 +779,6 @@ static void session_init(ri_nats_session *s, const ri_listener *at, const char *
     ri_list_init(&s->stall_link);
     ri_list_init(&s->held_link);
     ri_list_init(&s->check_link);
-    ri_list_init(&s->ask_link);
     if (!s->parser.connect_only) ri_nats_access_enter(s);
     ri_list_push(&server->sessions, &s->link);
     server->nsessions++;

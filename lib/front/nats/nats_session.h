@@ -119,7 +119,7 @@ struct ri_nats_session {
     ri_nats_check *check;       /* of its credentials, at the worker; or NULL */
     ri_list check_link;         /* server->checking, while it waits for the worker */
     ri_login *asked;            /* the program is asked who it is; or NULL */
-    ri_list ask_link;           /* server->asking, until it is asked */
+    ri_login_seat seat;         /* server->desk, until it is asked */
     uint32_t ask_epoch;         /* login_epoch when it was */
     ri_access *granted;         /* what it has answered, on its way to `access`; or NULL */
     bool greeted;               /* the first PONG was sent */
