@@ -352,6 +352,34 @@ typedef struct rill_tls {
     bool reserved[5];
 } rill_tls;
 
+/* ---- Users ----------------------------------------------------------------------- */
+
+/* Who may log in to a broker, and what may be done there as this user: by a client of NATS, and by
+ * a bus of this process whose owner shall do no more (rill_opts.identity). Without rules of a kind
+ * all of that is allowed, and what deny has is not, whatever allow says. Subjects may have
+ * wildcards; where those of a subscription are wider than what deny has, messages on that do not
+ * come. */
+typedef struct rill_user {
+    size_t size;
+    const char *user;
+    const char *password;       /* plain, or a bcrypt hash; default: the empty one */
+    const char *nkey;           /* in place of both: the public key of a user, "U...", whose seed
+                                   the client signs with. RILL_ENOTSUP without libsodium */
+    const char *const *publish_allow, *const *publish_deny;      /* at most 1000 each */
+    size_t npublish_allow, npublish_deny;
+    /* "SUBJECT", or "SUBJECT QUEUE" for members of groups that QUEUE matches */
+    const char *const *subscribe_allow, *const *subscribe_deny;  /* likewise */
+    size_t nsubscribe_allow, nsubscribe_deny;
+    /* What has come with a reply subject may be answered there, so often and so long. Without
+     * publish_allow nothing else may be published then. A connection's latest 4096 requests are
+     * known, and 1 MiB of their subjects at most */
+    bool allow_responses;
+    bool reserved[3];
+    uint32_t responses_max;     /* of one request; 1. UINT32_MAX: no limit */
+    uint32_t responses_ms;      /* 120000. UINT32_MAX: no limit */
+    uint32_t reserved2;
+} rill_user;
+
 /* ---- The bus ------------------------------------------------------------------ */
 
 RILL_ENUM(rill_event_kind) {
@@ -465,6 +493,14 @@ typedef struct rill_opts {
      * a write to a pipe, or a semaphore of an interrupt are meant. What is due by the clock,
      * rill_wait_ms() says. It is not called any more when rill_close() has returned. */
     void (*on_ready)(void *arg);
+    /* rill_broker_bus() only: as whom this bus acts; default: nobody, who may do all. Copied; its
+     * password is not looked at. What a client of NATS could not do as this user is RILL_EAUTH,
+     * with a sentence that names user and subject: to publish, append and subscribe, and what is
+     * asked of streams and groups, for which it needs the right to publish to where a client asks
+     * ($JS.API.STREAM.INFO.orders). Who reads a stream needs CONSUMER.CREATE, or CONSUMER.INFO of a
+     * group that is there, CONSUMER.MSG.NEXT, $JS.ACK and to subscribe to _INBOX.>; a message is
+     * got by DIRECT.GET or by STREAM.MSG.GET. Care of the store is refused */
+    const rill_user *identity;
 } rill_opts;
 
 /* Open a bus:
@@ -1477,31 +1513,6 @@ typedef struct rill_mapping { /* what NATS clients publish to `from` goes to `to
                                  lost if that is a `to` */
     uint32_t reserved;
 } rill_mapping;
-
-/* Who may log in to a broker, and what may be done there as this user by a client of NATS. Without
- * rules of a kind all of that is allowed, and what deny has is not, whatever allow says. Subjects
- * may have wildcards. Where a subscription with wildcards is wider than what deny has, messages on
- * that do not come. */
-typedef struct rill_user {
-    size_t size;
-    const char *user;
-    const char *password;       /* plain, or a bcrypt hash; default: the empty one */
-    const char *nkey;           /* in place of both: the public key of a user, "U...", whose seed
-                                   the client signs with. RILL_ENOTSUP without libsodium */
-    const char *const *publish_allow, *const *publish_deny;      /* at most 1000 each */
-    size_t npublish_allow, npublish_deny;
-    /* "SUBJECT", or "SUBJECT QUEUE" for members of groups that QUEUE matches */
-    const char *const *subscribe_allow, *const *subscribe_deny;  /* likewise */
-    size_t nsubscribe_allow, nsubscribe_deny;
-    /* What has come with a reply subject may be answered there, so often and so long. Without
-     * publish_allow nothing else may be published then. A connection's latest 4096 requests are
-     * known, and 1 MiB of their subjects at most */
-    bool allow_responses;
-    bool reserved[3];
-    uint32_t responses_max;     /* of one request; 1. UINT32_MAX: no limit */
-    uint32_t responses_ms;      /* 120000. UINT32_MAX: no limit */
-    uint32_t reserved2;
-} rill_user;
 
 /* A client that wants to log in, as the program is shown him. A text is NULL where he gave none,
  * and all is as it is until rill_login_answer(). */

@@ -414,6 +414,16 @@ static void brokers_and_peers()
     IS(thrown([&] { rill::bus("nats://eve:p@" + at); }) == RILL_EAUTH);
     IS(thrown([&] { rill::bus("nats://" + at); }) == RILL_EAUTH);
     guarded.close(1s);
+    rill::opts<rill_user> limits;
+    rill::opts<rill_opts> bounded;
+    limits.user = "plug-in";
+    const char *rights[] = {"a.>"};
+    limits.publish_allow = rights;
+    limits.npublish_allow = 1;
+    bounded.identity = &limits;
+    rill::bus as_plug_in = broker.bus(bounded);
+    as_plug_in.publish("a.b", "x");
+    IS(thrown([&] { as_plug_in.publish("b", "x"); }) == RILL_EAUTH);
     broker.close(1s);
     IS(thrown([&] { broker.stats(); }) == RILL_ECLOSED);
 }

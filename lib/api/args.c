@@ -193,6 +193,13 @@ int ri_args_tail(const rill_sub_opts *own)
                   : RILL_OK;
 }
 
+int ri_args_user_reserved(const rill_user *user)
+{
+    int rc = ri_args_reserved(user->reserved, sizeof user->reserved, "rill_user");
+    if (rc < 0) return rc;
+    return ri_args_reserved(&user->reserved2, sizeof user->reserved2, "rill_user");
+}
+
 int ri_args_bus_opts(rill_opts *own, const rill_opts *opts)
 {
     int rc = ri_args_opts(own, sizeof *own, opts, "rill_opts");

@@ -36,6 +36,7 @@ int ri_args_reserved(const void *bytes, size_t n, const char *type);
          : ri_args_reserved(&(own)->reserved, sizeof (own)->reserved, type))
 /* Of an option *tls, if it is not NULL: the same, and from then on it is `own`. */
 int ri_args_tls(rill_tls *own, const rill_tls **tls);
+int ri_args_user_reserved(const rill_user *user);
 /* As RI_ARGS_OPTS(), and the ranges of fields. */
 int ri_args_bus_opts(rill_opts *own, const rill_opts *opts); /* as ri_args_opts(), and ranges */
 int ri_args_sub_opts(rill_sub_opts *own, const rill_sub_opts *opts);

@@ -47,19 +47,12 @@ static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
     return rc < 0 ? rc : ri_broker_need_durable(broker, &durable);
 }
 
-static int broker_user_reserved(const rill_user *user)
-{
-    int rc = ri_args_reserved(user->reserved, sizeof user->reserved, "rill_user");
-    if (rc < 0) return rc;
-    return ri_args_reserved(&user->reserved2, sizeof user->reserved2, "rill_user");
-}
-
 static int broker_users(const rill_broker_opts *own)
 {
     int rc = ri_args_rows((const void *const *)own->users, own->nusers, sizeof(rill_user),
                           "rill_user");
     for (size_t i = 0; rc == RILL_OK && i < own->nusers; i++)
-        rc = broker_user_reserved(own->users[i]);
+        rc = ri_args_user_reserved(own->users[i]);
     return rc;
 }
 
@@ -109,7 +102,7 @@ int rill_login_answer(const rill_login *login, const rill_user *as, const char *
     rill_user own;
     if (!login) return ri_err(RILL_EINVAL, "the login is NULL");
     int rc = as ? RI_ARGS_OPTS(&own, as, "rill_user") : RILL_OK;
-    if (as && rc == RILL_OK) rc = broker_user_reserved(&own);
+    if (as && rc == RILL_OK) rc = ri_args_user_reserved(&own);
     if (rc < 0) return rc;
     return ri_login_answer((ri_login *)(uintptr_t)login, as ? &own : NULL, why);
 }
@@ -157,15 +150,25 @@ int rill_broker_accept(rill_broker *broker, const char *url, rill_wire *wire)
     return ri_broker_accept(broker_of(broker), ri_build_doors, url, own);
 }
 
+/* It is `own` from then on. */
+static int broker_identity(rill_user *own, const rill_user **identity)
+{
+    int rc = RI_ARGS_OPTS(own, *identity, "rill_user");
+    *identity = own;
+    return rc < 0 ? rc : ri_args_user_reserved(own);
+}
+
 int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opts *opts)
 {
     if (!bus) return ri_err(RILL_EINVAL, "bus is NULL");
     *bus = NULL;
     rill_opts own;
+    rill_user identity;
     int rc = broker_check(broker);
     if (rc == RILL_OK) rc = ri_args_bus_opts(&own, opts);
     if (rc == RILL_OK && own.tls)
         return ri_err(RILL_EINVAL, "tls: a bus to this broker touches no socket");
+    if (rc == RILL_OK && own.identity) rc = broker_identity(&identity, &own.identity);
     return rc < 0 ? rc : ri_build_join(bus, broker_of(broker), &own);
 }
 

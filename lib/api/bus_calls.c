@@ -20,6 +20,8 @@ int rill_open(rill_bus **bus, const char *url, const rill_opts *opts)
     *bus = NULL;
     int rc = ri_args_bus_opts(&own, opts);
     if (rc == RILL_OK) rc = ri_args_tls(&tls, &own.tls);
+    if (rc == RILL_OK && own.identity)
+        rc = ri_err(RILL_EINVAL, "identity: only rill_broker_bus() gives a bus one");
     if (rc < 0) return rc;
     ri_host_init(&host, own.host);
     if ((rc = ri_url_parse(&parsed, &host, url)) < 0) return rc;

@@ -41,6 +41,14 @@ static const field py_tls_fields[] = {
     F(rill_tls, BOOL, handshake_first), END};
 RECORD(py_tls, rill_tls);
 
+static const field py_user_fields[] = {
+    F(rill_user, TEXT, user), F(rill_user, TEXT, password), F(rill_user, TEXT, nkey),
+    LIST(rill_user, TEXTS, publish_allow), LIST(rill_user, TEXTS, publish_deny),
+    LIST(rill_user, TEXTS, subscribe_allow), LIST(rill_user, TEXTS, subscribe_deny),
+    F(rill_user, BOOL, allow_responses), F(rill_user, U32, responses_max),
+    F(rill_user, U32, responses_ms), END};
+RECORD(py_user, rill_user);
+
 static const field py_opts_fields[] = {
     F(rill_opts, I32, drive), F(rill_opts, I32, send_timeout_ms), F(rill_opts, I32, sync),
     F(rill_opts, U32, sync_interval_ms), F(rill_opts, TEXT, name), F(rill_opts, TEXT, domain),
@@ -51,7 +59,7 @@ static const field py_opts_fields[] = {
     F(rill_opts, U32, ping_max), F(rill_opts, BOOL, no_wait), F(rill_opts, BOOL, no_redial),
     F(rill_opts, BOOL, no_echo), F(rill_opts, BOOL, fixed_servers), F(rill_opts, BOOL, reap),
     F(rill_opts, TEXT, kafka_config), ONE(rill_opts, tls, py_tls), F(rill_opts, TEXT, creds_file),
-    F(rill_opts, TEXT, nkey_seed), END};
+    F(rill_opts, TEXT, nkey_seed), ONE(rill_opts, identity, py_user), END};
 RECORD(py_opts, rill_opts);
 
 static const field py_post_fields[] = {
@@ -135,14 +143,6 @@ RECORD(py_kv_opts, rill_kv_opts);
 static const field py_mapping_fields[] = {
     F(rill_mapping, TEXT, from), F(rill_mapping, TEXT, to), F(rill_mapping, U32, percent), END};
 static RECORD(py_mapping, rill_mapping);
-
-static const field py_user_fields[] = {
-    F(rill_user, TEXT, user), F(rill_user, TEXT, password), F(rill_user, TEXT, nkey),
-    LIST(rill_user, TEXTS, publish_allow), LIST(rill_user, TEXTS, publish_deny),
-    LIST(rill_user, TEXTS, subscribe_allow), LIST(rill_user, TEXTS, subscribe_deny),
-    F(rill_user, BOOL, allow_responses), F(rill_user, U32, responses_max),
-    F(rill_user, U32, responses_ms), END};
-RECORD(py_user, rill_user);
 
 static const field py_login_fields[] = {
     F(rill_login, TEXT, peer), F(rill_login, TEXT, client), F(rill_login, TEXT, user),

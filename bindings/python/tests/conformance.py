@@ -483,6 +483,20 @@ def broker_that_asks_who_comes():
 
 
 @row
+def identities():
+    with rill.Broker() as broker:
+        limits = {"user": "plug-in", "publish_allow": ["a.>"], "subscribe_allow": ["a.>"]}
+        with broker.bus(identity=limits) as bus, bus.subscribe("a.b") as sub:
+            bus.publish("a.b", b"x")
+            assert sub.next(5).data == b"x"
+            raises(rill.AuthFailed, bus.publish, "b", b"x")
+            raises(rill.AuthFailed, bus.subscribe, "b")
+        raises(TypeError, broker.bus, identity={"user": "a", "rights": []})
+        raises(rill.Invalid, broker.bus, identity={})
+    raises(rill.Invalid, rill.Bus, "mem:", identity=limits)
+
+
+@row
 def events():
     seen = []
     with rill.Bus("mem:", on_event=seen.append) as bus:

@@ -66,6 +66,7 @@ static void local_fini(rill_bus *bus)
 {
     ri_broker_enter(bus->broker);
     ri_hosted_eye_close(bus->broker, local_eye(bus));
+    ri_local_guard_fini(bus);
     ri_broker_leave(bus->broker);
 }
 
@@ -89,7 +90,8 @@ static bool local_rewinds(const rill_bus *bus)
 
 static int local_subscribe(rill_bus *bus, ri_subscription *core)
 {
-    return ri_router_subscribe(&bus->party, core);
+    int rc = ri_local_is_guarded(bus) ? ri_local_guard_subscribe(bus, core) : RILL_OK;
+    return rc < 0 ? rc : ri_router_subscribe(&bus->party, core);
 }
 
 static void local_unsubscribe(rill_bus *bus, ri_subscription *core)
@@ -102,7 +104,19 @@ static void local_unsubscribe(rill_bus *bus, ri_subscription *core)
 
 int ri_local_join(rill_bus **bus, ri_broker *broker, const rill_opts *opts)
 {
-    return ri_bus_open(bus, &ri_local_peer, broker, opts);
+    ri_access *access = NULL;
+    bool guarded = opts->identity != NULL;
+    int rc = guarded ? ri_access_new(&broker->host, &opts->identity, 1, &access) : RILL_OK;
+    if (rc < 0) return ri_err_wrap(rc, "identity");
+    if ((rc = ri_bus_open(bus, &ri_local_peer, broker, opts)) < 0) {
+        ri_access_unref(access);
+        return rc;
+    }
+    if (!guarded) return RILL_OK;
+    ri_broker_enter(broker);
+    ri_local_guard_set(*bus, access);
+    ri_broker_leave(broker);
+    return RILL_OK;
 }
 
 /* One broker for each directory, whatever it is called by. */

@@ -4,6 +4,7 @@
 #ifndef RI_LOCAL_H
 #define RI_LOCAL_H
 
+#include "engine/access/replies.h"
 #include "engine/streams/consumer.h"
 #include "front/broker/durable.h"
 #include "front/handle/bus_stored.h"
@@ -12,6 +13,11 @@
 typedef struct ri_local_bus {
     rill_bus bus;
     ri_hosted_eye eye;  /* of a broker that its host turns: rill_fd() */
+    /* Of a handle with an identity: local_guard.c. Guarded by the gate. */
+    ri_access *access;  /* a reference */
+    ri_access_user *who; /* of it; NULL: all is allowed */
+    ri_replies replies; /* what it was asked, and may answer beyond its rights */
+    ri_party_ops ops;   /* of its party */
 } ri_local_bus;
 
 /* Enter the gate with the durable half there (RILL_ECLOSED ...); only then it must be left. */
@@ -25,6 +31,22 @@ int ri_local_durable_flush(rill_bus *bus, int64_t timeout_ns);
 /* ---- local.c ---- */
 extern const ri_peer_ops ri_local_peer;
 int ri_local_join(rill_bus **bus, ri_broker *broker, const rill_opts *opts);
+
+/* ---- local_guard.c: inside the gate. All but the last three of a handle with an identity ---- */
+static inline bool ri_local_is_guarded(const rill_bus *bus)
+{
+    return ri_container_of((rill_bus *)(uintptr_t)bus, ri_local_bus, bus)->who != NULL;
+}
+/* RILL_EAUTH, with who may not do what. */
+int ri_local_guard_publish(rill_bus *bus, ri_str subject);
+int ri_local_guard_subscribe(rill_bus *bus, const ri_subscription *core);
+int ri_local_guard_batch(rill_bus *bus, const ri_js_batch *batch);
+int ri_local_guard_ask(rill_bus *bus, const ri_ask *ask);
+int ri_local_guard_more(rill_sub *sub);
+int ri_local_guard_store(rill_bus *bus); /* outside, too */
+/* It is bound by that from now on; the reference becomes the handle's. */
+void ri_local_guard_set(rill_bus *bus, ri_access *access);
+void ri_local_guard_fini(rill_bus *bus);
 
 /* ---- local_publish.c ---- */
 int ri_local_publish(rill_bus *bus, const ri_message *m);

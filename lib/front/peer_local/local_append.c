@@ -99,7 +99,10 @@ int ri_local_append(rill_bus *bus, const ri_publish *p, bool awaited)
 {
     RI_ASSERT(ri_broker_is_entered(bus->broker));
     ri_durable *durable = bus->broker->durable;
-    int rc = ri_js_publish(ri_durable_js(durable), &bus->party, p);
+    bool guarded = ri_local_is_guarded(bus);
+    int rc = guarded ? ri_local_guard_publish(bus, p->m->subject) : RILL_OK;
+    if (ri_unlikely(rc < 0)) return rc;
+    rc = ri_js_publish(ri_durable_js(durable), &bus->party, p);
     if (!awaited && ri_durable_waits(durable)) ri_durable_nudge(durable);
     return rc;
 }
@@ -107,6 +110,8 @@ int ri_local_append(rill_bus *bus, const ri_publish *p, bool awaited)
 int ri_local_append_batch(rill_bus *bus, ri_js_batch *batch, ri_js_append *append)
 {
     RI_ASSERT(ri_broker_is_entered(bus->broker));
+    int rc = ri_local_is_guarded(bus) ? ri_local_guard_batch(bus, batch) : RILL_OK;
+    if (rc < 0) return rc;
     return ri_js_publish_batch(ri_durable_js(bus->broker->durable), &bus->party, batch, append);
 }
 

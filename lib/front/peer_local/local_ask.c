@@ -63,5 +63,6 @@ int ri_local_ask(rill_bus *bus, ri_ask *ask)
         [RI_ASK_GROUP_PAUSE] = ri_local_group_pause,
         [RI_ASK_API] = ask_api,
     };
-    return fns[ask->kind](bus, ask);
+    int rc = ri_local_is_guarded(bus) ? ri_local_guard_ask(bus, ask) : RILL_OK;
+    return rc < 0 ? rc : fns[ask->kind](bus, ask);
 }

@@ -31,7 +31,9 @@ int ri_local_consume_more(rill_sub *sub, uint32_t n)
     RI_ASSERT(ri_bus_sub_is_sound(sub) && ri_broker_is_entered(sub->bus->broker));
     ri_consumer *consumer = consume_of(sub);
     if (!consumer) return ri_err(RILL_ECLOSED, "the stream or the group is gone");
-    int rc = consume_request(consumer, sub->consumer, n);
+    int rc = ri_local_is_guarded(sub->bus) ? ri_local_guard_more(sub) : RILL_OK;
+    if (rc < 0) return rc;
+    rc = consume_request(consumer, sub->consumer, n);
     ri_durable_touched(sub->bus->broker->durable);
     return rc;
 }
@@ -96,10 +98,13 @@ int ri_local_consume_settle(rill_bus *bus, const ri_bus_msg *msgs, size_t n, ri_
 {
     ri_js_ack ack;
     ri_consumer *consumer = NULL;
+    bool found = false, guarded = ri_local_is_guarded(bus);
     int rc = RILL_OK;
     for (size_t i = 0; i < n && bus->broker->durable; i++) {
         if (!ri_jshot_ack_read(msgs[i].ack, &ack)) continue;
-        if (i == 0) consumer = consume_find(bus, ack.stream, ack.consumer);
+        if (guarded && (rc = ri_local_guard_publish(bus, msgs[i].ack)) < 0) continue;
+        if (!found) consumer = consume_find(bus, ack.stream, ack.consumer);
+        found = true;
         rc = consume_settle_one(bus, &consumer, &ack, how);
     }
     if (bus->broker->durable) ri_durable_touched(bus->broker->durable);

@@ -94,7 +94,8 @@ int ri_local_store_check(rill_bus *bus, rill_care_fn fn, void *arg)
     RI_ASSERT(ri_bus_is_sound(bus));
     store_care c = {.host = &bus->host, .fn = fn, .arg = arg, .care.size = sizeof c.care};
     ri_scrub scrub = {.damage = store_keep, .arg = &c};
-    int rc;
+    int rc = ri_local_guard_store(bus);
+    if (rc < 0) return rc;
     do {
         rc = store_slice(&c, bus, &scrub);
         c.care.done_bytes = scrub.done_bytes;
@@ -112,7 +113,8 @@ int ri_local_store_snapshot(rill_bus *bus, const char *dir)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     ri_durable *durable;
-    int rc = ri_local_durable_enter(bus, &durable);
+    int rc = ri_local_guard_store(bus);
+    if (rc == RILL_OK) rc = ri_local_durable_enter(bus, &durable);
     if (rc < 0) return rc;
     rc = ri_durable_snapshot(durable, dir);
     ri_broker_leave(bus->broker);
