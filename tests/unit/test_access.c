@@ -31,6 +31,8 @@ static const rill_user ada = {
 static const rill_user bob = {.size = sizeof bob, .user = "bob"};
 static const rill_user *const both[] = {&ada, &bob};
 
+static ri_verdicts seen;
+
 static ri_str S(const char *text)
 {
     return ri_str_of(text);
@@ -59,6 +61,7 @@ START_TEST(rules)
     ri_access *access;
     bool watch;
     fault_init(&f);
+    ri_verdicts_init(&seen, &f.host, NULL);
     ck_assert_ok(ri_access_new(&f.host, both, 2, &access));
     ri_access_user *a = ri_access_find(access, S("ada")), *b = ri_access_find(access, S("bob"));
     ck_assert(a && b && !ri_access_find(access, S("eve")) && !ri_access_find(access, S("")));
@@ -73,9 +76,9 @@ START_TEST(rules)
     }
     for (size_t i = 0; i < 4 * RI_LEN(pubs); i++) {
         size_t at = i / 2 % RI_LEN(pubs);
-        ck_assert_msg(ri_access_may_publish(a, S(pubs[at].subject)) == pubs[at].may, "%s",
+        ck_assert_msg(ri_access_may_publish(a, &seen, S(pubs[at].subject)) == pubs[at].may, "%s",
                       pubs[at].subject);
-        ck_assert(ri_access_may_publish(b, S(pubs[at].subject)));
+        ck_assert(ri_access_may_publish(b, &seen, S(pubs[at].subject)));
     }
     for (int i = 0; i < 2; i++)
         ck_assert(!ri_access_may_get(a, S("x.secret"), S("")) &&
@@ -86,6 +89,7 @@ START_TEST(rules)
     ck_assert(!ri_access_may_hear(a, S("x.secret"), S("")));
     ck_assert(ri_access_may_hear(b, S("x.secret"), S("")));
     ck_assert_uint_gt(ri_access_units(a), 0);
+    ri_verdicts_fini(&seen);
     ri_access_unref(access);
     fault_fini(&f);
 }
@@ -106,13 +110,15 @@ START_TEST(answers)
     uint32_t max;
     int64_t for_ns;
     fault_init(&f);
+    ri_verdicts_init(&seen, &f.host, NULL);
     ck_assert_ok(ri_access_new(&f.host, users, RI_LEN(users), &access));
     ri_access_user *user = ri_access_find(access, S("once"));
     ck_assert(ri_access_answers(user, &max, &for_ns) && max == 1 && for_ns == 120 * RI_SEC);
-    ck_assert(!ri_access_may_publish(user, S("a")));
+    ck_assert(!ri_access_may_publish(user, &seen, S("a")));
     user = ri_access_find(access, S("often"));
     ck_assert(ri_access_answers(user, &max, &for_ns) && max == UINT32_MAX && for_ns == INT64_MAX);
-    ck_assert(ri_access_may_publish(user, S("log.a")) && !ri_access_may_publish(user, S("log.x")));
+    ck_assert(ri_access_may_publish(user, &seen, S("log.a")));
+    ck_assert(!ri_access_may_publish(user, &seen, S("log.x")));
     user = ri_access_find(access, S("three"));
     ck_assert(ri_access_answers(user, &max, &for_ns) && max == 3 && for_ns == 50 * RI_MS);
     ck_assert(!ri_access_answers(ri_access_find(access, S("bob")), &max, &for_ns));
@@ -123,6 +129,7 @@ START_TEST(answers)
     ck_assert(!ri_access_same(access, other));
     ck_assert(ri_access_same_secret(user, ri_access_find(other, S("three"))));
     ri_access_unref(other);
+    ri_verdicts_fini(&seen);
     ri_access_unref(access);
     fault_fini(&f);
 }
@@ -215,13 +222,89 @@ START_TEST(same)
 }
 END_TEST
 
+/* What is known of very many users, on very many subjects, has one bound, stands in the budget, and
+ * is what the rules say. */
+START_TEST(many_users)
+{
+    enum { USERS = 10000, ALL = 30000 };
+    static const char *const allowed[] = {"a.*", "b.7"};
+    static char names[USERS][8];
+    static rill_user rows[USERS];
+    static const rill_user *users[USERS];
+    fault f;
+    ri_access *access;
+    ri_memory memory;
+    char subject[32];
+    fault_init(&f);
+    ri_memory_init(&memory);
+    ri_verdicts_init(&seen, &f.host, &memory);
+    for (int i = 0; i < USERS; i++) {
+        snprintf(names[i], sizeof names[i], "u%d", i);
+        rows[i] = (rill_user){.size = sizeof *rows, .user = names[i], .publish_allow = allowed,
+                              .npublish_allow = i % 2 ? 1 : 2};
+        users[i] = &rows[i];
+    }
+    ck_assert_ok(ri_access_new(&f.host, users, USERS, &access));
+    for (int i = 0; i < ALL; i++) {
+        int at = i * 7 % USERS;
+        ri_access_user *user = ri_access_find(access, S(names[at]));
+        snprintf(subject, sizeof subject, "%c.%d", i % 3 ? 'b' : 'a', i % 10);
+        bool may = i % 3 == 0 || (i % 10 == 7 && at % 2 == 0);
+        ck_quick(ri_access_may_publish(user, &seen, S(subject)) == may);
+        ck_quick(ri_access_may_publish(user, &seen, S(subject)) == may);
+    }
+    ck_assert_uint_gt(ri_verdicts_bytes(&seen), 0);
+    ck_assert_uint_le(ri_verdicts_bytes(&seen), 1024 * 1024);
+    ck_assert_uint_eq(ri_memory_used(&memory, RI_MEMORY_INTEREST), ri_verdicts_bytes(&seen));
+    ri_verdicts_fini(&seen);
+    ck_assert_uint_eq(ri_memory_used(&memory, RI_MEMORY_INTEREST), 0);
+    ri_access_unref(access);
+    fault_fini(&f);
+}
+END_TEST
+
+/* Of who comes behind another of the same name, and maybe at the same address, nothing is known;
+ * and without room in the budget the rules are asked each time. */
+START_TEST(verdicts_are_of_one_user)
+{
+    fault f;
+    ri_access *access;
+    ri_memory memory;
+    rill_user user = {.size = sizeof user, .user = "u", ALLOW_PUB("a")};
+    const rill_user *const users[] = {&user};
+    fault_init(&f);
+    ri_memory_init(&memory);
+    ri_verdicts_init(&seen, &f.host, &memory);
+    for (int i = 0; i < 8; i++) {
+        const char *rule = i % 2 ? "a" : "b";
+        user.publish_allow = &rule;
+        ck_assert_ok(ri_access_new(&f.host, users, 1, &access));
+        for (int round = 0; round < 2; round++) {
+            ck_assert(ri_access_may_publish(ri_access_first(access), &seen, S("a")) == i % 2);
+            ck_assert(ri_access_may_publish(ri_access_first(access), &seen, S("b")) == !(i % 2));
+        }
+        ri_access_unref(access);
+        if (i == 3) {
+            ri_verdicts_fini(&seen);
+            ri_memory_set_limit(&memory, 1024);
+            ri_verdicts_init(&seen, &f.host, &memory);
+        }
+        ck_assert((ri_verdicts_bytes(&seen) > 0) == (i < 3));
+    }
+    ri_verdicts_fini(&seen);
+    fault_fini(&f);
+}
+END_TEST
+
 static int make(fault *f, void *arg)
 {
     (void)arg;
     ri_access *access;
+    ri_verdicts_init(&seen, &f->host, NULL);
     int rc = ri_access_new(&f->host, both, 2, &access);
     if (rc == RILL_OK) /* without memory for what was seen all is as it is with it */
-        ck_assert(ri_access_may_publish(ri_access_find(access, S("ada")), S("foo.a")));
+        ck_assert(ri_access_may_publish(ri_access_find(access, S("ada")), &seen, S("foo.a")));
+    ri_verdicts_fini(&seen);
     ri_access_unref(access);
     return rc;
 }
@@ -327,6 +410,7 @@ START_TEST(dice)
         .subscribe_deny = lists[3].rows, .nsubscribe_deny = lists[3].n};
     const rill_user *const users[] = {&user};
     ri_access *access;
+    ri_verdicts_init(&seen, &f.host, NULL);
     ck_assert_ok(ri_access_new(&f.host, users, 1, &access));
     ri_access_user *u = ri_access_find(access, S("u"));
     for (int i = 0; i < ASKED; i++) {
@@ -335,7 +419,7 @@ START_TEST(dice)
         text_of(&r, false, subject);
         text_of(&r, true, filter);
         if (rng_below(&r, 2)) text_of(&r, false, queue);
-        ck_quick(ri_access_may_publish(u, S(subject)) ==
+        ck_quick(ri_access_may_publish(u, &seen, S(subject)) ==
                  model_may(&lists[0], &lists[1], subject, ""));
         bool may = ri_access_may_subscribe(u, S(filter), S(queue), &watch);
         ck_quick(may == model_may(&lists[2], &lists[3], filter, queue));
@@ -348,10 +432,12 @@ START_TEST(dice)
         if (!may || literal || !model_covers(filter, subject)) continue;
         ck_quick(!(watch && !ri_access_may_get(u, S(subject), S(queue))) == !denied);
     }
+    ri_verdicts_fini(&seen);
     ri_access_unref(access);
     fault_fini(&f);
 }
 END_TEST
 
-SUITE_MAIN_ROWS("access", SUITE_ONCE(rules, answers, keys, refused, same, no_memory),
+SUITE_MAIN_ROWS("access", SUITE_ONCE(rules, answers, keys, refused, same, many_users,
+                                     verdicts_are_of_one_user, no_memory),
                 SUITE_EACH(ROUNDS, dice))

@@ -16,8 +16,7 @@
 #include "codec/web/nkey.h"
 
 enum {
-    ACCESS_SEEN = 64,         /* subjects whose verdicts are known, of a user; a power of two */
-    ACCESS_SEEN_LEN = 94,     /* bytes of the longest of them */
+    ACCESS_SEEN_LEN = 94,     /* bytes of the longest subject that is known to be the last */
     ACCESS_RULES_A_UNIT = 4,  /* compared with a subscription */
     ACCESS_ANSWERS_MS = 120000,
 };
@@ -54,7 +53,7 @@ struct ri_access_user {
     access_list lists[ACCESS_KINDS];
     access_seen last;        /* what was published to last */
     access_seen last_got;    /* what was looked at last, of deny */
-    access_seen *seen;       /* ACCESS_SEEN of them, by hash; NULL: none yet, or no memory */
+    uint64_t number;         /* by the dice: no other user that there was has it */
 };
 
 struct ri_access {
@@ -177,7 +176,6 @@ static void access_user_fini(ri_access_user *user)
         access_list_fini(list, host);
         ri_free(host, list->subjects, size);
     }
-    if (user->seen) ri_free(host, user->seen, ACCESS_SEEN * sizeof *user->seen);
     access_free_text(host, user->name);
     access_free_text(host, user->password);
 }
@@ -206,6 +204,7 @@ static int access_user_head(ri_access_user *user, const rill_user *row)
 static int access_user_init(ri_access_user *user, const ri_host *host, const rill_user *row)
 {
     user->host = host;
+    host->entropy(host->arg, &user->number, sizeof user->number);
     int rc = access_user_head(user, row);
     const struct {
         const char *const *texts;
@@ -384,27 +383,27 @@ static void access_see(access_seen *seen, ri_str subject, bool may)
 }
 
 /* Of a subject that is not the last one: the table remembers the verdict, or the rules give it. */
-static bool access_look(ri_access_user *user, ri_str subject)
+static bool access_look(ri_access_user *user, ri_verdicts *verdicts, ri_str subject)
 {
+    bool may;
     if (subject.len > ACCESS_SEEN_LEN) return access_rules_let(user, subject);
-    if (!user->seen) user->seen = ri_calloc(user->host, ACCESS_SEEN * sizeof *user->seen);
-    access_seen *seen = user->seen ? &user->seen[ri_hash(subject) % ACCESS_SEEN] : NULL;
-    bool known = seen && access_seen_is(seen, subject);
-    bool may = known ? seen->may : access_rules_let(user, subject);
-    if (seen && !known) access_see(seen, subject, may);
+    if (!ri_verdicts_get(verdicts, user->number, subject, &may)) {
+        may = access_rules_let(user, subject);
+        ri_verdicts_put(verdicts, user->number, subject, may);
+    }
     access_see(&user->last, subject, may);
     return may;
 }
 
-bool ri_access_may_publish(ri_access_user *user, ri_str subject)
+bool ri_access_may_publish(ri_access_user *user, ri_verdicts *verdicts, ri_str subject)
 {
-    RI_ASSERT(user && subject.len > 0);
+    RI_ASSERT(user && verdicts && subject.len > 0);
     if (!user->lists[ACCESS_PUB_ALLOW].n) {
         if (user->answers) return false; /* there is nothing else to publish to */
         if (!user->lists[ACCESS_PUB_DENY].n) return true;
     }
     if (access_seen_is(&user->last, subject)) return user->last.may;
-    return access_look(user, subject);
+    return access_look(user, verdicts, subject);
 }
 
 /* ---- Subscribing ---- */

@@ -4,7 +4,7 @@
  * is no clock and no door.
  *
  *     rill_user ...  --ri_access_new()-->  ri_access         counted; never changes, but for what
- *                                            |  |  |         it has seen
+ *                                            |  |  |         was seen last
  *                                            users, by name
  *
  * The rules are nats-server's, and each is one of four lists of a user:
@@ -21,15 +21,16 @@
  * In one thing this is stricter: "foo.>" is not covered by "foo.*", of which nats-server takes the
  * `>` for a word.
  *
- * Cost. Most publish to what they have published to before: each user has the last subject, and a
- * small table of others by their keyed hash, so that the rules are seldom asked. They are compiled
- * (codec/subject/filters.h), so that their number does not matter then. A subscription is compared
- * with all rules of its user: ri_access_units(). */
+ * Cost. Most publish to what they have published to before: each user has the last subject, and
+ * there is one table of verdicts for all (verdicts.h), so that the rules are seldom asked. They are
+ * compiled (codec/subject/filters.h), so that their number does not matter then. A subscription is
+ * compared with all rules of its user: ri_access_units(). */
 #ifndef RI_ACCESS_H
 #define RI_ACCESS_H
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "engine/access/verdicts.h"
 #include "rill.h"
 
 typedef struct ri_access ri_access;
@@ -57,7 +58,7 @@ bool ri_access_answers(const ri_access_user *user, uint32_t *max, int64_t *for_n
 
 /* ---- Inside the lock of whoever has the table ---- */
 
-bool ri_access_may_publish(ri_access_user *user, ri_str subject);
+bool ri_access_may_publish(ri_access_user *user, ri_verdicts *verdicts, ri_str subject);
 /* `queue` empty: of no group. *watch: for each message the next has to be asked. */
 bool ri_access_may_subscribe(const ri_access_user *user, ri_str subject, ri_str queue, bool *watch);
 bool ri_access_may_get(ri_access_user *user, ri_str subject, ri_str queue);

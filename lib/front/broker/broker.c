@@ -207,6 +207,7 @@ int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
     }
     b->pending_cap = UINT64_MAX;
     ri_memory_set_limit(&b->router.memory, b->conf.memory_bytes);
+    ri_verdicts_init(&b->verdicts, &b->host, &b->router.memory);
     ri_gate_init(&b->gate);
     ri_park_init(&b->drained);
     ri_park_init(&b->room);
@@ -238,6 +239,7 @@ void ri_broker_unref(ri_broker *b)
     ri_broker_close(b, 0);
     ri_driver_fini(b);
     ri_hosted_fini(&b->hosted);
+    ri_verdicts_fini(&b->verdicts);
     ri_router_fini(&b->router);
     broker_conf_fini(&b->conf, &b->host);
     ri_park_fini(&b->drained);

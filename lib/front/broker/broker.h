@@ -65,6 +65,7 @@ typedef struct ri_broker {
     /* All below is guarded by the gate unless said otherwise. */
     ri_broker_conf conf;
     ri_router router;
+    ri_verdicts verdicts;          /* of all who act as users */
     char tls_library[40];          /* its name and version; fixed */
     char id[57];                   /* server_id: N... as nats-server's, with its 0; fixed */
     bool closed;

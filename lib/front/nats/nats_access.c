@@ -17,6 +17,11 @@ enum {
     ACCESS_LOGGED = 10, /* violations of a connection; later ones the client hears alone */
 };
 
+static ri_verdicts *access_verdicts(const ri_nats_session *s)
+{
+    return &s->server->broker->verdicts;
+}
+
 static void access_log(ri_nats_session *s, const char *what, ri_str subject)
 {
     RI_ASSERT(s->who);
@@ -132,7 +137,7 @@ void ri_nats_access_fini(ri_nats_session *s)
 bool ri_nats_access_publish(ri_nats_session *s, ri_str subject, bool stays)
 {
     RI_ASSERT(s->who);
-    if (ri_likely(ri_access_may_publish(s->who, subject))) {
+    if (ri_likely(ri_access_may_publish(s->who, access_verdicts(s), subject))) {
         if (stays) s->let = subject.ptr;
         return true;
     }
@@ -183,7 +188,7 @@ bool ri_nats_access_deliver(ri_nats_session *s, ri_nats_sub *sub, const ri_messa
     if (!checked && !ri_access_may_hear(s->who, subject, queue)) return false;
     if (checked && sub->watch && !ri_access_may_get(s->who, subject, queue)) return false;
     if (m->reply.len && ri_access_answers(s->who, &max, &for_ns) &&
-        !ri_access_may_publish(s->who, m->reply))
+        !ri_access_may_publish(s->who, access_verdicts(s), m->reply))
         access_note(s, m->reply, for_ns);
     return true;
 }

@@ -36,11 +36,16 @@ static int guard_refuse(const ri_local_bus *local, const char *what, ri_str subj
                   RI_ARG(subject));
 }
 
+static bool guard_rules_let(ri_local_bus *local, ri_str subject)
+{
+    return ri_access_may_publish(local->who, &local->bus.broker->verdicts, subject);
+}
+
 static bool guard_lets_publish(ri_local_bus *local, ri_str subject)
 {
     uint32_t max;
     int64_t for_ns;
-    if (ri_likely(ri_access_may_publish(local->who, subject))) return true;
+    if (ri_likely(guard_rules_let(local, subject))) return true;
     if (!ri_access_answers(local->who, &max, &for_ns)) return false;
     return ri_replies_use(&local->replies, subject, ri_mono_ns(&local->bus.host), for_ns, max);
 }
@@ -73,7 +78,7 @@ static void guard_note(ri_local_bus *local, ri_str reply)
     uint32_t max;
     int64_t for_ns;
     if (!ri_access_answers(local->who, &max, &for_ns)) return;
-    if (ri_access_may_publish(local->who, reply)) return;
+    if (guard_rules_let(local, reply)) return;
     ri_budget_spend(&local->bus.broker->router.budget, 1);
     ri_replies_note(&local->replies, reply, ri_mono_ns(&local->bus.host), for_ns);
 }
