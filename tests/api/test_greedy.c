@@ -59,8 +59,7 @@ static uint64_t rss_bytes(void)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     return 0;
 #else
-    const char *preload = getenv("LD_PRELOAD");
-    if (preload && strstr(preload, "vgpreload")) return 0;
+    if (under_valgrind()) return 0;
     unsigned long pages = 0;
     FILE *file = fopen("/proc/self/statm", "r");
     ck_assert_ptr_nonnull(file);

@@ -106,20 +106,26 @@ static uint64_t count_of(rill_bus *bus, const char *stream)
     return info.msgs;
 }
 
-/* What is given up is moved; what cannot be moved stays, and an event tells. A nak without a delay
- * obeys the backoff. */
+/* A work queue whose jobs are tried three times. */
+static rill_bus *open_jobs(int kind, atomic_int *stuck)
+{
+    char url[80];
+    rill_bus *bus = NULL;
+    make_dir();
+    snprintf(url, sizeof url, kind ? "file:%s" : "mem:%s", kind ? dir : "");
+    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .on_event = on_stuck, .arg = stuck)));
+    OK(rill_stream_ensure(bus, "JOBS", RILL_OPTS(rill_stream_opts, .keep = RILL_KEEP_WORK)));
+    return bus;
+}
+
+/* What is given up is moved. A nak without a delay obeys the backoff. */
 START_TEST(what_is_given_up_is_moved)
 {
     static const uint32_t backoff[] = {200, 200};
-    char url[80];
-    rill_bus *bus = NULL;
+    atomic_int stuck = 0;
+    rill_bus *bus = open_jobs(_i, &stuck);
     rill_sub *sub;
     const rill_msg *m;
-    atomic_int stuck = 0;
-    make_dir();
-    snprintf(url, sizeof url, _i ? "file:%s" : "mem:%s", _i ? dir : "");
-    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .on_event = on_stuck, .arg = &stuck)));
-    OK(rill_stream_ensure(bus, "JOBS", RILL_OPTS(rill_stream_opts, .keep = RILL_KEEP_WORK)));
     const rill_sub_opts *opts = RILL_OPTS(rill_sub_opts, .group = "g", .max_deliveries = 3,
                                           .dead_letters = "DEAD", .backoff_ms = backoff,
                                           .nbackoff = 2);
@@ -137,6 +143,20 @@ START_TEST(what_is_given_up_is_moved)
     }
     EVENTUALLY(count_of(bus, "DEAD") == 1);
     ck_assert_uint_eq(count_of(bus, "JOBS"), 0);
+    end_kind(bus);
+}
+END_TEST
+
+/* What cannot be moved stays, and an event tells. */
+START_TEST(what_cannot_be_moved_stays)
+{
+    atomic_int stuck = 0;
+    rill_bus *bus = open_jobs(_i, &stuck);
+    rill_sub *sub;
+    const rill_msg *m;
+    OK(rill_stream_ensure(bus, "DEAD", RILL_OPTS(rill_stream_opts, .subjects = "dead")));
+    OK(rill_consume(bus, &sub, "JOBS", RILL_OPTS(rill_sub_opts, .group = "g",
+                                                 .dead_letters = "DEAD")));
     OK(rill_stream_delete(bus, "DEAD"));
     append(bus, "JOBS", "two");
     OK(rill_next(sub, &m, 10000));
@@ -623,5 +643,7 @@ SUITE_MAIN_ROWS("stream",
               limits_purges_and_erasures, a_limit_that_is_lowered_takes_no_job,
               a_compacted_stream_keeps_the_last_of_each_subject,
               the_time_of_a_last_message_outlives_it, what_is_not_waited_for_is_sent),
+    LOCAL_KINDS("that a dead letter cannot be moved is told where it is",
+                what_cannot_be_moved_stays),
     SUITE_ONCE(what_is_published_and_refused_is_told, a_reopened_directory_goes_on,
                a_delivery_counts_however_soon_the_close_comes, space_comes_back))

@@ -11,6 +11,8 @@ shift 2
 release=nats-py-2.6.0
 mkdir -p "$dir" && dir=$(cd "$dir" && pwd)
 suite=$dir/natspy
+exec 9>"$dir/fetch-natspy.lock"
+flock 9 # two parts of the suite may come at once
 if [ ! -f "$suite/ready" ]; then
     { python3 -m venv "$suite/venv" &&
         timeout 300 "$suite/venv/bin/pip" download --no-deps --no-binary :all: -d "$suite" \
@@ -27,6 +29,7 @@ peer=${RILL_PEER:-$(command -v nats-server)}
 # The suite wants fixed ports: where the kernel allows it, each run has a loopback of its own.
 own="unshare --net --map-root-user"
 $own ip link set lo up 2>/dev/null || own=""
+[ -z "$own" ] || exec 9>&- # else the ports are one run's until it ends
 run() {
     (cd "$suite/$release" && SUITE_SERVER=$1 PYTHONPATH=.:$here/../support timeout 900 $own sh -c \
         '[ -z "$1" ] || ip link set lo up; shift; exec "$@"' sh "$own" \
@@ -45,8 +48,8 @@ done
 # This one cuts its connection before its last messages and closes it when it has them: whether it is
 # connected again by then is chance, with the real server, too.
 chance="test_ordered_consumer_larger_streams"
-grep ' OK$' "$dir/natspy-$label-peer" | grep -v "$chance" | sort >"$dir/want"
-lost() { grep ' OK$' "$dir/natspy-$label-rilld" | sort | comm -23 "$dir/want" -; }
+grep ' OK$' "$dir/natspy-$label-peer" | grep -v "$chance" | sort >"$dir/natspy-$label-want"
+lost() { grep ' OK$' "$dir/natspy-$label-rilld" | sort | comm -23 "$dir/natspy-$label-want" -; }
 # The suite waits for fixed times here and there: what a busy machine lost gets another chance.
 if [ -n "$(lost)" ]; then
     modules=$(lost | sed 's/ OK$//')

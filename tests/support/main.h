@@ -9,7 +9,16 @@
 #define RI_TEST_MAIN_H
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* Valgrind runs the test, and each step takes some fifty times as long: loops go in longer steps. */
+static inline bool under_valgrind(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    return preload && strstr(preload, "vgpreload");
+}
 
 typedef struct suite_row {
     int times;

@@ -555,8 +555,7 @@ END_TEST
 /* Out of descriptors: the listener rests, others are served, and it takes up again. */
 START_TEST(no_descriptors)
 {
-    const char *preload = getenv("LD_PRELOAD");
-    if (preload && strstr(preload, "vgpreload")) return; /* valgrind's accept4() loses them */
+    if (under_valgrind()) return; /* its accept4() loses them */
     door d = door_open(NULL);
     peer p;
     peer_open(&p, d.port);
@@ -591,9 +590,7 @@ START_TEST(idle_connections)
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    const char *preload = getenv("LD_PRELOAD");
-    bool slow = preload && strstr(preload, "vgpreload"); /* valgrind, where each takes its time */
-    int count = (int)RI_MIN(slow ? 1000 : 10000, (limit.rlim_cur - 100) / 2);
+    int count = (int)RI_MIN(under_valgrind() ? 1000 : 10000, (limit.rlim_cur - 100) / 2);
     fault f;
     fault_init(&f);
     ri_host clock;
