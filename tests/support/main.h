@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Valgrind runs the test, and each step takes some fifty times as long: loops go in longer steps. */
+/* Valgrind runs the test: each step takes some fifty times as long, and loops go in longer ones. */
 static inline bool under_valgrind(void)
 {
     const char *preload = getenv("LD_PRELOAD");
