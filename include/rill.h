@@ -522,12 +522,12 @@ typedef struct rill_opts {
  * NATS servers are dialled until one answers or all have failed (RILL_ECONN, RILL_EAUTH, with
  * a sentence); a connection that is lost later is dialled again, and has its subscriptions then.
  * What was published and not yet sent is sent then. RILL_EINVAL for another URL, with a sentence on
- * what is wrong. For file: RILL_EIO, which names the file and the position that the disk cannot
- * read (rill_store_salvage() reads around it); RILL_ECORRUPT if no file of a store that was there
- * can be read; RILL_EBUSY if another process has DIR open. A store that is damaged in part is
- * opened: what is whole is served, and each damage is a RILL_EV_ERROR. A DIR on a file system that
- * cannot be written is only read, and RILL_EV_ERROR says so. A DIR that is deleted while it is open
- * fails the next synced commit with RILL_EIO. */
+ * what is wrong, and RILL_ENOTSUP for ws:// and wss://. For file: RILL_EIO, which names the file
+ * and the position that the disk cannot read (rill_store_salvage() reads around it); RILL_ECORRUPT
+ * if no file of a store that was there can be read; RILL_EBUSY if another process has DIR open. A
+ * store that is damaged in part is opened: what is whole is served, and each damage is a
+ * RILL_EV_ERROR. A DIR on a file system that cannot be written is only read, and RILL_EV_ERROR says
+ * so. A DIR that is deleted while it is open fails the next synced commit with RILL_EIO. */
 RILL_API int rill_open(rill_bus **bus, const char *url, const rill_opts *opts) RILL_ASKS;
 /* Before a close that shall lose nothing: every subscription stops as by rill_sub_stop(), the
  * callbacks run for all that waits for them, and then it is as rill_flush(). What waits without a
@@ -1414,7 +1414,8 @@ typedef void (*rill_done_fn)(const rill_item *item, void *arg);
  * when 65536 are begun and not over. They are made where callbacks run, on stacks of 256 KiB: an
  * on_msg with on_publisher that one of them leads to has no more than that. kafka:// and the care
  * of a store have a thread for them, from the first one to the end of the bus, with
- * RILL_DRIVE_HOST, too; rill_close() waits for care of a store that is under way. */
+ * RILL_DRIVE_HOST, too; care of a store that is under way when rill_close() has no time left goes
+ * on alone, and ends soon. */
 RILL_API int rill_start(rill_bus *bus, const rill_call *call, rill_done_fn done, void *arg);
 /* Take back what was begun with this `arg`, not NULL, by rill_start(), rill_append_async() or
  * rill_request_async(): it ends soon, with RILL_ECANCELED, or as it has ended by then. What was

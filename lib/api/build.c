@@ -28,6 +28,10 @@ int ri_build_open(rill_bus **bus, const ri_url *url, const rill_opts *opts)
                           ri_url_scheme_name(url->scheme));
         return build_peers[i]->open(bus, url, opts);
     }
+    if (url->scheme == RI_URL_WS || url->scheme == RI_URL_WSS)
+        return ri_err(RILL_ENOTSUP, "%s://: rill does not speak WebSocket; %s:// does without it, "
+                      "at another port of the server's", ri_url_scheme_name(url->scheme),
+                      url->scheme == RI_URL_WS ? "nats" : "tls");
     return ri_err(RILL_EINVAL, "this build opens mem:, file:, nats://, tls://, unix: and "
                   "kafka://, not %s",
                   ri_url_scheme_name(url->scheme));

@@ -2,6 +2,7 @@
 /* No thread of rill's: callbacks run in rill_poll() and in waits, and file descriptors tell
  * when. */
 #include "api.h"
+#include "kinds.h"
 #include "tasks.h"
 
 #include <poll.h>
@@ -145,14 +146,13 @@ static void count_within(rill_sub *sub, const rill_msg *m, void *arg)
     atomic_fetch_add(&x->n, 1);
 }
 
-/* A callback may wait for the peer, and no other callback is run meanwhile. */
+/* A callback may wait for the peer, whichever it is, and no other callback is run meanwhile. */
 START_TEST(a_callback_may_ask)
 {
     enum { COUNT = 20 };
-    nesting x = {0};
+    nesting x = {.bus = begin_kind(_i)};
     rill_sub *one, *other;
-    OK(rill_open(&x.bus, "mem:", RILL_OPTS(rill_opts, .drive = _i ? RILL_DRIVE_HOST
-                                                                  : RILL_DRIVE_THREAD)));
+    bool driven = kind_drives(_i);
     OK(rill_stream_ensure(x.bus, "S", NULL));
     OK(rill_kv_open(x.bus, &x.kv, "B", NULL));
     OK(rill_subscribe(x.bus, &one, "one", RILL_OPTS(rill_sub_opts, .on_msg = ask_within,
@@ -160,14 +160,14 @@ START_TEST(a_callback_may_ask)
     OK(rill_subscribe(x.bus, &other, "other", RILL_OPTS(rill_sub_opts, .on_msg = count_within,
                                                         .arg = &x)));
     for (int i = 0; i < COUNT; i++) api_send(x.bus, "one", "x");
-    while (_i && atomic_load(&x.n) < 2 * COUNT) OK(rill_poll(x.bus, 10000));
+    while (driven && atomic_load(&x.n) < 2 * COUNT) OK(rill_poll(x.bus, 10000));
     EVENTUALLY(atomic_load(&x.n) == 2 * COUNT);
     ck_assert_int_eq(atomic_load(&x.deepest), 1);
     ck_assert_int_eq(atomic_load(&x.failed), 0);
     rill_sub_close(one);
     rill_sub_close(other);
     rill_kv_close(x.kv);
-    OK(rill_close(x.bus, 5000));
+    end_kind(x.bus);
 }
 END_TEST
 
@@ -258,4 +258,4 @@ SUITE_MAIN_ROWS("drive",
                a_request_drives_the_callback_that_answers_it, a_timeout_is_part_of_the_wait,
                events_come_in_poll_and_closed_is_the_last, a_wait_is_woken_by_another_thread,
                only_a_driven_bus_is_polled),
-    SUITE_EACH(2, a_callback_may_ask))
+    EACH_KIND(a_callback_may_ask))

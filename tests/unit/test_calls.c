@@ -3,8 +3,10 @@
  * nothing is lost of what says that it will come. */
 #include <stdio.h>
 
+#include <pthread.h>
+
 #include "base/error.h"
-#include "rill.h"
+#include "front/handle/peer.h"
 #include "support/fault.h"
 #include "support/suite.h"
 
@@ -120,4 +122,107 @@ START_TEST(each_item_comes)
 }
 END_TEST
 
-SUITE_MAIN("calls", each_that_is_begun_ends, each_item_comes)
+/* ---- On the thread beside ---- */
+
+typedef struct beside {
+    ri_bus_call call;
+    int done;              /* the err that it was told with; 1: it was not */
+    atomic_bool entered, may_go, told, freed;
+} beside;
+
+static void beside_nap(void)
+{
+    nanosleep(&(struct timespec){0, 1000000}, NULL);
+}
+
+static void beside_free(ri_bus_call *call)
+{
+    beside *b = ri_container_of(call, beside, call);
+    atomic_store(&b->freed, true);
+}
+
+static void beside_told(const rill_item *item, void *arg)
+{
+    beside *b = arg;
+    b->done = item->err;
+    atomic_store(&b->told, true);
+}
+
+/* Sleeps until somebody wakes it who wants it to be over. */
+static int beside_sleep(ri_bus_call *call)
+{
+    beside *b = ri_container_of(call, beside, call);
+    rill_bus *bus = call->bus;
+    atomic_store(&b->entered, true);
+    while (!ri_hurry_is_now()) {
+        uint32_t seen = ri_park_count(&bus->answer);
+        if (!ri_hurry_is_now()) ri_park_wait(&bus->answer, seen, -1);
+    }
+    return ri_err(RILL_ETIMEDOUT, "its time was up");
+}
+
+/* As if in a function of the program's, which nobody can end. */
+static int beside_stay(ri_bus_call *call)
+{
+    beside *b = ri_container_of(call, beside, call);
+    atomic_store(&b->entered, true);
+    while (!atomic_load(&b->may_go)) beside_nap();
+    return RILL_OK;
+}
+
+static void beside_start(beside *b, rill_bus *bus, int (*run)(ri_bus_call *call), int64_t until_ns)
+{
+    *b = (beside){.done = 1, .call = {.bus = bus, .run = run, .free = beside_free,
+                                      .done = beside_told, .arg = b, .beside = true,
+                                      .until_ns = until_ns, .begin_ns = INT64_MAX}};
+    ck_assert_ok(ri_bus_call_start(&b->call));
+    for (int i = 0; !atomic_load(&b->entered) && i < 20000; i++) {
+        ck_assert_ok(rill_poll(bus, 0));
+        beside_nap();
+    }
+    ck_assert(atomic_load(&b->entered));
+}
+
+/* The clock alone ends what sleeps there. */
+START_TEST(the_clock_wakes_the_thread_beside)
+{
+    fault f;
+    beside b;
+    rill_bus *bus;
+    fault_init(&f);
+    ck_assert_ok(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .host = &f.hooks,
+                                                   .drive = RILL_DRIVE_HOST)));
+    beside_start(&b, bus, beside_sleep, f.now_ns + RI_SEC);
+    ck_assert_int_le(rill_wait_ms(bus), 1000);
+    for (int i = 0; i < 20; i++) ck_assert_int_eq(rill_poll(bus, 0), 0);
+    ck_assert_int_eq(b.done, 1);
+    f.now_ns += RI_SEC;
+    for (int i = 0, ran = 0; ran == 0 && i < 20000; i++) {
+        ran = rill_poll(bus, 0);
+        beside_nap();
+    }
+    ck_assert_int_eq(b.done, RILL_ETIMEDOUT);
+    ck_assert_ok(rill_close(bus, 0));
+    ck_assert(atomic_load(&b.freed));
+    fault_fini(&f);
+}
+END_TEST
+
+/* A bus that the program drives closes within its time; what stays behind is told once, later. */
+START_TEST(a_close_does_not_wait_for_what_stays_beside)
+{
+    beside b;
+    rill_bus *bus;
+    ck_assert_ok(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST)));
+    beside_start(&b, bus, beside_stay, INT64_MAX);
+    ck_assert_rc(rill_close(bus, 20), RILL_ETIMEDOUT);
+    ck_assert(!atomic_load(&b.told));
+    atomic_store(&b.may_go, true);
+    for (int i = 0; !atomic_load(&b.freed) && i < 20000; i++) beside_nap();
+    ck_assert(atomic_load(&b.freed) && atomic_load(&b.told));
+    ck_assert_int_eq(b.done, RILL_OK);
+}
+END_TEST
+
+SUITE_MAIN("calls", each_that_is_begun_ends, each_item_comes, the_clock_wakes_the_thread_beside,
+           a_close_does_not_wait_for_what_stays_beside)

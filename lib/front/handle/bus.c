@@ -289,8 +289,7 @@ static bool bus_has_callbacks(const rill_bus *bus) /* inside the gate */
     return bus_callbacks(bus) || ri_heap_next(&bus->timers) <= ri_mono_ns(&bus->host);
 }
 
-/* Inside the gate: has every callback of what came run, but for the one that asks? */
-static bool bus_has_rest(rill_bus *bus)
+bool ri_bus_has_rest(rill_bus *bus)
 {
     RI_ASSERT(ri_broker_is_entered(bus->broker));
     ri_list_each (link, &bus->subs)
@@ -351,7 +350,8 @@ static void bus_nap(rill_bus *bus, uint32_t seen, int64_t timeout_ns)
 }
 
 /* The bus is shut: calls that were begun go to their end, which is near, before the dispatcher
- * does. Items of theirs are dropped: nobody reaps any more. */
+ * does; but one on the thread beside may be in a function of the program's, and is not waited for
+ * longer than rill_close() has time. Items of theirs are dropped: nobody reaps any more. */
 static void bus_finish_calls(rill_bus *bus)
 {
     RI_ASSERT(bus->dispatching && atomic_load(&bus->closed));
@@ -363,9 +363,10 @@ static void bus_finish_calls(rill_bus *bus)
         bool left = ri_bus_calls_are_left(bus);
         bool work = ri_bus_calls_have_work(bus);
         int64_t due = bus_sooner(bus_peer_due_ns(bus), ri_bus_calls_due_ns(bus));
+        int64_t time = ri_deadline_left_ns(&bus->host, bus->finish_ns);
         ri_broker_leave(bus->broker);
-        if (!left) return;
-        if (!work && due != 0) bus_nap(bus, seen, due);
+        if (!left || time == 0) return;
+        if (!work && due != 0) bus_nap(bus, seen, bus_sooner(due, time));
     }
 }
 
@@ -398,7 +399,7 @@ int ri_bus_dispatch_reaping(rill_bus *bus, ri_bus_reaping *reaping)
         bus_ready(bus);
     }
     ri_park_signal(&bus->quiet);
-    if (ri_unlikely(bus->draining) && bus_has_rest(bus)) ri_park_signal(&bus->rest);
+    if (ri_unlikely(bus->draining) && ri_bus_has_rest(bus)) ri_park_signal(&bus->rest);
     ri_broker_leave(bus->broker);
     return ran;
 }
@@ -465,6 +466,39 @@ static void *bus_thread(void *arg)
     ri_broker_leave(bus->broker);
     ri_bus_unref(bus);
     return NULL;
+}
+
+/* Calls that were not over in time are waited for here; the program goes on without the bus. */
+static void *bus_finish_thread(void *arg)
+{
+    rill_bus *bus = arg;
+    RI_ASSERT(atomic_load(&bus->ended));
+    bus_last_words(bus);
+    ri_bus_unref(bus);
+    return NULL;
+}
+
+/* The last words of a bus without a thread of its own. False: a call that was begun is not over at
+ * that time, and they are another thread's. If there can be none they are waited for. */
+static bool bus_finish(rill_bus *bus, int64_t until_ns)
+{
+    pthread_t thread;
+    ri_broker_enter(bus->broker);
+    bus->finish_ns = until_ns;
+    ri_broker_leave(bus->broker);
+    ri_bus_dispatch(bus);
+    ri_broker_enter(bus->broker);
+    bool left = ri_bus_calls_are_left(bus) && !bus->dispatching;
+    bus->finish_ns = INT64_MAX;
+    ri_broker_leave(bus->broker);
+    if (left) ri_bus_ref(bus); /* the thread's */
+    if (left && ri_thread_start(&thread, bus_finish_thread, bus, 0) == 0) {
+        pthread_detach(thread);
+        return false;
+    }
+    if (left) ri_bus_unref(bus);
+    bus_last_words(bus);
+    return true;
 }
 
 int ri_bus_need_thread(rill_bus *bus)
@@ -696,6 +730,7 @@ static void bus_init(rill_bus *bus, const ri_peer_ops *ops, ri_broker *broker,
     bus->on_ready = opts->on_ready;
     bus->reap = opts->reap;
     bus->send_timeout_ms = opts->send_timeout_ms;
+    bus->finish_ns = INT64_MAX;
     bus->answer_ns = ri_ns_of_ms(opts->call_timeout_ms ? opts->call_timeout_ms : BUS_ANSWER_MS);
     ri_member_init(&bus->member, &bus_member);
     ri_list_init(&bus->deferred);
@@ -751,14 +786,15 @@ static bool bus_end(rill_bus *bus, int64_t timeout_ns)
     ri_bus_shut(bus);
     ri_broker_leave(bus->broker);
     if (bus->ops->let_go) bus->ops->let_go(bus);
+    int64_t until_ns = ri_deadline_in(&bus->host, timeout_ns);
     bool quiet = bus_wait_quiet(bus, timeout_ns);
     if (bus->has_thread) {
         if (quiet)
             pthread_join(bus->thread, NULL);
         else
             pthread_detach(bus->thread);
-    } else {
-        bus_last_words(bus);
+    } else if (!bus_finish(bus, until_ns)) {
+        quiet = false;
     }
     ri_bus_unref(bus);
     return quiet;
@@ -809,77 +845,6 @@ int ri_bus_give_up(rill_bus *bus, int rc)
     ri_failure_keep(&why, rc);
     bus_end(bus, -1); /* the program may free what its callbacks stand on */
     return ri_failure_restore(&why);
-}
-
-/* A drain that was started: the end of each dispatch, which it waits for by its nature, is none of
- * its signals, or the two would wake each other for as long as a callback runs elsewhere. */
-static int bus_drain_task(rill_bus *bus, int64_t until_ns)
-{
-    RI_ASSERT(ri_task_here() != NULL);
-    bool drained = false;
-    int64_t left = 1;
-    ri_broker_enter(bus->broker);
-    bus->draining++;
-    while (!(drained = bus_has_rest(bus)) && left != 0) {
-        uint32_t seen = ri_park_count(&bus->rest);
-        ri_broker_leave(bus->broker);
-        left = ri_deadline_left_ns(&bus->host, until_ns);
-        if (left != 0) ri_park_wait(&bus->rest, seen, left);
-        ri_broker_enter(bus->broker);
-    }
-    bus->draining--;
-    ri_broker_leave(bus->broker);
-    return drained ? RILL_OK : ri_err(RILL_ETIMEDOUT, "callbacks still have messages to take");
-}
-
-static int bus_drain_wait(rill_bus *bus, int64_t until_ns)
-{
-    if (ri_task_here()) return bus_drain_task(bus, until_ns);
-    for (;;) {
-        ri_broker_enter(bus->broker);
-        bool drained = !bus->dispatching && bus_has_rest(bus);
-        uint32_t seen = ri_park_count(&bus->quiet);
-        ri_broker_leave(bus->broker);
-        if (drained) return RILL_OK;
-        int64_t left = ri_deadline_left_ns(&bus->host, until_ns);
-        if (left == 0)
-            return ri_err(RILL_ETIMEDOUT, "callbacks still have messages to take");
-        bool runs = bus->drive == RILL_DRIVE_HOST && !bus->reap;
-        int rc = runs ? ri_bus_poll(bus, left) : RILL_EBUSY;
-        if (rc < 0 && rc != RILL_EBUSY) return rc;
-        if (rc >= 0) continue;
-        if (bus->reap) ri_bus_sleep(bus, &bus->quiet, seen, left); /* until others reap */
-        else ri_park_wait(&bus->quiet, seen, left); /* another thread runs them */
-    }
-}
-
-/* What a peer has sent before it hears that no more is wanted is in the queues then. */
-static int bus_drain_peer(rill_bus *bus, int timeout_ms)
-{
-    if (!bus->ops->finish) return RILL_OK;
-    ri_broker_enter(bus->broker);
-    ri_list_each (link, &bus->subs) ri_bus_sub_finish(ri_container_of(link, rill_sub, link));
-    ri_broker_leave(bus->broker);
-    return bus->ops->flush(bus, timeout_ms, false);
-}
-
-int ri_bus_drain(rill_bus *bus, int timeout_ms)
-{
-    RI_ASSERT(ri_bus_is_sound(bus));
-    if (ri_bus_in_callback(bus))
-        return ri_err(RILL_EDEADLK, "a callback of this bus cannot wait for the others");
-    int64_t timeout_ns = ri_timeout_ns(timeout_ms);
-    int64_t until_ns = ri_deadline_in(&bus->host, timeout_ns);
-    int rc = bus_drain_peer(bus, timeout_ms);
-    if (rc < 0) return rc;
-    ri_broker_enter(bus->broker);
-    ri_list_each (link, &bus->subs) {
-        rill_sub *sub = ri_container_of(link, rill_sub, link);
-        ri_bus_sub_end(sub);
-        ri_bus_sub_call_runner(sub); /* it signals when it rests */
-    }
-    ri_broker_leave(bus->broker);
-    return bus_drain_wait(bus, until_ns);
 }
 
 int ri_bus_close(rill_bus *bus, int timeout_ms)

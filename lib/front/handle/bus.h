@@ -221,6 +221,7 @@ struct rill_bus {
     bool dispatching;          /* somebody runs callbacks */
     ri_bus_reaping *reaping;   /* where items go; NULL: nobody reaps */
     bool finished;             /* the CLOSED event has been given */
+    int64_t finish_ns;         /* until then rill_close() waits for calls; INT64_MAX: for ever */
     char checked[64];          /* the last subject that was found valid, while short */
     size_t checked_len;
 
@@ -276,7 +277,9 @@ int ri_bus_open_alone(rill_bus **bus, const ri_peer_ops *ops, uint32_t max_msg_b
 /* The peer could not begin: the handle is closed. Returns `rc`, with its sentence. */
 int ri_bus_give_up(rill_bus *bus, int rc);
 int ri_bus_close(rill_bus *bus, int timeout_ms);
-int ri_bus_drain(rill_bus *bus, int timeout_ms);
+int ri_bus_drain(rill_bus *bus, int timeout_ms); /* bus_drain.c */
+/* Inside the gate: has every callback of what came run, but for the one that asks? */
+bool ri_bus_has_rest(rill_bus *bus);
 /* Inside the gate: nothing comes in from now on, and who waits is notified. */
 void ri_bus_shut(rill_bus *bus);
 void ri_bus_ref(rill_bus *bus);

@@ -209,10 +209,26 @@ static bool call_begin(rill_bus *bus)
 
 /* ---- Turns ---- */
 
+/* Inside the gate: a call on the thread beside may sleep for an answer, or for room. */
+static void call_wake_beside(rill_bus *bus)
+{
+    RI_ASSERT(bus->calls.has_worker);
+    ri_bus_notify(bus);
+    ri_park_signal(&bus->rest);
+    ri_park_signal(&bus->broker->room);
+}
+
+/* Inside the gate. */
+static void call_hurry(ri_bus_call *call)
+{
+    bool hurries = atomic_exchange(&call->task.hurry.now, true);
+    if (!hurries && call->beside && call->open) call_wake_beside(call->bus);
+}
+
 /* Inside the gate. */
 static bool call_is_ready(ri_bus_call *call, int64_t now_ns)
 {
-    if (now_ns >= call->until_ns) atomic_store(&call->task.hurry.now, true);
+    if (now_ns >= call->until_ns) call_hurry(call);
     return call->open && !call->beside && ri_task_is_ready(&call->task, now_ns);
 }
 
@@ -221,7 +237,7 @@ static ri_bus_call *call_next(rill_bus *bus)
 {
     ri_bus_call *next = NULL;
     ri_broker_enter(bus->broker);
-    int64_t now_ns = bus->calls.nrunning ? ri_mono_ns(&bus->host) : 0;
+    int64_t now_ns = ri_list_empty(&bus->calls.running) ? 0 : ri_mono_ns(&bus->host);
     ri_list_each (link, &bus->calls.running) {
         ri_bus_call *call = CALL_OF(link, link);
         if (next || call->round == bus->calls.round || !call_is_ready(call, now_ns)) continue;
@@ -359,15 +375,6 @@ static int call_cancel_waiting(rill_bus *bus, ri_list *waiting, const void *arg)
     return n;
 }
 
-/* Inside the gate: a call on the thread beside may sleep for an answer, or for room. */
-static void call_wake_beside(rill_bus *bus)
-{
-    RI_ASSERT(bus->calls.has_worker);
-    ri_bus_notify(bus);
-    ri_park_signal(&bus->rest);
-    ri_park_signal(&bus->broker->room);
-}
-
 static int call_cancel_running(rill_bus *bus, const void *arg)
 {
     int n = 0;
@@ -375,8 +382,7 @@ static int call_cancel_running(rill_bus *bus, const void *arg)
         ri_bus_call *call = CALL_OF(link, link);
         if (call->arg != arg || call->cancelled) continue;
         call->cancelled = true;
-        atomic_store(&call->task.hurry.now, true);
-        if (call->beside) call_wake_beside(bus);
+        call_hurry(call);
         n++;
     }
     return n;
