@@ -2,6 +2,9 @@
 /* The program decides who comes in (rill_broker_opts.on_login): at once or later, on any thread,
  * for clients who wait, who give up, and whose broker is gone. Looped, _i is the drive of the
  * broker: 0 a thread, 1 its caller. */
+#include <arpa/inet.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "api.h"
@@ -285,6 +288,64 @@ START_TEST(a_reload)
 }
 END_TEST
 
+/* Who is asked about, and by nobody answered. */
+enum { HALF = 512 };
+static const rill_login *held[HALF + 2];
+
+static void hold(const rill_login *login, void *arg)
+{
+    (void)arg;
+    int n = atomic_load(&asked);
+    ck_assert_int_lt(n, HALF + 2);
+    held[n] = login;
+    atomic_store(&asked, n + 1);
+}
+
+/* A connection from this address of the machine's own, which says who it is and reads nothing. */
+static int dial_from(const char *address)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(inet_pton(AF_INET, address, &at.sin_addr), 1);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    at.sin_port = htons((uint16_t)port);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    static const char connect_line[] = CONNECT("many", "p");
+    ck_assert_int_eq(send(fd, connect_line, sizeof connect_line - 1, 0), sizeof connect_line - 1);
+    return fd;
+}
+
+static bool is_of(int i, const char *host)
+{
+    return strncmp(held[i]->peer, host, strlen(host)) == 0;
+}
+
+/* One host has half of the places and wants more: another is asked about at once, and one more of
+ * the first when there is an answer for one of those. */
+START_TEST(places_of_one_host)
+{
+    struct rlimit files;
+    int fds[HALF + 2];
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = files.rlim_max < 4096 ? files.rlim_max : 4096;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+    serve(_i, hold, 60000);
+    for (int i = 0; i < HALF + 1; i++) fds[i] = dial_from("127.0.0.1");
+    EVENTUALLY(atomic_load(&asked) == HALF);
+    fds[HALF + 1] = dial_from("127.0.0.2");
+    EVENTUALLY(atomic_load(&asked) == HALF + 1);
+    ck_assert(is_of(0, "127.0.0.1:") && is_of(HALF, "127.0.0.2:"));
+    OK(rill_login_answer(held[0], NULL, NULL));
+    EVENTUALLY(atomic_load(&asked) == HALF + 2);
+    ck_assert(is_of(HALF + 1, "127.0.0.1:"));
+    for (int i = 1; i < HALF + 2; i++) OK(rill_login_answer(held[i], NULL, NULL));
+    for (int i = 0; i < HALF + 2; i++) close(fds[i]);
+    end();
+}
+END_TEST
+
 START_TEST(refused)
 {
     const rill_user *const users[] = {&ada};
@@ -299,4 +360,4 @@ END_TEST
 
 SUITE_MAIN_ROWS("login", SUITE_ONCE(refused),
                 SUITE_EACH(2, who_comes_in, what_each_may_do, later_on_another_thread,
-                           answers_that_nobody_waits_for, a_reload))
+                           answers_that_nobody_waits_for, a_reload, places_of_one_host))

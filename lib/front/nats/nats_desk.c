@@ -6,7 +6,8 @@
  *         with a key --> its signature is checked first (nats_login.c)
  *
  * The program is asked on the loop's thread, outside the gate, and answers whenever it wants
- * (front/broker/login.h). Until then the time to log in runs. */
+ * (front/broker/login.h). Until then the time to log in runs. A client that goes meanwhile, and is
+ * not read, is missed when it is over. */
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/saturate.h"
@@ -48,8 +49,10 @@ void ri_nats_desk_leave(ri_nats_session *s)
     RI_ASSERT(s->server->nasking > 0);
     s->server->nasking--;
     ri_login_seat_leave(s->server->desk, &s->seat);
-    if (s->asked) ri_login_forget(s->asked);
+    if (!s->asked) return;
+    ri_login_forget(s->asked);
     s->asked = NULL;
+    if (s->server->nasking) ri_loop_wake(&s->server->loop); /* somebody may wait for the place */
 }
 
 static ri_login *desk_login(ri_nats_server *server, ri_nats_session *s)
