@@ -104,6 +104,8 @@ enum {
     RI_LIMIT_KAFKA_FETCH = 55 * 1024 * 1024,     /* bytes of an answer: fetch.max.bytes */
     RI_LIMIT_KAFKA_WAIT_MS = 300 * 1000,         /* how long a fetch waits at most */
     RI_LIMIT_KAFKA_PARTITIONS = 10000,           /* of a topic */
+    RI_LIMIT_KAFKA_LEFT = 1000,                  /* topics that are being made, whose clients have
+                                                  * left meanwhile */
     RI_LIMIT_KAFKA_SETTINGS = 64,                /* of a topic, in a request */
     RI_LIMIT_KAFKA_WORDS = 512,                  /* of a setting that is a list */
     RI_LIMIT_KAFKA_LISTS = 32 * 1024 * 1024,     /* of memory that the lists of a request may take:

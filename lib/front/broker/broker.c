@@ -337,6 +337,28 @@ static int broker_close_doors(ri_broker *b)
     }
 }
 
+/* A slice of what the doors have in hand. True: there is more. */
+static bool broker_finish_some(ri_broker *b)
+{
+    bool more = false;
+    ri_list_each (link, &b->doors) {
+        ri_door *door = BROKER_DOOR(link);
+        more = (door->ops->finish && door->ops->finish(door)) || more;
+    }
+    return more;
+}
+
+/* Before their streams go. Others get the gate in between. */
+static void broker_finish(ri_broker *b, int64_t due_ns)
+{
+    while (b->durable && broker_finish_some(b)) {
+        if (ri_mono_ns(&b->host) >= due_ns) return;
+        ri_broker_leave(b);
+        ri_gate_pass(&b->gate);
+        ri_broker_enter(b);
+    }
+}
+
 int ri_broker_close(ri_broker *b, int timeout_ms)
 {
     int64_t due_ns = broker_due_ns(b, timeout_ms);
@@ -348,6 +370,7 @@ int ri_broker_close(ri_broker *b, int timeout_ms)
     }
     while (broker_has_lent(b)) broker_wait_drained(b); /* flushes have their own bounds */
     while (b->durable_opening) broker_wait_drained(b);
+    broker_finish(b, due_ns);
     ri_durable *durable = b->durable;
     b->durable = NULL;
     if (durable && !ri_list_empty(&b->doors))

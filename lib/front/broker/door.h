@@ -73,6 +73,9 @@ typedef struct ri_door_ops {
     bool (*crowded)(const ri_door *door); /* so many wait to be written to that a message to very
                                              many goes no further */
 
+    /* The streams are about to be closed: a slice of what is not to stay half done. True: there is
+     * more. Nothing of that kind is begun any more. NULL: there never is anything. */
+    bool (*finish)(ri_door *door);
     /* Takes no more connections, writes what is queued, ends by due_ns at the latest. */
     void (*end)(ri_door *door, int64_t due_ns);
     /* After end(): its thread is over; removes `link` inside the gate and frees. RILL_ETIMEDOUT if

@@ -9,106 +9,6 @@
 #include "front/kafka/kafka_configs.h"
 #include "front/kafka/kafka_serve.h"
 
-enum { KAFKA_CREATE_UNITS = 50 }; /* of the turn, for a stream that is made */
-
-/* ---- Streams ---- */
-
-static int kafka_create_names(const ri_kafka_wanted *wanted, int32_t index, ri_arena *arena,
-                              ri_stream_conf *conf)
-{
-    ri_buffer text;
-    ri_buffer_init(&text, arena->host);
-    ri_kafka_catalog_put_stream(wanted->name, index, &text);
-    size_t len = text.len;
-    ri_kafka_catalog_put_subject(wanted->name, index, &text);
-    char *names = text.failed ? NULL : ri_arena_copy(arena, text.ptr, text.len);
-    ri_str *subject = ri_arena_alloc(arena, sizeof *subject);
-    if (names && subject) {
-        conf->name = (ri_str){names, len};
-        *subject = (ri_str){names + len, text.len - len};
-        conf->subjects = (ri_strs){subject, 1};
-    }
-    ri_buffer_fini(&text);
-    return names && subject ? RILL_OK : RILL_ENOMEM;
-}
-
-/* What the engine says of a stream that it does not make, as Kafka's code. */
-static ri_kafka_error kafka_create_refused(int rc, const ri_js_error *e)
-{
-    if (rc == RILL_ENOMEM || rc == RILL_EIO || rc == RILL_EFULL) return RI_KAFKA_E_STORAGE;
-    if (e->err_code == RI_JS_STREAM_NAME_EXIST) return RI_KAFKA_E_TOPIC_EXISTS;
-    if (e->err_code == RI_JS_STREAM_SUBJECT_OVERLAP) return RI_KAFKA_E_INVALID_TOPIC;
-    return RI_KAFKA_E_POLICY;
-}
-
-static ri_kafka_error kafka_create_one(const ri_kafka_request *r, const ri_kafka_wanted *wanted,
-                                       int32_t index)
-{
-    const ri_broker *broker = r->session->server->broker;
-    ri_js *js = ri_kafka_serve_js(r);
-    ri_js_stream_request request = {0};
-    ri_stream_conf *conf = &request.conf;
-    ri_stream *stream;
-    ri_js_error e = {0};
-    ri_arena arena;
-    ri_arena_init(&arena, &broker->host);
-    conf->storage = ri_durable_has_disk(broker->durable) ? RI_STORE_FILE : RI_STORE_MEMORY;
-    conf->num_replicas = 1;
-    int rc = kafka_create_names(wanted, index, &arena, conf);
-    if (rc == RILL_OK)
-        rc = ri_kafka_configs_apply(wanted->settings, wanted->nsettings, wanted->name, &arena,
-                                    conf);
-    if (rc == RILL_OK) rc = ri_stream_create(js, &request, &stream, &e);
-    ri_budget_spend(&ri_js_router(js)->budget, KAFKA_CREATE_UNITS);
-    ri_arena_fini(&arena);
-    return rc == RILL_OK ? RI_KAFKA_E_NONE : kafka_create_refused(rc, &e);
-}
-
-/* The last one that was made for the others, which cannot be, goes again. */
-static void kafka_create_undo(const ri_kafka_request *r, ri_kafka_wanted *wanted)
-{
-    ri_js *js = ri_kafka_serve_js(r);
-    ri_buffer name;
-    ri_buffer_init(&name, ri_js_router(js)->host);
-    ri_kafka_catalog_put_stream(wanted->name, --wanted->at, &name);
-    ri_stream *stream = name.failed ? NULL : ri_js_stream(js, ri_buffer_str(&name));
-    ri_buffer_fini(&name);
-    if (stream) ri_stream_delete(stream, NULL);
-    ri_budget_spend(&ri_js_router(js)->budget, KAFKA_CREATE_UNITS);
-}
-
-static void kafka_create_fail(ri_kafka_request *r, ri_kafka_wanted *wanted, ri_kafka_error error)
-{
-    RI_ASSERT(error != RI_KAFKA_E_NONE);
-    wanted->error = error;
-    ri_kafka_serve_why(r, &wanted->why);
-}
-
-bool ri_kafka_create_some(ri_kafka_request *r, ri_kafka_wanted *wanted)
-{
-    RI_ASSERT(wanted->from >= 0 && wanted->from < wanted->partitions);
-    const ri_budget *budget = &r->session->server->broker->router.budget;
-    ri_kafka_topic topic;
-    bool begun = wanted->at > 0;
-    wanted->at = RI_MAX(wanted->at, wanted->from);
-    if (begun && !wanted->error &&
-        !ri_kafka_catalog_find(ri_kafka_serve_js(r), wanted->name, &topic)) {
-        ri_err(RILL_ENOENT, "the topic was deleted meanwhile");
-        kafka_create_fail(r, wanted, RI_KAFKA_E_UNKNOWN_TOPIC);
-    }
-    for (;;) {
-        if (wanted->at == (wanted->error ? wanted->from : wanted->partitions)) return false;
-        if (!ri_budget_left(budget)) return true;
-        if (wanted->error) {
-            kafka_create_undo(r, wanted);
-            continue;
-        }
-        ri_kafka_error error = kafka_create_one(r, wanted, wanted->at);
-        if (error != RI_KAFKA_E_NONE) kafka_create_fail(r, wanted, error);
-        else wanted->at++;
-    }
-}
-
 /* ---- CreateTopics ---- */
 
 typedef struct kafka_create_work {
@@ -117,10 +17,17 @@ typedef struct kafka_create_work {
     ri_kafka_commit commit;
     uint32_t next;
     unsigned char *twins;    /* of names that stand there twice */
-    ri_kafka_wanted wanted;  /* that is made now */
-    bool making;
+    ri_kafka_wanted wanted;  /* that is looked at now */
+    ri_kafka_making *making; /* of it; NULL: it is not made */
     bool made;
 } kafka_create_work;
+
+static void kafka_create_fail(ri_kafka_request *r, ri_kafka_wanted *wanted, ri_kafka_error error)
+{
+    RI_ASSERT(error != RI_KAFKA_E_NONE);
+    wanted->error = error;
+    ri_kafka_serve_why(r, &wanted->why);
+}
 
 static ri_kafka_error kafka_create_check_name(const ri_kafka_request *r, ri_str name)
 {
@@ -299,7 +206,8 @@ static void kafka_create_next(ri_kafka_request *r, kafka_create_work *c)
     ri_kafka_error error = c->twins[i]
         ? ri_kafka_serve_error(RI_KAFKA_E_INVALID_REQUEST, "that topic stands there twice")
           : kafka_create_check(r, &q->topics.items[i], &c->wanted);
-    c->making = error == RI_KAFKA_E_NONE && !q->validate_only;
+    if (error == RI_KAFKA_E_NONE && !q->validate_only)
+        error = ri_kafka_making_begin(r->session->server, &c->wanted, &c->making);
     if (error != RI_KAFKA_E_NONE) kafka_create_fail(r, &c->wanted, error);
     if (!c->making) kafka_create_finish(r, c);
 }
@@ -307,8 +215,13 @@ static void kafka_create_next(ri_kafka_request *r, kafka_create_work *c)
 /* A slice of the one that is made. True: the turn is over. */
 static bool kafka_create_go_on(ri_kafka_request *r, kafka_create_work *c)
 {
-    if (ri_kafka_create_some(r, &c->wanted)) return true;
-    c->making = false;
+    if (ri_kafka_making_some(c->making)) return true;
+    if (c->making->error) {
+        ri_failure_restore(&c->making->why);
+        kafka_create_fail(r, &c->wanted, c->making->error);
+    }
+    ri_kafka_making_end(c->making);
+    c->making = NULL;
     c->made = true;
     return false;
 }
@@ -342,12 +255,15 @@ bool ri_kafka_create_step(ri_kafka_request *r)
 void ri_kafka_create_drop(ri_kafka_request *r)
 {
     kafka_create_work *c = r->work;
-    if (c) ri_kafka_serve_forget(&c->commit);
+    if (!c) return;
+    ri_kafka_serve_forget(&c->commit);
+    ri_kafka_making_leave(c->making);
+    c->making = NULL;
 }
 
 /* ---- CreatePartitions ---- */
 
-/* The settings of a topic that is there, for more of it. */
+/* The settings of a topic that is there, for more of it; lent. */
 static ri_kafka_error kafka_create_copy(ri_kafka_request *r, const ri_stream_conf *conf,
                                         ri_kafka_wanted *wanted)
 {
@@ -356,10 +272,6 @@ static ri_kafka_error kafka_create_copy(ri_kafka_request *r, const ri_stream_con
     if (!settings) return RI_KAFKA_E_STORAGE;
     wanted->nsettings = ri_kafka_configs_of(conf, settings);
     wanted->settings = settings;
-    for (size_t i = 0; i < wanted->nsettings; i++)
-        if (!ri_kafka_serve_copy(r, settings[i].name, &settings[i].name) ||
-            !ri_kafka_serve_copy(r, settings[i].value, &settings[i].value))
-            return RI_KAFKA_E_STORAGE;
     return RI_KAFKA_E_NONE;
 }
 
@@ -382,9 +294,11 @@ static ri_kafka_error kafka_create_more(ri_kafka_request *r, kafka_create_work *
         return ri_kafka_serve_error(RI_KAFKA_E_INVALID_ASSIGNMENT, "one assignment for each new "
                                     "partition");
     c->wanted = (ri_kafka_wanted){.name = t->name, .from = have, .partitions = t->count};
-    c->making = !q->validate_only;
-    return c->making ? kafka_create_copy(r, ri_stream_conf_of(topic.stream), &c->wanted)
-                     : RI_KAFKA_E_NONE;
+    if (q->validate_only) return RI_KAFKA_E_NONE;
+    ri_kafka_error error = kafka_create_copy(r, ri_stream_conf_of(topic.stream), &c->wanted);
+    return error == RI_KAFKA_E_NONE
+               ? ri_kafka_making_begin(r->session->server, &c->wanted, &c->making)
+               : error;
 }
 
 static void kafka_create_more_next(ri_kafka_request *r, kafka_create_work *c)
@@ -394,9 +308,7 @@ static void kafka_create_more_next(ri_kafka_request *r, kafka_create_work *c)
     ri_kafka_create_partitions_answer_result *out = &c->more.results.items[c->next++];
     out->name = t->name;
     out->error_code = (int16_t)kafka_create_more(r, c, t);
-    if (!out->error_code) return;
-    c->making = false;
-    ri_kafka_serve_why(r, &out->error_message);
+    if (out->error_code) ri_kafka_serve_why(r, &out->error_message);
 }
 
 bool ri_kafka_create_more_step(ri_kafka_request *r)

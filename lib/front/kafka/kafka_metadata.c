@@ -12,8 +12,7 @@ typedef struct kafka_metadata {
     uint32_t next;           /* of those that were asked for */
     uint32_t cap;            /* of the answer's topics */
     ri_str after;            /* of all: the stream of the last that is listed */
-    ri_kafka_wanted wanted;  /* that is made now */
-    bool making;
+    ri_kafka_making *making; /* a topic that is made now; NULL: none is */
     bool made;
     bool over;               /* all are looked at */
 } kafka_metadata;
@@ -66,18 +65,19 @@ static void kafka_metadata_make(ri_kafka_request *r, ri_kafka_metadata_answer_to
 {
     kafka_metadata *m = r->work;
     ri_kafka_topic topic;
-    if (ri_kafka_create_some(r, &m->wanted)) return;
-    m->making = false;
+    if (ri_kafka_making_some(m->making)) return;
     m->made = true;
-    out->error_code = (int16_t)m->wanted.error;
+    out->error_code = (int16_t)m->making->error;
     if (out->error_code)
         ri_host_log(&r->session->server->broker->host, RILL_ERROR,
-                    "topic %.*s, which a client asks for, cannot be made: %.*s",
-                    RI_ARG(m->wanted.name), RI_ARG(m->wanted.why));
-    else if (ri_kafka_catalog_find(ri_kafka_serve_js(r), m->wanted.name, &topic))
+                    "topic %.*s, which a client asks for, cannot be made: %s",
+                    RI_ARG(m->making->name), m->making->why.text);
+    else if (ri_kafka_catalog_find(ri_kafka_serve_js(r), m->making->name, &topic))
         kafka_metadata_put(r, &topic, out);
     else
         out->error_code = RI_KAFKA_E_UNKNOWN_TOPIC;
+    ri_kafka_making_end(m->making);
+    m->making = NULL;
 }
 
 static bool kafka_metadata_asked(ri_kafka_request *r, const ri_kafka_metadata_request_topic *asked,
@@ -94,10 +94,11 @@ static bool kafka_metadata_asked(ri_kafka_request *r, const ri_kafka_metadata_re
         if (!ri_kafka_catalog_find_id(catalog, js, &asked->topic_id, &topic))
             error = RI_KAFKA_E_UNKNOWN_TOPIC_ID;
     } else if (!ri_kafka_catalog_find(js, asked->name, &topic)) {
+        const ri_kafka_wanted wanted = {.name = asked->name,
+                                        .partitions = r->session->at->partitions};
         error = kafka_metadata_may_make(r, asked->name);
-        m->making = error == RI_KAFKA_E_NONE;
-        m->wanted = (ri_kafka_wanted){.name = asked->name,
-                                      .partitions = r->session->at->partitions};
+        if (error == RI_KAFKA_E_NONE)
+            error = ri_kafka_making_begin(r->session->server, &wanted, &m->making);
     }
     if (error == RI_KAFKA_E_NONE && !m->making) return kafka_metadata_put(r, &topic, out);
     out->error_code = (int16_t)error;
@@ -182,7 +183,10 @@ bool ri_kafka_metadata_step(ri_kafka_request *r)
 void ri_kafka_metadata_drop(ri_kafka_request *r)
 {
     kafka_metadata *m = r->work;
-    if (m) ri_kafka_serve_forget(&m->commit);
+    if (!m) return;
+    ri_kafka_serve_forget(&m->commit);
+    ri_kafka_making_leave(m->making);
+    m->making = NULL;
 }
 
 /* ---- DescribeCluster ---- */

@@ -4,9 +4,11 @@
 #ifndef RI_KAFKA_SERVE_H
 #define RI_KAFKA_SERVE_H
 
+#include "base/error.h"
 #include "engine/groups/groups.h"
 #include "front/broker/durable.h"
 #include "front/kafka/kafka_catalog.h"
+#include "front/kafka/kafka_configs.h"
 #include "front/kafka/kafka_errors.h"
 #include "front/kafka/kafka_session.h"
 
@@ -66,23 +68,43 @@ void ri_kafka_serve_forget(ri_kafka_commit *commit);
                 (list)->items[i_].error_code = RI_KAFKA_E_STORAGE;                  \
     } while (0)
 
-/* ---- kafka_create.c ---- */
+/* ---- kafka_making.c: inside the gate, on the loop's thread ---- */
 
-/* A topic that shall be. `name` and `settings`, which are known and checked, stay for as long as it
- * is made. */
+/* A topic that shall be. `name` and `settings`, which are known and checked, are lent. */
 typedef struct ri_kafka_wanted {
     ri_str name;
     int32_t from, partitions;  /* those from the first of these on are made */
-    const struct ri_kafka_value *settings;
+    const ri_kafka_value *settings;
     size_t nsettings;
-    /* By ri_kafka_create_some(): */
-    int32_t at;                /* behind the last that is made */
-    ri_kafka_error error;      /* why it is not made; those of its partitions that were go again */
+    ri_kafka_error error;      /* why it is not made */
     ri_str why;                /* a sentence, in the request's memory */
 } ri_kafka_wanted;
+
+typedef struct ri_kafka_making {
+    ri_list link;              /* server->making; once its client has gone, server->left */
+    bool left;                 /* it has */
+    ri_kafka_server *server;
+    size_t bytes;              /* of it all */
+    ri_str name;
+    ri_kafka_uuid id;          /* once it is there */
+    int32_t from, partitions;
+    int32_t at;                /* behind the last that is made */
+    ri_kafka_error error;      /* why it is not made; those of its partitions that were go again */
+    ri_failure why;
+    size_t nsettings;
+    ri_kafka_value settings[]; /* then all texts */
+} ri_kafka_making;
+
+/* Nothing is made yet. An error, whose sentence is ri_err_text(): no room. */
+ri_kafka_error ri_kafka_making_begin(ri_kafka_server *server, const ri_kafka_wanted *wanted,
+                                     ri_kafka_making **out);
 /* A slice of the turn's budget. True: there is more to do in a later one. What is made is part of
  * the open commit. */
-bool ri_kafka_create_some(ri_kafka_request *r, ri_kafka_wanted *wanted);
+bool ri_kafka_making_some(ri_kafka_making *m);
+/* It is done, or not wanted; NULL is nothing. */
+void ri_kafka_making_end(ri_kafka_making *m);
+/* Whoever wanted it has gone: the door brings it to its end. NULL is nothing. */
+void ri_kafka_making_leave(ri_kafka_making *m);
 
 /* ---- The steps ---- */
 bool ri_kafka_serve_versions(ri_kafka_request *r);

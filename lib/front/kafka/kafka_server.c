@@ -401,6 +401,7 @@ static void kafka_server_on_turn(void *arg)
     ri_kafka_server_enter(server);
     ri_broker_relieve(server->broker);
     kafka_server_obey(server);
+    ri_kafka_making_step(server);
     kafka_server_step(server);
     kafka_server_durable_turn(server);
     kafka_server_step(server); /* those who waited for the commit */
@@ -410,7 +411,7 @@ static void kafka_server_on_turn(void *arg)
     ri_list_splice(&spent, &server->spent);
     server->large = !ri_list_empty(&server->written_apart);
     bool more = !ri_list_empty(&server->busy) || !ri_list_empty(&server->ready) || server->large ||
-                server->stored;
+                server->stored || !ri_list_empty(&server->left);
     ri_kafka_server_leave(server);
     kafka_server_free_spent(server, &spent);
     if (!ri_list_empty(&server->work) && kafka_server_write(server)) more = true;
@@ -433,6 +434,7 @@ static void kafka_server_free(ri_kafka_server *server)
     ri_list_each (item, &server->sessions)
         ri_kafka_session_free(KAFKA_SERVER_SESSION(item, link));
     kafka_server_free_spent(server, &server->spent);
+    while (!ri_list_empty(&server->left)) ri_kafka_making_step(server);
     ri_list_splice(&server->places, &server->new_places);
     ri_list_each (item, &server->places)
         ri_kafka_listen_free(KAFKA_SERVER_PLACE(item), host);
@@ -468,7 +470,7 @@ int ri_kafka_server_make(ri_kafka_server **out, ri_broker *broker)
     server->broker = broker;
     ri_list *lists[] = {&server->new_places, &server->places, &server->sessions, &server->touched,
                         &server->ending, &server->busy, &server->ready, &server->written_apart,
-                        &server->spent, &server->work, &server->dead};
+                        &server->spent, &server->making, &server->left, &server->work, &server->dead};
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
     ri_outq_pool_init(&server->pool, host, &broker->router.memory);
     ri_park_init(&server->written);
@@ -602,6 +604,11 @@ static int kafka_server_flush(ri_door *door, int64_t due_ns)
     return RILL_OK;
 }
 
+static bool kafka_server_finish(ri_door *door)
+{
+    return ri_kafka_making_finish(KAFKA_SERVER_OF(door));
+}
+
 static void kafka_server_end(ri_door *door, int64_t due_ns)
 {
     ri_kafka_server *server = KAFKA_SERVER_OF(door);
@@ -641,6 +648,7 @@ const ri_door_ops ri_kafka_door = {
     .greediest = kafka_server_greediest,
     .shed = kafka_server_shed,
     .crowded = kafka_server_crowded,
+    .finish = kafka_server_finish,
     .end = kafka_server_end,
     .close = kafka_server_close,
 };

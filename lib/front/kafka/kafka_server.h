@@ -54,6 +54,10 @@ struct ri_kafka_server {
     ri_list ready;              /* sessions that may begin what they have read */
     ri_list written_apart;      /* requests whose answers become frames outside the gate */
     ri_list spent;              /* requests that are done, to be freed */
+    ri_list making;             /* topics that are being made */
+    ri_list left;               /* such, whose clients have gone */
+    uint32_t nleft;             /* of these */
+    bool finishing;             /* no more are begun: the streams are about to be closed */
     ri_list work;               /* L: sessions to be written or settled in this turn */
     ri_list dead;               /* L: to be freed at the end of the turn */
     struct ri_kafka_catalog *catalog;
@@ -93,6 +97,13 @@ int64_t ri_kafka_server_share(ri_kafka_server *server);
 void ri_kafka_server_lend(ri_kafka_server *server, size_t size, ri_buffer *buffer);
 /* It goes: no walk goes on from there. */
 void ri_kafka_server_pass(ri_kafka_server *server, struct ri_kafka_session *s);
+
+/* ---- kafka_making.c: on the loop's thread, inside the gate ---- */
+
+/* A slice of a topic whose client has gone, in a turn of its own. */
+void ri_kafka_making_step(ri_kafka_server *server);
+/* Any thread: a slice of any of them. True: there is more; and none is begun from now on. */
+bool ri_kafka_making_finish(ri_kafka_server *server);
 
 /* ---- kafka_listen.c ---- */
 
