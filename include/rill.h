@@ -1609,7 +1609,20 @@ typedef struct rill_broker_opts {
                                    arg asks it for all who are connected; the same one is not asked
                                    again */
     void *on_login_arg;
+    const char *kafka_config;   /* of groups of Kafka's clients: lines of "name=value", by Kafka's
+                                   names, below; default: what Kafka has. A reload does not change
+                                   it */
 } rill_broker_opts;
+
+/* kafka_config knows these, as Kafka 4 means them: group.min.session.timeout.ms (6000) and
+ * group.max.session.timeout.ms (1800000), what a member may ask for;
+ * group.initial.rebalance.delay.ms (3000), for which a first rebalance waits for more members;
+ * group.max.size (4096, and no more); offsets.retention.minutes (10080), how long offsets outlive
+ * the last member, and offsets.retention.check.interval.ms (600000); offset.metadata.max.bytes
+ * (4096, and no more). Of groups of KIP-848: group.consumer.session.timeout.ms (45000),
+ * group.consumer.heartbeat.interval.ms (5000), group.consumer.assignment.interval.ms (1000),
+ * group.consumer.max.size (4096), and group.consumer.migration.policy ("bidirectional", "upgrade",
+ * "downgrade" or "disabled"). Another name, or a value that cannot be, is RILL_EINVAL. */
 
 /* What peers make a broker hold has one budget, memory_bytes. Half of it at most is for what is
  * known of streams and groups, which stays until they are deleted: their configurations, the
@@ -1681,7 +1694,7 @@ RILL_API int rill_broker_accept(rill_broker *broker, const char *url, rill_wire 
 RILL_API int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opts *opts);
 /* Make credentials, limits and intervals be these, from now on; connections whose credentials
  * are no longer right are closed. `name`, `version`, `host` and `drive` stay (RILL_EINVAL if they
- * differ). */
+ * differ), and so does kafka_config. */
 RILL_API int rill_broker_reload(rill_broker *broker, const rill_broker_opts *opts);
 /* Lame duck: accept no more, ask clients to go elsewhere, and after grace_ms close them one by
  * one over duration_ms. Returns at once; all have gone when conns of rill_broker_stats() is 0.

@@ -615,6 +615,35 @@ static bool keys_kafka_tls(daemon_options *options, config_node *node)
     return good;
 }
 
+/* A setting of groups: one more line of broker.kafka_config, by Kafka's own name. */
+static bool keys_kafka_group(daemon_options *options, config_node *node)
+{
+    char number[24];
+    if (node->type != CONFIG_INT && !keys_want(options, node, CONFIG_STRING)) return false;
+    snprintf(number, sizeof number, "%lld", (long long)node->number);
+    const char *value = node->type == CONFIG_INT ? number : node->text;
+    if (strchr(value, '\n')) return keys_fail(options, node, "%s has one line", node->key);
+    size_t had = options->kafka_config ? strlen(options->kafka_config) : 0;
+    size_t len = had + strlen(node->key) + strlen(value) + sizeof "=\n";
+    char *grown = realloc(options->kafka_config, len);
+    if (!grown) return keys_fail(options, node, "out of memory");
+    snprintf(grown + had, len - had, "%s=%s\n", node->key, value);
+    options->broker.kafka_config = options->kafka_config = grown;
+    return true;
+}
+
+/* What the library says of all these lines. */
+static bool keys_kafka_try(daemon_options *options, const config_node *node)
+{
+    rill_broker *broker;
+    const char *text = options->kafka_config;
+    if (!text) return true;
+    if (rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .kafka_config = text)) < 0)
+        return keys_fail(options, node, "%s", rill_errmsg());
+    rill_broker_close(broker, 0);
+    return true;
+}
+
 enum { KEYS_PARTITIONS_MAX = 1000 }; /* rill_listen_opts.partitions */
 
 static const key_row kafka_keys[] = {
@@ -623,6 +652,12 @@ static const key_row kafka_keys[] = {
     {"auto_create", KEY_CUSTOM, 0, keys_kafka_create, 0},
     {"tls", KEY_CUSTOM, 0, keys_kafka_tls, 0},
     {"default_partitions", KEY_COUNT, FIELD(kafka.partitions), NULL, KEYS_PARTITIONS_MAX},
+    {"group.min.session.timeout.ms group.max.session.timeout.ms group.initial.rebalance.delay.ms "
+     "group.max.size offsets.retention.minutes offsets.retention.check.interval.ms "
+     "offset.metadata.max.bytes group.consumer.session.timeout.ms "
+     "group.consumer.heartbeat.interval.ms group.consumer.assignment.interval.ms "
+     "group.consumer.max.size group.consumer.migration.policy",
+     KEY_CUSTOM, 0, keys_kafka_group, 0},
 };
 
 static bool keys_kafka(daemon_options *options, config_node *node)
@@ -631,7 +666,7 @@ static bool keys_kafka(daemon_options *options, config_node *node)
     if (!keys_block(options, kafka_keys, sizeof kafka_keys / sizeof kafka_keys[0], node))
         return false;
     if (options->kafka_port == 0) return keys_fail(options, node, "kafka has no listen");
-    return true;
+    return keys_kafka_try(options, node);
 }
 
 /* ---- The file ---- */

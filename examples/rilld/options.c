@@ -290,6 +290,7 @@ void options_free(daemon_options *options)
     users_free(options);
     free(options->tls.ciphers);
     free(options->kafka_tls.ciphers);
+    free(options->kafka_config);
     config_free(&options->config);
     for (options_note *note = options->notes, *next; note; note = next) {
         next = note->next;
@@ -325,7 +326,8 @@ const char *options_fixed_change(const daemon_options *now, const daemon_options
     if (!options_same(now->kafka_host, next->kafka_host) || now->kafka_port != next->kafka_port ||
         !options_same(now->kafka.advertise, next->kafka.advertise) ||
         now->kafka.no_auto_create != next->kafka.no_auto_create ||
-        now->kafka.partitions != next->kafka.partitions)
+        now->kafka.partitions != next->kafka.partitions ||
+        !options_same(now->kafka_config, next->kafka_config))
         return "Kafka";
     if (!options_same(now->http_host, next->http_host)) return "HTTPHost";
     if (now->http_port != next->http_port) return "HTTPPort";
@@ -362,7 +364,8 @@ void options_usage(const char *program)
            "    -P, --pid <file>                 File to store PID\n"
            "    -m, --http_port <port>           Use port for http monitoring\n"
            "        --kafka <port>               Use port for Kafka's clients; enables JetStream\n"
-           "                                     (TLS there: kafka { tls {...} } of the file)\n"
+           "                                     (TLS there, and what groups may do: kafka {}\n"
+           "                                     of the file)\n"
            "    -c, --config <file>              Configuration file\n"
            "    -t                               Test configuration and exit\n"
            "    -sl,--signal <signal>[=<pid>]    Send signal to a running process (ldm, stop,\n"

@@ -52,6 +52,7 @@ typedef struct daemon_options {
     int kafka_port;              /* 0: none; -1: any that is free */
     rill_listen_opts kafka;
     daemon_tls kafka_tls;        /* of that port */
+    char *kafka_config;          /* of groups: broker.kafka_config; NULL: nothing is said */
 
     /* the monitoring port */
     const char *http_host;       /* NULL: host */

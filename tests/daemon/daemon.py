@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -224,6 +225,12 @@ class Daemon(Case):
                 ("mappings {\n a: [ {dest: b, weight: 60}, {dest: c, weight: 60} ] }", 2, "<= 100"),
                 ("mappings {\n a: b\n 'a..b': c }", 3, 'Error adding mapping for "a..b"'),
                 ("mappings {\n a: 'b.$1' }", 2, "names no wildcard"),
+                ('kafka {\n listen: "127.0.0.1:-1"\n group.max.size: 0 }', 1,
+                 "group.max.size is a number from 1"),
+                ('kafka { listen: "127.0.0.1:-1"\n group.max.siz: 3\n'
+                 ' group.consumer.migration.policy: sideways }', 1, "not sideways"),
+                ('kafka { listen: "127.0.0.1:-1"\n group.max.size: true }', 2,
+                 "group.max.size should be"),
                 ("spin: 50", 1, "spin is a duration of at most 1s"), ("spin: 2s", 1, "at most 1s"),
                 ("http: 'here'", 1, "could not parse address string"),
                 ("x {" * 100, 1, "within each other")):
@@ -318,6 +325,47 @@ class Daemon(Case):
         two.say("SUB a 1\r\nSUB b 2")
         lines = [two.read() for _ in range(2)]
         self.assertIn("-ERR 'maximum subscriptions exceeded'", lines)
+
+    def test_config_kafka_groups(self):
+        path = self.write("a.conf", 'port: -1\njetstream: true\nstore_dir: "%s"\n'
+                          'kafka { listen: "127.0.0.1:-1"\n group.max.session.timeout.ms: 7000\n'
+                          ' "offsets.retention.minutes": "5"\n'
+                          ' group.consumer.migration.policy: upgrade }\n' % self.path("store"))
+        done = self.run_once("-t", "-c", path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("group.", done.stderr)
+        server = self.start("-a", "127.0.0.1", "-c", path).ready()
+        port = int(re.search(r"Kafka's clients on 127\.0\.0\.1:(\d+)", server.log())[1])
+        told = self.kafka_settings(port)
+        self.assertEqual(told["group.max.session.timeout.ms"], "7000")
+        self.assertEqual(told["offsets.retention.minutes"], "5")
+        self.assertEqual(told["group.consumer.migration.policy"], "upgrade")
+        self.assertEqual(told["group.min.session.timeout.ms"], "6000")
+
+    def kafka_settings(self, port):
+        """Of the broker: DescribeConfigs v1."""
+        body = struct.pack(">hhihibh1siB", 32, 1, 1, -1, 1, 4, 1, b"1", -1, 0)
+        with socket.create_connection(("127.0.0.1", port), 20) as s:
+            s.sendall(struct.pack(">i", len(body)) + body)
+            size, = struct.unpack(">i", s.recv(4, socket.MSG_WAITALL))
+            answer = s.recv(size, socket.MSG_WAITALL)
+        at = 4 + 4 + 4 + 2  # correlation, throttle, one result, its error
+        size, = struct.unpack_from(">h", answer, at)
+        at += 2 + max(size, 0) + 1 + 2 + 1  # sentence, type, name "1"
+        count, = struct.unpack_from(">i", answer, at)
+        at, found = at + 4, {}
+        for _ in range(count):
+            texts = []
+            for _ in range(2):
+                size, = struct.unpack_from(">h", answer, at)
+                texts.append(answer[at + 2:at + 2 + max(size, 0)].decode())
+                at += 2 + max(size, 0)
+            at += 3  # read only, source, sensitive
+            synonyms, = struct.unpack_from(">i", answer, at)
+            self.assertEqual(synonyms, 0)
+            at += 4
+            found[texts[0]] = texts[1]
+        return found
 
     # ---- Log, pid and ports files
 

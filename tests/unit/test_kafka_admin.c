@@ -474,12 +474,74 @@ START_TEST(test_pages_with_dots)
 }
 END_TEST
 
+/* What a broker was opened with is what its groups are told to keep to, and what tools are told. */
+START_TEST(test_groups_config)
+{
+    static const char config[] = "group.min.session.timeout.ms=200\n"
+                                 "group.max.session.timeout.ms=300\n"
+                                 "group.consumer.migration.policy=disabled\n";
+    stop();
+    ck_assert_ok(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .kafka_config = config)));
+    ck_assert_ok(rill_broker_bus(broker, &bus, NULL));
+    port = rill_broker_listen(broker, "kafka://127.0.0.1:0", NULL);
+    ck_assert_int_gt(port, 0);
+    kclient_open(&c, port);
+    const ri_kafka_describe_configs_answer_result *r =
+        describe(RI_KAFKA_RESOURCE_BROKER, "1", NULL, 0);
+    const ri_kafka_describe_configs_answer_config *s = find(r, "group.max.session.timeout.ms");
+    ck_assert_span(s->value, "300");
+    ck_assert_int_eq(s->config_source, RI_KAFKA_CONFIG_BROKER);
+    s = find(r, "group.consumer.migration.policy");
+    ck_assert_span(s->value, "disabled");
+    ck_assert_int_eq(s->config_source, RI_KAFKA_CONFIG_BROKER);
+    s = find(r, "offsets.retention.minutes");
+    ck_assert_span(s->value, "10080");
+    ck_assert_int_eq(s->config_source, RI_KAFKA_CONFIG_DEFAULT);
+    KCLIENT_BLANK(join_group_request, q);
+    ri_kafka_join_group_request_protocol range = {.name = RI_STR("range"),
+                                                  .metadata = RI_STR("m")};
+    q.group_id = RI_STR("g");
+    q.protocol_type = RI_STR("consumer");
+    KCLIENT_ONE(q.protocols, &range);
+    for (int ms = 199; ms <= 301; ms++) {
+        q.session_timeout_ms = q.rebalance_timeout_ms = ms;
+        const ri_kafka_join_group_answer *a = kclient_ask(&c, RI_KAFKA_JOIN_GROUP, 4, &q);
+        ck_assert_int_eq(a->error_code, ms < 200 || ms > 300 ? RI_GROUP_INVALID_SESSION_TIMEOUT
+                                                             : RI_GROUP_MEMBER_ID_REQUIRED);
+    }
+}
+END_TEST
+
+/* It stays as it is, and what it cannot be is refused. */
+START_TEST(test_groups_config_refused)
+{
+    rill_broker *none;
+    ck_assert_rc(rill_broker_open(&none, RILL_OPTS(rill_broker_opts, .kafka_config = "a=b")),
+                 RILL_EINVAL);
+    ck_assert_str_eq(ri_err_text(), "kafka_config: a is no setting of groups that this broker has");
+    ck_assert_rc(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts,
+                                                      .kafka_config = "group.max.size=3")),
+                 RILL_EINVAL);
+    stop();
+    const char *config = "group.max.size=3";
+    ck_assert_ok(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .kafka_config = config)));
+    ck_assert_ok(rill_broker_bus(broker, &bus, NULL));
+    ck_assert_ok(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .kafka_config = config)));
+    ck_assert_ok(rill_broker_reload(broker, NULL));
+    port = rill_broker_listen(broker, "kafka://127.0.0.1:0", NULL);
+    kclient_open(&c, port);
+    ck_assert_span(find(describe(RI_KAFKA_RESOURCE_BROKER, "1", NULL, 0), "group.max.size")->value,
+                   "3");
+}
+END_TEST
+
 int main(void)
 {
     const suite_row rows[] = {SUITE_WITH(setup, stop, test_described, test_of_the_broker,
                                          test_incremental, test_refused, test_replaced,
                                          test_of_another_door, test_pages, test_directories,
                                          test_leaders, test_nobody, test_no_login, test_long_values,
-                                         test_pages_with_dots)};
+                                         test_pages_with_dots, test_groups_config,
+                                         test_groups_config_refused)};
     return suite_run("kafka_admin", rows, RI_LEN(rows), CK_FORK_GETENV);
 }

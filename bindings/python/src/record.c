@@ -168,7 +168,8 @@ static const field py_broker_opts_fields[] = {
     F(rill_broker_opts, U32, trace_data_bytes), F(rill_broker_opts, U32, max_sub_tokens),
     F(rill_broker_opts, TEXT, advertise), F(rill_broker_opts, U64, memory_bytes),
     MANY(rill_broker_opts, mappings, py_mapping), F(rill_broker_opts, I32, drive),
-    MANY(rill_broker_opts, users, py_user), F(rill_broker_opts, TEXT, no_auth_user), END};
+    MANY(rill_broker_opts, users, py_user), F(rill_broker_opts, TEXT, no_auth_user),
+    F(rill_broker_opts, TEXT, kafka_config), END};
 RECORD(py_broker_opts, rill_broker_opts);
 
 static const field py_listen_opts_fields[] = {

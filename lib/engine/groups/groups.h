@@ -140,6 +140,9 @@ typedef struct ri_groups_conf {  /* by Kafka's names */
 } ri_groups_conf;
 /* Kafka's defaults. */
 void ri_groups_conf_init(ri_groups_conf *conf);
+/* The same, and what the text says otherwise: lines of "name=value", by those names; those that are
+ * empty or begin with # are nothing, as is NULL. RILL_EINVAL, with a sentence. */
+int ri_groups_conf_read(ri_groups_conf *conf, const char *text);
 
 enum { RI_GROUP_TOPIC_ID = 16 }; /* bytes; all zero: the id is not known */
 

@@ -51,6 +51,7 @@ static void broker_conf_fini(ri_broker_conf *conf, const ri_host *host)
     ri_mappings_free(conf->mappings);
     ri_access_unref(conf->access);
     broker_free_text(host, conf->no_auth_user);
+    broker_free_text(host, conf->kafka_config);
     *conf = (ri_broker_conf){0};
 }
 
@@ -120,6 +121,13 @@ static int broker_copy_no_auth_user(ri_broker_conf *conf, const ri_host *host, c
     return broker_copy_text(host, &conf->no_auth_user, name);
 }
 
+static int broker_read_kafka(ri_broker_conf *conf, const ri_host *host, const char *text)
+{
+    int rc = ri_groups_conf_read(&conf->groups, text);
+    if (rc < 0) return ri_err_wrap(rc, "kafka_config");
+    return broker_copy_text(host, &conf->kafka_config, text);
+}
+
 static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const rill_broker_opts *o)
 {
     int rc = broker_conf_check(o);
@@ -151,7 +159,8 @@ static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const ril
                                   &conf->advertise_port)) < 0 ||
         (rc = ri_mappings_new(host, o->mappings, o->nmappings, &conf->mappings)) < 0 ||
         (rc = ri_access_new(host, o->users, o->nusers, &conf->access)) < 0 ||
-        (rc = broker_copy_no_auth_user(conf, host, o->no_auth_user)) < 0)
+        (rc = broker_copy_no_auth_user(conf, host, o->no_auth_user)) < 0 ||
+        (rc = broker_read_kafka(conf, host, o->kafka_config)) < 0)
         broker_conf_fini(conf, host);
     return rc;
 }
@@ -591,8 +600,17 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
         return ri_err(RILL_EINVAL, "a reload cannot change who drives the broker");
     int rc = broker_conf_init(&conf, &b->host, opts);
     if (rc < 0) return rc;
+    if (opts->kafka_config && !broker_same_text(conf.kafka_config, b->conf.kafka_config)) {
+        broker_conf_fini(&conf, &b->host);
+        return ri_err(RILL_EINVAL, "a reload cannot change kafka_config");
+    }
     ri_broker_enter(b);
     ri_broker_conf old = b->conf;
+    if (!conf.kafka_config) { /* it stays */
+        conf.kafka_config = old.kafka_config;
+        conf.groups = old.groups;
+        old.kafka_config = NULL;
+    }
     conf.login_epoch = old.login_epoch + !broker_same_login(&old, &conf);
     b->conf = conf;
     ri_memory_set_limit(&b->router.memory, conf.memory_bytes);

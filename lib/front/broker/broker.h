@@ -22,6 +22,7 @@
 #include "base/saturate.h"
 #include "codec/subject/mapping.h"
 #include "engine/access/access.h"
+#include "engine/groups/groups.h"
 #include "engine/live/router.h"
 #include "front/broker/door.h"
 #include "front/broker/driver.h"
@@ -41,6 +42,8 @@ typedef struct ri_broker_conf {
     char *no_auth_user;            /* one of them, without a key; NULL: none */
     rill_login_fn on_login;        /* in place of all these; or NULL */
     void *on_login_arg;
+    char *kafka_config;            /* owned; NULL: none. What it says: */
+    ri_groups_conf groups;
     uint32_t login_epoch;          /* counts how often these were changed */
     uint32_t max_msg_bytes, max_conns, max_subs, max_control_line_bytes;
     uint64_t max_pending_bytes, memory_bytes;

@@ -57,7 +57,8 @@ ri_groups *ri_kafka_serve_groups(const ri_kafka_request *r)
     ri_kafka_server *server = r->session->server;
     ri_groups *groups;
     RI_ASSERT(server->broker->durable);
-    if (ri_durable_groups(server->broker->durable, NULL, &groups) < 0) {
+    const ri_groups_conf *conf = &server->broker->conf.groups;
+    if (ri_durable_groups(server->broker->durable, conf, &groups) < 0) {
         ri_host_log(&server->broker->host, RILL_ERROR, "groups: %s", ri_err_text());
         return NULL;
     }

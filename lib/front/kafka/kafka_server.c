@@ -470,7 +470,8 @@ int ri_kafka_server_make(ri_kafka_server **out, ri_broker *broker)
     server->broker = broker;
     ri_list *lists[] = {&server->new_places, &server->places, &server->sessions, &server->touched,
                         &server->ending, &server->busy, &server->ready, &server->written_apart,
-                        &server->spent, &server->making, &server->left, &server->work, &server->dead};
+                        &server->spent, &server->making, &server->left, &server->work,
+                        &server->dead};
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
     ri_outq_pool_init(&server->pool, host, &broker->router.memory);
     ri_park_init(&server->written);

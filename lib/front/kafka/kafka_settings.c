@@ -183,33 +183,43 @@ static void kafka_settings_put_place(ri_kafka_request *r)
                               RI_KAFKA_CONFIG_DEFAULT);
 }
 
+static int kafka_settings_source(bool given) /* in the broker's configuration */
+{
+    return given ? RI_KAFKA_CONFIG_BROKER : RI_KAFKA_CONFIG_DEFAULT;
+}
+
 static void kafka_settings_put_groups(ri_kafka_request *r)
 {
     ri_groups *groups = ri_kafka_serve_groups(r);
     enum { MINUTE_MS = 60000 };
     if (!groups) return;
     const ri_groups_conf *conf = ri_groups_conf_of(groups);
+    ri_groups_conf none;
+    ri_groups_conf_init(&none);
     const struct {
         const char *name;
-        int64_t value;
+        int64_t value, otherwise;
     } numbers[] = {
-        {"group.consumer.assignment.interval.ms", conf->assign_ms},
-        {"group.consumer.heartbeat.interval.ms", conf->modern_interval_ms},
-        {"group.consumer.max.size", conf->modern_max_size},
-        {"group.consumer.session.timeout.ms", conf->modern_session_ms},
-        {"group.initial.rebalance.delay.ms", conf->initial_delay_ms},
-        {"group.max.session.timeout.ms", conf->max_session_ms},
-        {"group.max.size", conf->max_size},
-        {"group.min.session.timeout.ms", conf->min_session_ms},
-        {"offset.metadata.max.bytes", conf->offset_metadata_bytes},
-        {"offsets.retention.check.interval.ms", conf->sweep_ms},
-        {"offsets.retention.minutes", conf->retention_ms / MINUTE_MS},
+        {"group.consumer.assignment.interval.ms", conf->assign_ms, none.assign_ms},
+        {"group.consumer.heartbeat.interval.ms", conf->modern_interval_ms, none.modern_interval_ms},
+        {"group.consumer.max.size", conf->modern_max_size, none.modern_max_size},
+        {"group.consumer.session.timeout.ms", conf->modern_session_ms, none.modern_session_ms},
+        {"group.initial.rebalance.delay.ms", conf->initial_delay_ms, none.initial_delay_ms},
+        {"group.max.session.timeout.ms", conf->max_session_ms, none.max_session_ms},
+        {"group.max.size", conf->max_size, none.max_size},
+        {"group.min.session.timeout.ms", conf->min_session_ms, none.min_session_ms},
+        {"offset.metadata.max.bytes", conf->offset_metadata_bytes, none.offset_metadata_bytes},
+        {"offsets.retention.check.interval.ms", conf->sweep_ms, none.sweep_ms},
+        {"offsets.retention.minutes", conf->retention_ms / MINUTE_MS,
+         none.retention_ms / MINUTE_MS},
     };
     for (size_t i = 0; i < RI_LEN(numbers); i++)
-        kafka_settings_put_number(r, numbers[i].name, numbers[i].value, RI_KAFKA_CONFIG_DEFAULT);
+        kafka_settings_put_number(r, numbers[i].name, numbers[i].value,
+                                  kafka_settings_source(numbers[i].value != numbers[i].otherwise));
     const kafka_setting policy = {"group.consumer.migration.policy",
                                   ri_str_of(ri_groups_migration_name(conf->migration)),
-                                  RI_KAFKA_CONFIG_DEFAULT, RI_KAFKA_CONFIG_STRING, true};
+                                  kafka_settings_source(conf->migration != none.migration),
+                                  RI_KAFKA_CONFIG_STRING, true};
     kafka_settings_put(r, &policy);
 }
 
