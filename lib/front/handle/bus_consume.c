@@ -151,11 +151,11 @@ bool ri_bus_consume_hand_out(rill_sub *sub, const ri_packet *packet)
     ri_js_ack ack;
     const ri_peer_ops *ops = sub->bus->ops;
     if (!sub->consumer->acks || !ops->hand_out) return true;
-    if (!ri_jshot_ack_read(ri_packet_reply(packet), &ack)) return true;
     if (ri_bus_enter(sub->bus) < 0) return false;
-    bool stands = ops->hand_out(sub, packet, &ack);
+    bool stands = ops->hand_out(sub, packet);
     ri_broker_leave(sub->bus->broker);
-    if (!stands) consume_pass_over(sub->consumer, &ack);
+    if (!stands && ri_jshot_ack_read(ri_packet_reply(packet), &ack))
+        consume_pass_over(sub->consumer, &ack);
     return stands;
 }
 

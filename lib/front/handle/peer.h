@@ -159,7 +159,7 @@ struct ri_peer_ops {
     /* Does this delivery still stand, so that the program may have it? NULL: it does. `m` lies in
      * the queue, and is lent. NATS: it does, if its time has not run out there; if much of it
      * has, it begins anew: PUB +WPI to its reply */
-    bool (*hand_out)(rill_sub *sub, const ri_packet *m, const ri_js_ack *ack);
+    bool (*hand_out)(rill_sub *sub, const ri_packet *m);
     /* Messages of one consumer are settled, as `how` says in NATS's words; n is 1 if anybody looks
      * at the result. NATS: PUB `how` to msgs[i].ack */
     int (*settle)(rill_bus *bus, const ri_bus_msg *msgs, size_t n, ri_str how);

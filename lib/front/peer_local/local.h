@@ -100,7 +100,7 @@ int ri_local_group_names(rill_bus *bus, ri_ask *ask);
 /* ---- local_consume.c: inside the gate ---- */
 int ri_local_consume_more(rill_sub *sub, uint32_t n);
 void ri_local_consume_enough(rill_sub *sub);
-bool ri_local_consume_hand_out(rill_sub *sub, const ri_packet *m, const ri_js_ack *ack);
+bool ri_local_consume_hand_out(rill_sub *sub, const ri_packet *m);
 void ri_local_consume_leave(rill_sub *sub);
 int ri_local_consume_settle(rill_bus *bus, const ri_bus_msg *msgs, size_t n, ri_str how);
 

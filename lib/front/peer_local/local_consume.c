@@ -45,12 +45,13 @@ void ri_local_consume_enough(rill_sub *sub)
     if (consumer) ri_consumer_unask(consumer, ri_str_of(sub->consumer->inbox));
 }
 
-bool ri_local_consume_hand_out(rill_sub *sub, const ri_packet *m, const ri_js_ack *ack)
+bool ri_local_consume_hand_out(rill_sub *sub, const ri_packet *m)
 {
-    (void)m;
+    ri_js_ack ack;
     RI_ASSERT(ri_bus_sub_is_sound(sub) && ri_broker_is_entered(sub->bus->broker));
+    if (!ri_jshot_ack_read(ri_packet_reply(m), &ack)) return true;
     ri_consumer *consumer = consume_of(sub);
-    return consumer && ri_consumer_hand_out(consumer, ack->stream_seq, ack->consumer_seq);
+    return consumer && ri_consumer_hand_out(consumer, ack.stream_seq, ack.consumer_seq);
 }
 
 void ri_local_consume_leave(rill_sub *sub)

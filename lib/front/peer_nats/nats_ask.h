@@ -54,7 +54,7 @@ int ri_nats_pull_new(ri_nats_peer *peer, const char *stream, const ri_consumer_i
                      uint32_t *number);
 int ri_nats_pull_more(rill_sub *sub, uint32_t n);
 void ri_nats_pull_enough(rill_sub *sub);
-bool ri_nats_pull_hand_out(rill_sub *sub, const ri_packet *m, const ri_js_ack *ack);
+bool ri_nats_pull_hand_out(rill_sub *sub, const ri_packet *m);
 int ri_nats_pull_settle(rill_bus *bus, const ri_bus_msg *msgs, size_t n, ri_str how);
 void ri_nats_pull_leave(rill_sub *sub);
 void ri_nats_pull_heal(ri_nats_reader *reader);

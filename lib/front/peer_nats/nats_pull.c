@@ -296,14 +296,16 @@ static void nats_pull_say(ri_nats_peer *peer, const ri_message *m)
     if (ri_nats_send_has_spare(peer) == RILL_OK) ri_nats_send_message(peer, m);
 }
 
-bool ri_nats_pull_hand_out(rill_sub *sub, const ri_packet *m, const ri_js_ack *ack)
+bool ri_nats_pull_hand_out(rill_sub *sub, const ri_packet *m)
 {
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
+    ri_js_ack ack = {.deliveries = 1};
     ri_nats_reader *reader = nats_pull_of(sub);
     if (!reader) return true;
     ri_message working = {.subject = ri_packet_reply(m), .data = RI_STR("+WPI")};
     int64_t lay_ns = ri_ns_sub(ri_coarse_ns(&sub->bus->host), m->time_ns);
-    int64_t wait_ns = nats_pull_ack_wait_ns(reader, ack->deliveries);
+    if (reader->conf.backoff.len && !ri_jshot_ack_read(ri_packet_reply(m), &ack)) return true;
+    int64_t wait_ns = nats_pull_ack_wait_ns(reader, ack.deliveries);
     if (reader->unread) reader->unread--;
     if (wait_ns <= 0 || lay_ns < wait_ns / 4) return true;
     if (lay_ns >= wait_ns) return false; /* somebody else has it, or will have */
@@ -337,6 +339,18 @@ static int nats_pull_settle_how(const ri_nats_reader *reader, const ri_js_ack *a
     return RILL_OK;
 }
 
+/* Of a message that the program has, its stream stands in the ack, and the consumer behind it: that
+ * is not read anew, since it is done for each message. A forward keeps the ack alone. */
+static bool nats_pull_ack_of(const ri_bus_msg *msg, ri_js_ack *ack)
+{
+    if (!msg->m.stream.len) return ri_jshot_ack_read(msg->ack, ack);
+    *ack = (ri_js_ack){.stream = msg->m.stream, .deliveries = msg->m.deliveries};
+    size_t before = (size_t)(ack->stream.ptr - msg->ack.ptr) + ack->stream.len + 1;
+    RI_ASSERT(ack->stream.ptr > msg->ack.ptr && msg->ack.len > before);
+    ri_str rest = ri_str_from(msg->ack, before);
+    return ri_str_cut(&rest, '.', &ack->consumer);
+}
+
 int ri_nats_pull_settle(rill_bus *bus, const ri_bus_msg *msgs, size_t n, ri_str how)
 {
     ri_nats_peer *peer = ri_nats_peer_of(bus);
@@ -346,7 +360,7 @@ int ri_nats_pull_settle(rill_bus *bus, const ri_bus_msg *msgs, size_t n, ri_str 
     char room[PULL_NAK];
     int rc = ri_nats_send_has_spare(peer);
     for (size_t i = 0; i < n && rc == RILL_OK; i++) {
-        if (!ri_jshot_ack_read(msgs[i].ack, &ack)) continue;
+        if (!nats_pull_ack_of(&msgs[i], &ack)) continue;
         if (i == 0) reader = nats_pull_settler(peer, &ack);
         ri_message m = {.subject = msgs[i].ack, .data = how};
         rc = nats_pull_settle_how(reader, &ack, &m.data, room);
