@@ -330,6 +330,21 @@ START_TEST(test_unpacked)
 }
 END_TEST
 
+/* Many records of a batch are looked at in slices of the turn, too. */
+START_TEST(test_many_records)
+{
+    enum { MANY = RI_LIMIT_KAFKA_TAKEN / 2 };
+    kclient_created(&c, "t", 1);
+    produce_begin(&p, &c.host, RI_KAFKA_CODEC_GZIP, -1, -1);
+    int64_t now_ms = ri_wall_ns(&c.host) / RI_MS;
+    for (int i = 0; i < MANY; i++) produce_add(&p, NULL, "", NULL, now_ms);
+    longest();
+    ck_assert_int_eq(
+        kclient_produced(&c, 9, kclient_produce("t", 0, produce_end(&p))).error_code, 0);
+    ck_assert_uint_le(longest(), RI_BUDGET_TURN + RI_BUDGET_SLICE);
+}
+END_TEST
+
 /* Of the buffers that large answers came in, the door keeps some for the next, and gives them back
  * when none comes for a while. */
 static uint64_t kept_bytes(uint64_t *lent)
@@ -379,6 +394,7 @@ int main(void)
 {
     const suite_row rows[] = {SUITE_WITH(setup, teardown, test_large, test_long_lists,
                                          test_fetch_twins, test_fetch_full, test_in_order,
-                                         test_unread, test_no_room, test_unpacked, test_kept)};
+                                         test_unread, test_no_room, test_unpacked,
+                                         test_many_records, test_kept)};
     return suite_run("kafka_bounds", rows, RI_LEN(rows), CK_FORK_GETENV);
 }

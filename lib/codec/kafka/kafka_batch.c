@@ -208,7 +208,7 @@ int ri_kafka_batch_verify(const ri_kafka_batch *b)
                   (long long)b->base_offset, crc, b->crc);
 }
 
-int ri_kafka_batch_check_records(const ri_kafka_batch *b, ri_str plain)
+static int batch_check_records(const ri_kafka_batch *b, ri_str plain)
 {
     ri_kafka_records it;
     ri_kafka_record record;
@@ -244,7 +244,7 @@ int ri_kafka_batch_check_produced(const ri_kafka_batch *b)
         return ri_err(RILL_EPROTO, "transactional record batch without a producer");
     }
     bool plain = ri_kafka_batch_codec(b) == RI_KAFKA_CODEC_NONE;
-    return plain ? ri_kafka_batch_check_records(b, b->records) : RILL_OK;
+    return plain ? batch_check_records(b, b->records) : RILL_OK;
 }
 
 /* ---- Records ---- */

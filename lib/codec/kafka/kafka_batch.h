@@ -62,9 +62,6 @@ int ri_kafka_batch_verify(const ri_kafka_batch *b);
  * compressed, every record whole with offset deltas 0, 1, 2 ... RILL_EPROTO names the breach. */
 int ri_kafka_batch_check_produced(const ri_kafka_batch *b);
 
-/* The same of the records, once they are unpacked. */
-int ri_kafka_batch_check_records(const ri_kafka_batch *b, ri_str plain);
-
 /* ---- Records ---- */
 
 typedef struct ri_kafka_record {

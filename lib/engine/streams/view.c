@@ -33,6 +33,7 @@ enum {
     VIEW_PIECE = 64 * 1024,  /* bytes that are unpacked at least, before the budget is asked */
     VIEW_STRIDE = 16,        /* records between two whose places are known */
     VIEW_WALKED = 8,         /* records that are passed in a unit */
+    VIEW_CHECKED = 256,      /* records that are looked at before the budget is asked */
     VIEW_TRIM = 16,          /* hidden records that are looked past at the end */
 };
 #define VIEW_LEFT_NS RI_SEC  /* one that is not unpacked further for so long, nobody waits for */
@@ -61,6 +62,7 @@ typedef struct view_batch {
     view_mark *marks;      /* each VIEW_STRIDE records, as far as somebody has read */
     uint32_t nmarks, cap_marks;
     view_mark near;        /* behind the record that was read last */
+    view_mark checked;     /* before it is appended: behind the last that was looked at */
 } view_batch;
 
 struct ri_view {
@@ -192,6 +194,7 @@ static view_batch *view_new(ri_view *view, const ri_kafka_batch *head)
     b->head.bytes = b->head.records = RI_STR_NONE;
     b->near.left = head->count;
     b->near.last_delta = -1;
+    b->checked = b->near;
     ri_claim_init(&b->claim, view_give_up);
     ri_buffer_init(&b->plain, js->host);
     ri_unpack_init(&b->unpack, js->host, ri_kafka_batch_codec(head), RI_LIMIT_KAFKA_UNPACKED);
@@ -556,10 +559,49 @@ static int view_look(ri_view *view, const ri_kafka_batch *head, ri_view_ask *ask
     }
     if (!b->js || b->view != view)
         return ri_err(RILL_ENOMEM, "the broker's memory has no room for a record batch any more");
+    if (b->ready) return RILL_OK;
     int rc = view_unpack_some(b, head->records, ask->slices ? &b->js->router->budget : NULL);
     b->ready = rc == 0;
     if (rc == VIEW_WAITS) ri_view_ask_drop(ask);
     return RI_MIN(rc, 1);
+}
+
+/* One record of a batch that is to be appended: has it the next number, and a key, where each has
+ * to have one? */
+static int view_check_record(const ri_kafka_record *r, int64_t offset, bool keyed)
+{
+    if (r->offset != offset)
+        return ri_err(RILL_EPROTO, "record %lld has offset delta %lld", (long long)offset,
+                      (long long)r->offset);
+    if (keyed && !r->key.ptr)
+        return ri_err(RILL_EINVAL, "record %lld has no key, and the stream keeps the last of each",
+                      (long long)offset);
+    return RILL_OK;
+}
+
+/* The records that were unpacked, in slices, if the asker has them: 1 if there are more. */
+static int view_check_records(view_batch *b, const ri_kafka_batch *head, bool keyed, bool slices)
+{
+    RI_ASSERT(b->ready && b->checked.left <= head->count);
+    ri_budget *budget = &b->js->router->budget;
+    ri_str plain = ri_buffer_str(&b->plain);
+    ri_kafka_records it = {head, plain.ptr, NULL, b->checked.left, b->checked.last_delta};
+    ri_kafka_record r;
+    int rc = 1;
+    if (plain.ptr) it.p += b->checked.at;
+    if (plain.ptr) it.end = plain.ptr + plain.len;
+    while (rc == 1) {
+        for (int i = 0; rc == 1 && i < VIEW_CHECKED; i++) {
+            int64_t offset = head->count - it.left;
+            if ((rc = ri_kafka_records_next(&it, &r)) != 1) break;
+            int bad = view_check_record(&r, offset, keyed);
+            if (bad < 0) return bad;
+        }
+        b->checked = (view_mark){(uint32_t)(it.p - plain.ptr), it.left, it.last_delta};
+        b->moved_ns = b->js->mono_ns;
+        if (!ri_budget_spend(budget, VIEW_CHECKED / VIEW_WALKED) && slices) break;
+    }
+    return rc;
 }
 
 /* Is it whole, within the bounds, and can it be read? What has to be unpacked for that is at hand
@@ -575,12 +617,13 @@ static int view_check_batch(ri_stream *stream, const ri_kafka_batch *head, ri_vi
     if (head->count > RI_LIMIT_KAFKA_TAKEN)
         return ri_err(RILL_ETOOBIG, "a batch of %d records, of which %d are taken", head->count,
                       RI_LIMIT_KAFKA_TAKEN);
-    if (packed && (rc = view_look(view, head, ask)) != 0) return rc;
-    ri_str plain = packed ? ri_buffer_str(&view_looked(ask)->plain) : head->records;
+    bool keyed = ri_jsconf_compact(&stream->conf, &tombstone_ns) == 1;
+    if (packed) {
+        if ((rc = view_look(view, head, ask)) != 0) return rc;
+        return view_check_records(view_looked(ask), head, keyed, ask->slices);
+    }
     ri_budget_spend(budget, (uint64_t)head->count / VIEW_WALKED);
-    if (packed && (rc = ri_kafka_batch_check_records(head, plain)) < 0) return rc;
-    return ri_jsconf_compact(&stream->conf, &tombstone_ns) == 1 ? view_check_keys(head, plain)
-                                                                 : RILL_OK;
+    return keyed ? view_check_keys(head, head->records) : RILL_OK;
 }
 
 /* A copy that has the time of now, as a stream that says so gives to each of its batches. */
