@@ -623,8 +623,29 @@ START_TEST(a_driven_bus_has_no_thread)
 }
 END_TEST
 
+/* ---- Beside a listener, whose thread commits: in memory that is part of a step ---- */
+
+START_TEST(a_broker_that_listens_commits_for_them)
+{
+    rill_broker *broker;
+    rill_bus *bus;
+    started s;
+    OK(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .jetstream = true)));
+    OK(rill_broker_listen(broker, "nats://127.0.0.1:0", NULL));
+    OK(rill_broker_bus(broker, &bus, NULL));
+    RUNS(FLUSH, .timeout_ms = 20000);
+    RUNS(STREAM_ENSURE, .name = "S", .timeout_ms = 20000);
+    for (int i = 0; i < 10; i++) RUNS(APPEND, .name = "S", .timeout_ms = 20000);
+    ck_assert_uint_eq(s.seq, 10);
+    RUNS(FLUSH, .timeout_ms = 20000);
+    OK(rill_close(bus, 5000));
+    OK(rill_broker_close(broker, 5000));
+}
+END_TEST
+
 SUITE_MAIN_ROWS("start",
     SUITE_ONCE(a_driven_bus_has_no_thread),
+    SUITE_ONCE(a_broker_that_listens_commits_for_them),
     SUITE_EACH(2, a_callback_above_a_call, what_has_no_turn_is_late),
     EACH_KIND(streams, groups, live, batches, keys, objects, many_are_under_way,
               each_begins_the_next, what_waits_is_taken_back, the_end_of_the_bus_is_theirs,

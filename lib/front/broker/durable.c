@@ -456,15 +456,16 @@ void ri_durable_loop_turn(ri_durable *d, const ri_door *door)
 {
     while (durable_is_ahead(d)) durable_wait_commit(d);
     if (d->closing) return;
-    durable_step(d);
-    if (!ri_durable_is_dirty(d)) return;
-    if (durable_is_heavy(d) && ri_driver_has_thread(d->broker)) {
-        durable_hand_commit(d);
-        return;
+    durable_step(d); /* which commits what is in memory alone */
+    if (ri_durable_is_dirty(d)) {
+        if (durable_is_heavy(d) && ri_driver_has_thread(d->broker)) {
+            durable_hand_commit(d);
+            return;
+        }
+        d->broker->output_waits &= ~door->bit; /* or the leaving would wake its loop */
+        durable_commit(d);
+        durable_step(d);
     }
-    d->broker->output_waits &= ~door->bit; /* or the leaving would wake its loop */
-    durable_commit(d);
-    durable_step(d);
     if (d->aside) ri_park_signal(&d->turned);
 }
 

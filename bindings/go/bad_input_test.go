@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rill
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// What must not be is an error, and never a crash; and nothing is left behind. A row a case.
+
+func TestNumbersOutOfRange(t *testing.T) {
+	ctx, bus := soon(t), open(t, "mem:", nil)
+	_, err := bus.Subscribe(ctx, "a", &SubOptions{AckWait: -time.Second})
+	fails(t, err, EINVAL)
+	is(t, strings.Contains(err.Error(), "ack_wait_ms"), true)
+	_, err = bus.StreamEnsure(ctx, "S", &StreamOptions{DedupeWindow: 100 * 24 * time.Hour})
+	fails(t, err, EINVAL)
+	_, err = bus.StreamEnsure(ctx, "S", &StreamOptions{MaxAge: -time.Second})
+	fails(t, err, EINVAL)
+	_, err = bus.Subscribe(ctx, "a", &SubOptions{WhenFull: 77})
+	fails(t, err, EINVAL)
+	fails(t, bus.Publish("a", nil, &Post{TTL: math.MaxInt64}), EINVAL)
+	is(t, int(millis(math.MaxInt64)), math.MaxInt32)
+	is(t, int(millis(1)), 1)
+	is(t, int(millis(-1)), 0)
+}
+
+func TestTextsThatAreNone(t *testing.T) {
+	ctx, bus := soon(t), open(t, "mem:", nil)
+	for _, bad := range []string{"", "a b", "a\x00b", "a..b", strings.Repeat("x", 2000)} {
+		fails(t, bus.Publish(bad, nil, nil), EINVAL)
+		fails(t, bus.Publish(bad, nil, &Post{MsgID: "x"}), EINVAL)
+		_, err := bus.PublishAll(bad, [][]byte{nil}, nil)
+		fails(t, err, EINVAL)
+		_, err = bus.Subscribe(ctx, bad, nil)
+		fails(t, err, EINVAL)
+		_, err = bus.Append(ctx, bad, nil, nil)
+		fails(t, err, EINVAL)
+		_, err = bus.Request(ctx, bad, nil, nil)
+		fails(t, err, EINVAL)
+		if _, err = bus.StreamStatus(ctx, bad); !errors.Is(err, EINVAL) && !errors.Is(err, ENOENT) {
+			t.Fatal(err)
+		}
+	}
+	_, err := Open(ctx, "mem:\x00", nil)
+	fails(t, err, EINVAL)
+	_, err = bus.Subscribe(ctx, "a", &SubOptions{Group: "a\x00b"})
+	fails(t, err, EINVAL)
+	is(t, strings.Contains(err.Error(), "group"), true)
+	fails(t, bus.Publish("a", make([]byte, 2<<20), nil), ETOOBIG)
+}
+
+func TestClosedHandles(t *testing.T) {
+	ctx, bus := soon(t), open(t, "mem:", nil)
+	must[bool](t)(bus.StreamEnsure(ctx, "S", nil))
+	must[Receipt](t)(bus.Append(ctx, "S", nil, nil))
+	sub, jobs := hear(t, bus, "a", nil), must[*Sub](t)(bus.Consume(ctx, "S", nil))
+	kv := must[*KV](t)(bus.KV(ctx, "b", nil))
+	objs := must[*Objects](t)(bus.Objects(ctx, "c", nil))
+	batch := must[*Batch](t)(bus.Batch(nil))
+	m := must[*Msg](t)(jobs.Next(ctx))
+	ok(t, bus.Close())
+	ok(t, bus.Close())
+	closed := func() {
+		t.Helper()
+		for name, call := range map[string]func() error{
+			"publish":   func() error { return bus.Publish("a", nil, nil) },
+			"all":       func() error { _, err := bus.PublishAll("a", [][]byte{nil}, nil); return err },
+			"subscribe": func() error { _, err := bus.Subscribe(ctx, "a", nil); return err },
+			"kv":        func() error { _, err := bus.KV(ctx, "b", nil); return err },
+			"stats":     func() error { _, err := bus.Stats(); return err },
+			"poll":      func() error { _, err := bus.Poll(ctx); return err },
+			"fd":        func() error { _, err := bus.Fd(); return err },
+			"batch":     func() error { _, err := bus.Batch(nil); return err },
+			"inbox":     func() error { _, err := bus.Inbox(); return err },
+			"request":   func() error { _, err := bus.Request(ctx, "a", nil, nil); return err },
+			"append":    func() error { _, err := bus.Append(ctx, "S", nil, nil); return err },
+			"async":     func() error { _, err := bus.AppendAsync("S", nil, nil); return err },
+			"flush":     func() error { return bus.Flush(ctx) },
+			"drain":     func() error { return bus.Drain(ctx) },
+			"check":     func() error { _, err := bus.StoreCheck(ctx, nil); return err },
+			"next":      func() error { _, err := sub.Next(ctx); return err },
+			"read":      func() error { _, err := sub.Read(ctx, 1); return err },
+			"seek":      func() error { return jobs.Seek(ctx, AtSeq(1)) },
+			"status":    func() error { _, err := jobs.Status(ctx); return err },
+			"put":       func() error { _, err := kv.Put(ctx, "a", nil, nil); return err },
+			"get":       func() error { _, err := objs.Get(ctx, "a", os.Stdout); return err },
+			"store":     func() error { _, err := objs.Put(ctx, "a", strings.NewReader("")); return err },
+			"add":       func() error { return batch.Add("S", nil, nil) },
+			"commit":    func() error { _, err := batch.Commit(ctx); return err },
+			"ack":       m.Ack,
+		} {
+			if err := call(); !errors.Is(err, ECLOSED) || !errors.Is(err, fs.ErrClosed) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	closed()
+	for _, h := range []interface{ Close() error }{sub, jobs, kv, objs, batch} {
+		ok(t, h.Close())
+		ok(t, h.Close())
+	}
+	closed()
+	broker := must[*Broker](t)(OpenBroker(nil))
+	inside := must[*Bus](t)(broker.Bus(nil))
+	ok(t, broker.Close())
+	_, err := broker.Stats()
+	fails(t, err, ECLOSED)
+	_, err = broker.Bus(nil)
+	fails(t, err, ECLOSED)
+	fails(t, inside.Publish("a", nil, nil), ECLOSED)
+	ok(t, inside.Close())
+}
+
+func TestHandlesThatWereNeverOpened(t *testing.T) {
+	ctx := soon(t)
+	var bus Bus
+	fails(t, bus.Publish("a", nil, nil), ECLOSED)
+	_, err := bus.Subscribe(ctx, "a", nil)
+	fails(t, err, ECLOSED)
+	_, err = new(Sub).Next(ctx)
+	fails(t, err, ECLOSED)
+	_, err = new(KV).Get(ctx, "a")
+	fails(t, err, ECLOSED)
+	_, err = new(Objects).Names(ctx)
+	fails(t, err, ECLOSED)
+	fails(t, new(Batch).Add("a", nil, nil), ECLOSED)
+	_, err = new(Broker).Listen("nats://127.0.0.1:0", nil)
+	fails(t, err, ECLOSED)
+	_, err = new(Forward).Status(ctx)
+	fails(t, err, ECLOSED)
+	for _, h := range []interface{ Close() error }{&bus, new(Sub), new(KV), new(Objects), new(Batch),
+		new(Broker), new(Forward), new(Wire)} {
+		ok(t, h.Close())
+	}
+	broker := must[*Broker](t)(OpenBroker(nil))
+	defer broker.Close()
+	fails(t, broker.Accept("nats://x", nil), ECLOSED)
+	fails(t, broker.Accept("nats://x", new(Wire)), ECLOSED)
+	fails(t, new(Login).Refuse("x"), EINVAL)
+}
+
+func TestHandlersThatPanic(t *testing.T) {
+	ctx := soon(t)
+	said := make(chan any, 10)
+	bus := open(t, "mem:", &Options{
+		OnEvent: func(*Event) { panic("event") },
+		OnPanic: func(v any, stack []byte) {
+			if !bytes.Contains(stack, []byte("bad_input_test.go")) {
+				v = "no stack"
+			}
+			said <- v
+		}})
+	is(t, (<-said).(string), "event")
+	hear(t, bus, "a", &SubOptions{OnMsg: func(m *Msg) { panic("message") }})
+	ok(t, bus.Publish("a", nil, nil))
+	is(t, (<-said).(string), "message")
+	ok(t, bus.Publish("a", nil, nil)) // it goes on
+	is(t, (<-said).(string), "message")
+	must[bool](t)(bus.StreamEnsure(ctx, "S", nil))
+	for _, ack := range []AckMode{AckEach, AckAuto} {
+		must[Receipt](t)(bus.Append(ctx, "S", nil, nil))
+		deliveries := make(chan int, 10)
+		sub := must[*Sub](t)(bus.Consume(ctx, "S", &SubOptions{Group: "g" + strconv.Itoa(int(ack)),
+			Ack: ack, From: FromLast, OnMsg: func(m *Msg) {
+				deliveries <- m.Deliveries()
+				if m.Deliveries() == 1 {
+					panic("so it comes again")
+				}
+				m.Ack()
+			}}))
+		is(t, <-deliveries, 1)
+		is(t, <-deliveries, 2)
+		<-said
+		ok(t, sub.Close())
+	}
+	objs := must[*Objects](t)(bus.Objects(ctx, "o", nil))
+	defer func() { is(t, recover().(string), "reader") }()
+	objs.Put(ctx, "x", readerFunc(func([]byte) (int, error) { panic("reader") }))
+}
+
+func TestGoexitInAHandler(t *testing.T) {
+	bus := open(t, "mem:", nil)
+	sub := hear(t, bus, "a", &SubOptions{OnMsg: func(m *Msg) { runtime.Goexit() }})
+	ok(t, bus.Publish("a", nil, nil))
+	<-sub.Done()
+	ok(t, sub.Close())
+}
+
+func TestClosingInAHandler(t *testing.T) {
+	bus := open(t, "mem:", nil)
+	done := make(chan error, 1)
+	subs := make(chan *Sub, 1)
+	sub := hear(t, bus, "a", &SubOptions{OnMsg: func(m *Msg) {
+		err := (<-subs).Close()
+		done <- errors.Join(err, bus.Close())
+	}})
+	subs <- sub
+	ok(t, bus.Publish("a", nil, nil))
+	ok(t, <-done)
+	<-sub.Done()
+	_, err := sub.Next(background)
+	fails(t, err, ECLOSED)
+}
+
+func TestClosedWhileItIsRead(t *testing.T) {
+	for i := range 50 {
+		bus := must[*Bus](t)(Open(background, "mem:", nil))
+		sub := must[*Sub](t)(bus.Subscribe(background, "a", nil))
+		end := make(chan error)
+		go func() { _, err := sub.Next(background); end <- err }()
+		until(t, func() bool {
+			sub.mu.Lock()
+			defer sub.mu.Unlock()
+			return sub.file != nil // it waits, or is about to
+		})
+		if i%2 == 0 {
+			ok(t, sub.Close())
+		} else {
+			ok(t, bus.Close())
+		}
+		fails(t, <-end, ECLOSED)
+		ok(t, sub.Close())
+		ok(t, bus.Close())
+	}
+}
+
+func TestABusClosedUnderItsCallers(t *testing.T) {
+	for range 20 {
+		bus := must[*Bus](t)(Open(background, "mem:", nil))
+		sub := must[*Sub](t)(bus.Subscribe(background, "a", nil))
+		mute := must[*Sub](t)(bus.Subscribe(background, "mute", nil))
+		kv := must[*KV](t)(bus.KV(background, "b", nil))
+		var all sync.WaitGroup
+		run := func(f func() error) {
+			all.Add(1)
+			go func() {
+				defer all.Done()
+				for {
+					if err := f(); err != nil {
+						if !errors.Is(err, ECLOSED) && !errors.Is(err, EUNSURE) {
+							t.Error(err)
+						}
+						return
+					}
+				}
+			}()
+		}
+		run(func() error { _, err := bus.Request(background, "mute", nil, nil); return err })
+		run(func() error { return bus.Publish("a", []byte("x"), nil) })
+		run(func() error { _, err := bus.PublishAll("a", [][]byte{{1}, {2}}, nil); return err })
+		run(func() error { _, err := sub.Read(background, 10); return err })
+		run(func() error { _, err := kv.Put(background, "k", nil, nil); return err })
+		run(func() error {
+			s, err := bus.Subscribe(background, "c", nil)
+			if err == nil {
+				s.Close()
+			}
+			return err
+		})
+		must[*Msg](t)(mute.Next(soon(t)))
+		ok(t, bus.Close())
+		all.Wait()
+	}
+}
+
+func TestCanceledInTheMiddle(t *testing.T) {
+	bus := open(t, "mem:", nil)
+	sub := hear(t, bus, "a", nil)
+	hear(t, bus, "mute", nil)
+	var asked sync.WaitGroup
+	for i := range 200 {
+		ctx, cancel := context.WithCancel(background)
+		asked.Add(2)
+		go func() {
+			defer asked.Done()
+			if _, err := bus.Request(ctx, "mute", nil, nil); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}()
+		go func() { defer asked.Done(); time.Sleep(time.Duration(i%7) * time.Microsecond * 50); cancel() }()
+		if m, err := sub.Next(ctx); !errors.Is(err, context.Canceled) {
+			t.Fatal(m, err)
+		}
+	}
+	asked.Wait()
+	ok(t, bus.Publish("a", []byte("1"), nil))
+	is(t, next(t, sub), "1")
+	_, err := Open(must2(context.WithCancel(background)), "mem:", nil)
+	fails(t, err, context.Canceled)
+	ctx, cancel := context.WithTimeout(background, 20*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err = Open(ctx, "nats://192.0.2.1", &Options{ConnectTimeout: 3 * time.Second, NoRedial: true})
+	is(t, err != nil && time.Since(began) < 2*time.Second, true)
+}
+
+func must2(ctx context.Context, cancel func()) context.Context {
+	cancel()
+	return ctx
+}
+
+func TestFinalizersInAnyOrder(t *testing.T) {
+	for range 20 {
+		func() {
+			ctx := background
+			bus := must[*Bus](t)(Open(ctx, "mem:", &Options{OnEvent: func(*Event) {}}))
+			must[bool](t)(bus.StreamEnsure(ctx, "S", nil))
+			must[Receipt](t)(bus.Append(ctx, "S", nil, nil))
+			sub := must[*Sub](t)(bus.Subscribe(ctx, "a", nil))
+			jobs := must[*Sub](t)(bus.Consume(ctx, "S", &SubOptions{Group: "g"}))
+			must[*Msg](t)(jobs.Next(ctx)) // never settled
+			must[*KV](t)(bus.KV(ctx, "b", nil))
+			must[*Objects](t)(bus.Objects(ctx, "c", nil))
+			must[*Batch](t)(bus.Batch(nil))
+			ok(t, bus.Publish("a", []byte("x"), nil))
+			must[*Msg](t)(sub.Next(ctx))
+			broker := must[*Broker](t)(OpenBroker(nil))
+			must[int](t)(broker.Listen("nats://127.0.0.1:0", nil))
+		}()
+		runtime.GC()
+	}
+	until(t, func() bool { // the last of a named broker has gone when its messages have
+		runtime.GC()
+		return threads() < 60
+	})
+}
+
+func threads() int {
+	list, _ := os.ReadDir("/proc/self/task")
+	return len(list)
+}
+
+func TestNothingIsLeft(t *testing.T) {
+	closed := make(chan struct{})
+	func() {
+		bus := must[*Bus](t)(Open(background, "mem:", &Options{OnEvent: func(e *Event) {
+			if e.Kind == EventClosed {
+				close(closed)
+			}
+		}}))
+		must[*Sub](t)(bus.Subscribe(background, "a", nil))
+	}()
+	until(t, func() bool {
+		runtime.GC()
+		select {
+		case <-closed:
+			return true
+		default:
+			return false
+		}
+	})
+}
+
+// A child of another program does not hold what this one has.
+func TestForkAndExec(t *testing.T) {
+	ctx, dir := soon(t), t.TempDir()
+	bus := must[*Bus](t)(Open(ctx, "file:"+dir, nil))
+	sub := hear(t, bus, "a", nil)
+	short, cancel := context.WithTimeout(ctx, time.Millisecond)
+	defer cancel()
+	_, err := sub.Next(short) // it has a descriptor now
+	fails(t, err, ETIMEDOUT)
+	child := exec.Command("sh", "-c", "ls -l /proc/self/fd; read line")
+	in := must[interface{ Close() error }](t)(child.StdinPipe())
+	var said bytes.Buffer
+	child.Stdout = &said
+	ok(t, child.Start())
+	ok(t, bus.Close())
+	again := must[*Bus](t)(Open(ctx, "file:"+dir, nil)) // the child has no lock on it
+	ok(t, again.Close())
+	ok(t, in.Close())
+	child.Wait()
+	if strings.Contains(said.String(), "eventfd") || strings.Contains(said.String(), dir) {
+		t.Fatal(said.String())
+	}
+}
+
+func resident() int {
+	b, _ := os.ReadFile("/proc/self/statm")
+	n, _ := strconv.Atoi(strings.Fields(string(b))[1])
+	return n * os.Getpagesize()
+}
+
+func TestAMillionMessagesLeaveNothing(t *testing.T) {
+	bus := open(t, "mem:", nil)
+	ctx := soon(t)
+	sub := hear(t, bus, "a", nil)
+	var heard atomic.Int64
+	hear(t, bus, "b", &SubOptions{OnMsg: func(m *Msg) { heard.Add(1) }})
+	must[bool](t)(bus.StreamEnsure(ctx, "S", &StreamOptions{Keep: KeepWork}))
+	jobs := must[*Sub](t)(bus.Consume(ctx, "S", &SubOptions{Group: "g"}))
+	data := make([][]byte, 500)
+	for i := range data {
+		data[i] = make([]byte, 128)
+	}
+	sent := int64(0)
+	work := func(rounds int) {
+		for range rounds {
+			must[int](t)(bus.PublishAll("a", data, nil))
+			for range 500 {
+				must[*Msg](t)(sub.Next(background))
+			}
+			must[int](t)(bus.PublishAll("b", data, nil))
+			sent += 500
+			until(t, func() bool { return heard.Load() == sent })
+			ok(t, bus.Publish("a", nil, &Post{Headers: []Header{{"A", "b"}}, Reply: "c"}))
+			must[*Msg](t)(sub.Next(background))
+			must[Receipt](t)(bus.Append(background, "S", data[0], nil))
+			m := must[*Msg](t)(jobs.Next(background))
+			if sent%1000 == 0 {
+				ok(t, m.Ack())
+			} else {
+				ok(t, m.Nak(0))
+				ok(t, must[*Msg](t)(jobs.Next(background)).Ack())
+			}
+		}
+	}
+	work(100)
+	runtime.GC()
+	before := resident()
+	work(900)
+	runtime.GC()
+	if grown := resident() - before; grown > 32<<20 {
+		t.Fatal(grown)
+	}
+}
+
+func TestHandlesLeaveNothing(t *testing.T) {
+	work := func(n int) {
+		for range n {
+			bus := must[*Bus](t)(Open(background, "mem:", &Options{OnEvent: func(*Event) {}}))
+			done := make(chan struct{})
+			sub := must[*Sub](t)(bus.Subscribe(background, "a", &SubOptions{OnMsg: func(*Msg) {
+				close(done)
+			}}))
+			ok(t, bus.Publish("a", nil, nil))
+			<-done
+			_, err := bus.Request(background, "nobody", nil, nil)
+			fails(t, err, ENOREPLY)
+			_, err = bus.KV(background, "a.b", nil)
+			fails(t, err, EINVAL)
+			ok(t, sub.Close())
+			ok(t, bus.Close())
+		}
+	}
+	grown := 0
+	for range 8 { // allocators take some rounds until they have enough; what is lost is lost in each
+		before, goroutines := resident(), runtime.NumGoroutine()
+		work(100)
+		runtime.GC()
+		until(t, func() bool { return runtime.NumGoroutine() <= goroutines })
+		if grown = resident() - before; grown < 1<<20 {
+			return
+		}
+	}
+	t.Fatal(grown)
+}
