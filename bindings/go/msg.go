@@ -184,10 +184,15 @@ func lay(slab *[]byte, from C.rill_str) []byte {
 
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// fill makes m a copy of what rill lends. The texts lie in slab, and nobody writes to them.
-func (m *Msg) fill(c *C.rill_msg, b *Bus, slab *[]byte) {
+// fill makes m a copy of what rill lends. The texts lie in slab, and nobody writes to them. `like` is
+// the subject of the one before, which is often the same.
+func (m *Msg) fill(c *C.rill_msg, b *Bus, slab *[]byte, like string) {
 	m.bus, m.timeNS = b, int64(c.time_ns)
-	m.Subject = text(lay(slab, c.subject))
+	if string(view(c.subject)) == like {
+		m.Subject = like
+	} else {
+		m.Subject = text(lay(slab, c.subject))
+	}
 	m.Reply = text(lay(slab, c.reply))
 	if c.data.len >= aloneFrom {
 		m.Data = append([]byte(nil), view(c.data)...)
@@ -213,7 +218,7 @@ func (m *Msg) fill(c *C.rill_msg, b *Bus, slab *[]byte) {
 func (b *Bus) copied(c *C.rill_msg) *Msg {
 	m := &Msg{}
 	slab := make([]byte, 0, sizeOf(c))
-	m.fill(c, b, &slab)
+	m.fill(c, b, &slab, "")
 	return m
 }
 
@@ -229,8 +234,10 @@ func (b *Bus) copies(lent []*C.rill_msg) []Msg {
 		n++
 	}
 	made, slab := make([]Msg, n), make([]byte, 0, bytes)
+	like := ""
 	for i := range made {
-		made[i].fill(lent[i], b, &slab)
+		made[i].fill(lent[i], b, &slab, like)
+		like = made[i].Subject
 	}
 	return made
 }

@@ -132,6 +132,7 @@ type Options struct {
 	TLS            *TLS
 	CredsFile      string
 	NkeySeed       string
+	Identity       *User // of Broker.Bus: as whom it acts
 
 	// OnEvent hears of connections, losses and errors, one after the other, on a goroutine of its
 	// own, which may call whatever it likes.

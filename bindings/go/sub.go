@@ -157,6 +157,7 @@ func (s *Sub) Seek(ctx context.Context, at *At) error {
 	}); err != nil {
 		return err
 	}
+	s.turn++
 	s.at, s.n, s.made = 0, 0, nil // what was read ahead is dropped, like the rest of the queue
 	return nil
 }
@@ -441,13 +442,51 @@ func (s *Sub) hear(f func(*Msg)) {
 			close(s.heard)
 		}()
 		for {
-			m, err := s.Next(context.Background())
+			run, err := s.run()
 			if err != nil {
 				return
 			}
-			if !guarded(b.onPanic, func() { f(m) }) && !m.settled() {
-				m.Nak(0)
+			for len(run) > 0 && !s.isClosed() {
+				run = s.give(f, run)
 			}
 		}
 	}()
+}
+
+// run is what has come, as many as were copied together.
+func (s *Sub) run() ([]Msg, error) {
+	if !s.enter() {
+		return nil, closedError("subscription")
+	}
+	defer s.leave()
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if len(s.made) == 0 {
+		if err := s.more(context.Background(), s.ahead()); err != nil {
+			return nil, err
+		}
+	}
+	run := s.made
+	s.made = nil
+	return run, nil
+}
+
+// give calls f with one after the other, up to one that panics, a close, or a seek; it returns what
+// is left.
+func (s *Sub) give(f func(*Msg), run []Msg) []Msg {
+	i, turn := 0, s.turn
+	if !guarded(s.bus.onPanic, func() {
+		for ; i < len(run) && !s.isClosed() && s.turn == turn; i++ {
+			f(&run[i])
+		}
+	}) {
+		if m := &run[i]; !m.settled() {
+			m.Nak(0)
+		}
+		i++
+	}
+	if s.turn != turn {
+		return nil
+	}
+	return run[i:]
 }

@@ -43,7 +43,15 @@ registry)
     step "the race detector" go test -race -count=1 -timeout 300s .
     step "AddressSanitizer" env ASAN_OPTIONS=detect_leaks=0 "$0" asan
     step "all checks of cgo" env GOEXPERIMENT=cgocheck2 "$0" checked
-    ;;
+    cd "$here/bench" || exit 1
+    export GOTOOLCHAIN=auto
+    if timeout 300 "$GO" mod download >"$dir/step.log" 2>&1; then
+        step "its bench, beside nats.go" "$0" bench
+        cat "$dir/step.log"
+    else
+        echo "skipped: nats.go was not to be had from the Go proxy: $(tail -n 1 "$dir/step.log")"
+    fi ;;
+bench) cd bench && go run . -rounds 2 -msgs 20000 || exit 1 ;;
 asan) go test -asan -count=1 -timeout 300s . || exit 1 ;;
 checked) go test -count=1 -timeout 300s . || exit 1 ;;
 *) echo "usage: tests.sh rows|examples|registry" >&2; exit 2 ;;

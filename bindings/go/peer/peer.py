@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""peer.py URL: what interop_test.go wants of a program in another language."""
+import sys
+
+import rill
+
+with rill.Bus(sys.argv[1]) as bus:
+    with bus.consume("S", group="both") as sub:
+        m = sub.next(5)
+        print(f"{m.data.decode()}, from {m.header('From')}")
+        m.ack()
+        bus.flush(5)
+    with bus.kv("kv") as kv, bus.objects("objs") as objs:
+        print(kv["go"].decode())
+        print(len(objs.get("go")), "bytes")
+        print(bus.request("ask.go", "a question", timeout=5).data.decode())
+        bus.publish("live", "published by Python", headers={"From": "Python"})
+        bus.append("s.peer", "stored by Python", timeout=5)
+        kv["peer"] = "set by Python"
+        objs.put("peer", b"x" * 300000)
+    bus.flush(5)
