@@ -458,6 +458,7 @@ type BrokerOptions struct {
 	Drive           Drive
 	Users           []User
 	NoAuthUser      string
+	KafkaConfig     string
 
 	// OnLogin decides who comes in, each time on a goroutine of its own: Login.Accept or
 	// Login.Refuse, then or later.

@@ -41,7 +41,7 @@ examples)
     done ;;
 registry)
     step "the race detector" go test -race -count=1 -timeout 300s .
-    step "AddressSanitizer" env ASAN_OPTIONS=detect_leaks=0 "$0" asan
+    step "AddressSanitizer" env ASAN_OPTIONS=quarantine_size_mb=1 "$0" asan
     step "all checks of cgo" env GOEXPERIMENT=cgocheck2 "$0" checked
     cd "$here/bench" || exit 1
     export GOTOOLCHAIN=auto
