@@ -274,6 +274,7 @@ type StreamOptions struct {
 	TransformTo       string
 	RepublishFrom     string
 	RepublishTo       string
+	Partitions        uint32 `since:"0.2"`
 }
 
 // StreamInfo is rill_stream_info.

@@ -17,8 +17,10 @@ import (
 
 // The structs of rill.h and those of this package have the same fields. One is made of the other
 // here, by their names: AckWait, a time.Duration, is ack_wait_ms; From is from. A tag `c:"ca_pem"`
-// names the field where the rule does not. What has no counterpart is found when the package is
-// loaded (see records in options.go), so a field that rill.h does not have is no mistake that waits.
+// names the field where the rule does not. One with a tag `since` may be missing in an older rill.h
+// that this package is built with, and is refused then when it is set. Whatever else has no
+// counterpart is found when the package is loaded (see records in options.go), so a field that
+// rill.h does not have is no mistake that waits.
 
 // An arena holds what a call is given, in C's memory, until the call is over.
 type arena struct {
@@ -176,6 +178,9 @@ func fieldOf(gotype, ctype reflect.Type, f reflect.StructField, i int) field {
 		}
 		return made
 	}
+	if f.Tag.Get("since") != "" {
+		return field{name: snake(f.Name), index: i}
+	}
 	panic(fmt.Sprintf("rill: %v has no field for %v.%v", ctype, gotype, f.Name))
 }
 
@@ -199,6 +204,9 @@ func (a *arena) record(from reflect.Value, ctype reflect.Type) (unsafe.Pointer, 
 		v := from.Field(f.index)
 		if v.IsZero() {
 			continue
+		}
+		if f.ctype == nil {
+			return nil, fail(ENOTSUP, "the rill.h that this was built with has no "+f.name)
 		}
 		if err := a.put(f, v, to); err != nil {
 			return nil, fmt.Errorf("%s: %w", f.name, err)
@@ -297,6 +305,9 @@ func read(to reflect.Value, from unsafe.Pointer, ctype reflect.Type) {
 	p := planOf(to.Type(), ctype)
 	for i := range p.fields {
 		f := &p.fields[i]
+		if f.ctype == nil {
+			continue
+		}
 		take(f, to.Field(f.index), unsafe.Add(from, f.at), from)
 	}
 }
