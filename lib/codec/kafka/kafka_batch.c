@@ -94,7 +94,13 @@ struct batch_reader {
     bool failed;
 };
 
-static int64_t batch_read_varint(struct batch_reader *r)
+static inline int64_t batch_unzigzag(uint64_t z)
+{
+    return (int64_t)(z >> 1 ^ (z & 1 ? UINT64_MAX : 0));
+}
+
+/* One of any length, which may be too long, or cut off. */
+static int64_t batch_read_any_varint(struct batch_reader *r)
 {
     RI_ASSERT(r->failed || r->p <= r->end);
     uint64_t z = 0;
@@ -102,15 +108,29 @@ static int64_t batch_read_varint(struct batch_reader *r)
         unsigned char byte = (unsigned char)*r->p++;
         if (shift == 63 && byte > 1) break; /* more than 64 bits */
         z |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) return (int64_t)(z >> 1 ^ (z & 1 ? UINT64_MAX : 0));
+        if (byte < 0x80) return batch_unzigzag(z);
     }
     r->failed = true;
     r->p = r->end;
     return 0;
 }
 
+/* Nearly all have one byte or two, and each record of a batch that is produced has six of them. */
+static inline int64_t batch_read_varint(struct batch_reader *r)
+{
+    if (ri_unlikely(r->end - r->p < 2)) return batch_read_any_varint(r);
+    uint64_t first = (unsigned char)r->p[0], second = (unsigned char)r->p[1];
+    if (first < 0x80) {
+        r->p += 1;
+        return batch_unzigzag(first);
+    }
+    if (second >= 0x80) return batch_read_any_varint(r);
+    r->p += 2;
+    return batch_unzigzag((first & 0x7f) | second << 7);
+}
+
 /* A varint within [min, max]. */
-static int64_t batch_read_within(struct batch_reader *r, int64_t min, int64_t max)
+static inline int64_t batch_read_within(struct batch_reader *r, int64_t min, int64_t max)
 {
     int64_t value = batch_read_varint(r);
     if (!r->failed && value >= min && value <= max) return value;
@@ -119,7 +139,7 @@ static int64_t batch_read_within(struct batch_reader *r, int64_t min, int64_t ma
 }
 
 /* Bytes behind their length; a length of -1 is null where it may be. */
-static ri_str batch_read_bytes(struct batch_reader *r, bool nullable)
+static inline ri_str batch_read_bytes(struct batch_reader *r, bool nullable)
 {
     int64_t len = batch_read_within(r, nullable ? -1 : 0, INT32_MAX);
     if (r->failed || len < 0) return RI_STR_NONE;
