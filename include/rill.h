@@ -246,7 +246,7 @@ typedef struct rill_msg {
     rill_str stream;      /* empty if it was never stored; its text may go on without a 0 */
     rill_str key;         /* in a bucket, or of a Kafka record; else empty */
     uint32_t flags;       /* RILL_MSG_* */
-    uint32_t partition;   /* of its stream; 0 where a stream has one */
+    uint32_t partition;   /* of its stream, from 0 on; see rill_stream_opts.partitions */
 } rill_msg;
 
 enum {
@@ -650,7 +650,7 @@ typedef struct rill_receipt {  /* where a message was stored */
     uint64_t seq;
     bool duplicate;  /* its msg_id was there before; seq is that one's */
     bool reserved[3];
-    uint32_t partition; /* of its stream; 0 where a stream has one */
+    uint32_t partition; /* of its stream, from 0 on; seq is its number there */
 } rill_receipt;
 /* After a failure rill_errmsg() says why within the callback. */
 typedef void (*rill_stored_fn)(int err, const rill_receipt *receipt, void *arg);
@@ -842,8 +842,9 @@ RILL_API int rill_sub_fd(rill_sub *sub);
 typedef struct rill_at { /* a place in a stream */
     size_t size;
     rill_from from;      /* FIRST, LAST, NEW (behind the last), SEQ or TIME */
-    uint32_t partition;  /* of rill_stream_get(), and of a seek to a number; else all are meant.
-                            Where a stream has one it is 0 (RILL_ENOTSUP) */
+    uint32_t partition;  /* of rill_stream_get(), rill_stream_erase(), and of a seek to a number;
+                            else all are meant. RILL_ENOENT (seek: RILL_EINVAL) if there is none of
+                            that number, RILL_ENOTSUP from a NATS server for any but 0 */
     uint64_t seq;        /* of RILL_FROM_SEQ alone, as time_ns is of RILL_FROM_TIME */
     int64_t time_ns;     /* the first message that was stored then or later */
     const char *filter;  /* of rill_stream_get() alone: of the messages on these subjects */
@@ -962,7 +963,29 @@ typedef struct rill_stream_opts {
                                   to "b.{{wildcard(1)}}", or "b.$1" */
     const char *republish_from, *republish_to; /* publish what was stored anew, live: to a subject
                                   made likewise, with headers that name stream and number */
+    uint32_t partitions;       /* at most 10000; more may be added, and none taken away
+                                  (RILL_EEXIST). Default: as many as there are, 1 if it is new.
+                                  RILL_ENOTSUP for more from a NATS server. See below */
+    uint32_t reserved2;
 } rill_stream_opts;
+
+/* Partitions. A stream of several is as many logs under one name: numbers, order and limits
+ * (max_bytes, max_msgs ..) are those of each, and a message has its place by partition and number.
+ * Who names none has one, which is 0, everywhere. It is what a topic of Kafka is, and a broker
+ * shows the same topic to programs and to Kafka's clients, whoever has made it; what it is made for
+ * in mem: and file: is RILL_KEEP_LIMITS without limits by subject, schedules, markers and
+ * republish_to (RILL_EINVAL).
+ *   What is appended with a key (the header Kafka-Key) goes where the key says, as Kafka's Java
+ * clients reckon it (murmur2): so messages of one key are in order, whoever appends them. Without
+ * a key it goes to partition 0 in mem: and file:, and in turn to each in kafka://. When partitions
+ * are added, keys move to others.
+ *   Readers read all partitions: each in order, and one beside the other. In mem: and file:
+ * members of a group share the messages of all partitions, as they share those of a stream that
+ * has one; in kafka:// each member has partitions for itself. Who reads when partitions are added
+ * has those when it reads anew. In mem: and file: a reader takes up to 256 partitions and no filter
+ * (RILL_ENOTSUP), such a stream has one subject without wildcards (RILL_EINVAL), a message of
+ * partition 2 of `orders` is on the subject orders.~2, and a reader without acks seeks no single
+ * number (RILL_ENOTSUP). A purge is of all, without before_seq and keep_msgs (RILL_ENOTSUP). */
 
 typedef struct rill_stream_info {
     size_t size;
@@ -970,7 +993,8 @@ typedef struct rill_stream_info {
     int64_t first_time_ns, last_time_ns;
     uint64_t subjects;  /* distinct ones stored */
     uint32_t groups;    /* and readers without one */
-    uint32_t partitions; /* of a topic of Kafka; 0 where a stream has one */
+    uint32_t partitions; /* 1 or more: then msgs and bytes are sums, first_seq is the lowest and
+                            last_seq the highest of all */
     uint64_t ids_forgotten; /* msg_ids forgotten before their time, since the bus was opened */
 } rill_stream_info;
 
@@ -1040,8 +1064,8 @@ typedef struct rill_group_info {
     uint64_t lag_bytes;        /* of these: the first 1000 exactly, the rest by their average */
     int64_t lag_ns;            /* age of the first of these; 0: there is none */
     uint64_t redelivered_msgs; /* of the unsettled ones, those delivered more than once */
-    uint64_t delivered_seq;    /* the last that was delivered */
-    uint64_t settled_seq;      /* all that match up to here are settled */
+    uint64_t delivered_seq;    /* the last that was delivered; of partition 0 */
+    uint64_t settled_seq;      /* all that match up to here are settled; likewise */
     int64_t active_ns;         /* when it was last delivered to, or settled the first; 0: never */
     int64_t paused_until_ns;   /* 0: it is not */
     uint32_t waiting;          /* requests of members that wait for messages */

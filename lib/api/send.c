@@ -70,7 +70,8 @@ static int send_stored(ri_bus_draft *draft, rill_bus *bus, const char *subject, 
     int rc = send_draft(draft, bus, subject, data, post);
     if (rc == RILL_OK && draft->m.reply.len)
         return ri_err(RILL_EINVAL, "post->reply: an append has its receipt");
-    return rc;
+    if (rc < 0 || draft->m.headers.len == 0 || !bus->ops->route) return rc;
+    return bus->ops->route(bus, &draft->m, &draft->routed);
 }
 
 int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len,

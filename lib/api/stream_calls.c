@@ -101,5 +101,5 @@ int rill_stream_erase(rill_bus *bus, const char *stream, const rill_at *at)
     int rc = stream_args(bus, stream);
     if (rc == RILL_OK) rc = ri_args_at(&own, at, 1u << RILL_FROM_SEQ);
     if (rc == RILL_OK && own.filter) rc = ri_err(RILL_EINVAL, "filter: the number says it all");
-    return rc < 0 ? rc : ri_bus_stream_erase(bus, stream, own.seq);
+    return rc < 0 ? rc : ri_bus_stream_erase(bus, stream, &own);
 }

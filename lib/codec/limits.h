@@ -104,6 +104,7 @@ enum {
     RI_LIMIT_KAFKA_FETCH = 55 * 1024 * 1024,     /* bytes of an answer: fetch.max.bytes */
     RI_LIMIT_KAFKA_WAIT_MS = 300 * 1000,         /* how long a fetch waits at most */
     RI_LIMIT_KAFKA_PARTITIONS = 10000,           /* of a topic */
+    RI_LIMIT_READER_PARTITIONS = 256,            /* of a stream that a program reads */
     RI_LIMIT_KAFKA_LEFT = 1000,                  /* topics that are being made, whose clients have
                                                   * left meanwhile */
     RI_LIMIT_KAFKA_SETTINGS = 64,                /* of a topic, in a request */

@@ -315,6 +315,7 @@ START_TEST(partitions)
     rill_stream_info info = {.size = sizeof info};
     OK(rill_stream_status(bus, "wide", &info));
     ck_assert_uint_eq(info.msgs, 60);
+    ck_assert_uint_eq(info.partitions, 3);
     rill_sub_close(sub);
     end(bus);
 }
@@ -764,7 +765,81 @@ START_TEST(our_own_over_tls)
 }
 END_TEST
 
+/* ---- Partitions, by both doors of a broker of ours ---- */
+
+static rill_receipt append_keyed(rill_bus *bus, const char *key)
+{
+    const rill_header header = {RILL_STR("Kafka-Key"), {key, strlen(key)}};
+    rill_receipt receipt = {.size = sizeof receipt};
+    OK(rill_append(bus, "keyed", key, strlen(key),
+                   RILL_OPTS(rill_post, .headers = &header, .nheaders = 1), &receipt, 60000));
+    return receipt;
+}
+
+static uint32_t partitions_of(rill_bus *bus)
+{
+    rill_stream_info info = {.size = sizeof info};
+    OK(rill_stream_status(bus, "keyed", &info));
+    return info.partitions;
+}
+
+static int note_partitions(const rill_stream_desc *desc, void *arg)
+{
+    *(uint32_t *)arg = desc->opts->partitions;
+    return 0;
+}
+
+/* A topic that one of them makes is that of the other, and both send a key to the same partition;
+ * it gets more by either, and none is taken away. */
+START_TEST(our_own_partitions)
+{
+    rill_broker *broker;
+    rill_bus *native, *far;
+    rill_sub *sub;
+    int port;
+    uint32_t shown = 0;
+    uint64_t seen[5] = {0};
+    OK(rill_broker_open(&broker, NULL));
+    OK(port = rill_broker_listen(broker, "kafka://127.0.0.1:0", NULL));
+    OK(rill_broker_bus(broker, &native, NULL));
+    snprintf(url, sizeof url, "kafka://127.0.0.1:%d", port);
+    far = join(_i, NULL);
+    ck_assert_int_eq(rill_stream_ensure(far, "keyed", RILL_OPTS(rill_stream_opts,
+                                                                .partitions = 3)), 1);
+    ck_assert_uint_eq(partitions_of(native), 3);
+    OK(rill_stream_ensure(native, "keyed", RILL_OPTS(rill_stream_opts, .partitions = 4)));
+    OK(rill_stream_ensure(far, "keyed", RILL_OPTS(rill_stream_opts, .partitions = 5)));
+    ck_assert_uint_eq(partitions_of(native), 5);
+    ck_assert_uint_eq(partitions_of(far), 5);
+    FAILS(rill_stream_ensure(far, "keyed", RILL_OPTS(rill_stream_opts, .partitions = 2)),
+          RILL_EEXIST);
+    OK(rill_stream_describe(far, "keyed", note_partitions, &shown));
+    ck_assert_uint_eq(shown, 5);
+    for (int i = 0; i < 40; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", i);
+        rill_receipt theirs = append_keyed(far, key), ours = append_keyed(native, key);
+        ck_assert_uint_eq(theirs.partition, ours.partition);
+        ck_assert_uint_eq(theirs.seq + 1, ours.seq);
+    }
+    for (int side = 0; side < 2; side++, memset(seen, 0, sizeof seen)) {
+        OK(rill_tail(side ? far : native, &sub, "keyed", NULL));
+        for (int i = 0; i < 80; i++) {
+            const rill_msg *m = next(sub);
+            TEXT_IS(m->stream, "keyed");
+            ck_assert_uint_eq(m->seq, ++seen[m->partition]);
+        }
+        rill_sub_close(sub);
+    }
+    OK(rill_stream_delete(native, "keyed"));
+    OK(rill_close(far, 60000));
+    OK(rill_close(native, 60000));
+    OK(rill_broker_close(broker, 60000));
+}
+END_TEST
+
 SUITE_MAIN_ROWS("kafka", SUITE_ONCE(refused, own_loop, seek_and_close),
                 SUITE_EACH(2, cannot, receipts, many, window, records, tails, slow, callbacks,
                             partitions, places, alone, flush_beside, no_memory, one_deadline,
-                            unsure, down, idle, lost, closing, begun, reaped, our_own_over_tls))
+                            unsure, down, idle, lost, closing, begun, reaped, our_own_over_tls,
+                            our_own_partitions))

@@ -109,6 +109,7 @@ static const field py_stream_opts_fields[] = {
     F(rill_stream_opts, BOOL, allow_ttl), F(rill_stream_opts, BOOL, allow_schedules),
     F(rill_stream_opts, BOOL, republish_headers), F(rill_stream_opts, BOOL, compact),
     F(rill_stream_opts, BOOL, dedupe_strictly), F(rill_stream_opts, U8, replicas),
+    F(rill_stream_opts, U32, partitions),
     F(rill_stream_opts, I64, marker_ttl_ms), F(rill_stream_opts, I64, tombstone_ms),
     ONE(rill_stream_opts, mirror, py_source), MANY(rill_stream_opts, sources, py_source),
     F(rill_stream_opts, TEXT, transform_from), F(rill_stream_opts, TEXT, transform_to),

@@ -62,12 +62,14 @@ typedef struct ri_ask_joined { /* what the reader must know of its consumer */
     uint64_t pending;   /* messages that are there for the reader */
     uint64_t queue_bytes; /* that may wait in the handle's queue; 0: all of pending_bytes */
     uint32_t reader;    /* the peer's number for this reader */
+    uint32_t parts;     /* partitions that are read; 0: the peer needs no word of them */
 } ri_ask_joined;
 
 typedef struct ri_ask {
     ri_ask_kind kind;
     const char *stream, *group;
-    uint32_t partition;  /* of GET, LAST and NEXT; 0 where a stream has one */
+    uint32_t partition;  /* of GET, LAST, NEXT and ERASE; 0 where a stream has one */
+    uint32_t partitions; /* of STREAM_ENSURE; 0: as many as there are, one if it is new */
     ri_str subject, body;
     uint64_t seq, keep;
     int64_t time_ns, timeout_ns;

@@ -402,6 +402,7 @@ typedef struct ri_bus_draft {
     ri_message m;
     const ri_safety *safety; /* that the message needs when it is stored; NULL: the log's */
     ri_buffer mem;
+    ri_buffer routed; /* the subject of its partition, which its key has picked */
 } ri_bus_draft;
 int ri_bus_draft_init(ri_bus_draft *draft, rill_bus *bus, const char *subject,
                       const rill_post *post);

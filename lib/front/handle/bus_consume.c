@@ -216,6 +216,7 @@ static ri_bus_consumer *consume_new(rill_sub *sub, ri_str stream, const ri_ask_j
     c->sub = sub;
     c->wait_ns = c->patience_ns = -1;
     c->reader = joined->reader;
+    c->parts = RI_MAX(joined->parts, 1);
     c->acks = joined->acks;
     c->counted = joined->counted;
     uint32_t window = joined->window && !joined->acks ? joined->window : CONSUME_WINDOW;

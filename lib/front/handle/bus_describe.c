@@ -164,6 +164,8 @@ static int describe_copy(void *arg, const ri_stream_conf *conf, const rill_strea
     describe_conf(d, conf);
     RI_ASSERT(d->len == measured);
     d->info = *info;
+    d->info.partitions = RI_MAX(info->partitions, 1);
+    d->opts.partitions = info->partitions > 1 ? info->partitions : 0;
     return RILL_OK;
 }
 

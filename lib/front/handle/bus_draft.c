@@ -103,6 +103,7 @@ int ri_bus_draft_init(ri_bus_draft *draft, rill_bus *bus, const char *subject,
 {
     draft->m = (ri_message){.subject = ri_str_of(subject)};
     ri_buffer_init(&draft->mem, &bus->host);
+    ri_buffer_init(&draft->routed, &bus->host);
     if (!post) return RILL_OK;
     if (post->reply) {
         draft->m.reply = ri_str_of(post->reply);
@@ -125,4 +126,5 @@ int ri_bus_draft_init(ri_bus_draft *draft, rill_bus *bus, const char *subject,
 void ri_bus_draft_fini(ri_bus_draft *draft)
 {
     ri_buffer_fini(&draft->mem);
+    ri_buffer_fini(&draft->routed);
 }

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "codec/nats/headers.h"
 #include "codec/jetstream/jshot.h"
+#include "codec/topic.h"
 #include "front/handle/peer.h"
 
 /* A kept message up to this size is copied, so that it does not hold a whole slab of others. */
@@ -17,6 +18,8 @@ void ri_bus_msg_view_stored(ri_bus_msg *view)
     view->ack = view->m.reply;
     view->m.reply = (ri_str){"", 0};
     view->m.stream = ack.stream;
+    if (view->bus->ops->partitions)
+        view->m.partition = ri_topic_of(&view->m.stream, view->m.subject);
     view->m.seq = ack.stream_seq;
     view->m.deliveries = (uint32_t)RI_MIN(ack.deliveries, UINT32_MAX);
     view->m.pending = ack.pending;
@@ -128,6 +131,7 @@ int ri_bus_msg_stored(rill_bus *bus, ri_str stream, const ri_record *record, ril
     (*m)->stream = (*m)->reply;
     (*m)->reply = (ri_str){"", 0};
     (*m)->seq = record->seq;
+    if (bus->ops->partitions) (*m)->partition = ri_topic_of(&(*m)->stream, (*m)->subject);
     return RILL_OK;
 }
 

@@ -22,7 +22,7 @@ int ri_bus_stream_status(rill_bus *bus, const char *name, rill_stream_info *out)
 int ri_bus_stream_each(rill_bus *bus, rill_name_fn fn, void *arg);
 int ri_bus_stream_purge(rill_bus *bus, const char *name, const rill_purge_opts *opts,
                         uint64_t *purged);
-int ri_bus_stream_erase(rill_bus *bus, const char *name, uint64_t seq);
+int ri_bus_stream_erase(rill_bus *bus, const char *name, const rill_at *at);
 /* The message at a place; with RILL_FROM_SEQ that number or none. */
 int ri_bus_stream_at(rill_bus *bus, const char *name, const rill_at *at, rill_msg **m);
 int ri_bus_stream_last(rill_bus *bus, const char *name, const char *subject, rill_msg **m);
@@ -74,6 +74,7 @@ struct ri_bus_consumer {
     uint32_t asked;             /* messages asked for and not delivered yet; guarded by the gate */
     uint32_t wanted;            /* ... and what the last request was to bring it to */
     uint32_t reader;            /* the reader's number for the engine */
+    uint32_t parts;             /* partitions that are read, 1 at least */
     bool acks;                  /* messages are held until they are handed out */
     bool counted;               /* deliveries are limited: nothing is fetched ahead */
     /* The reader's, as in `sub`: */

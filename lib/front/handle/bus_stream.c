@@ -140,6 +140,9 @@ int ri_bus_stream_ensure(rill_bus *bus, const char *name, const rill_stream_opts
     RI_ASSERT(ri_bus_is_sound(bus));
     stream_draft draft;
     uint32_t n = 0;
+    if (opts->partitions > 1 && !bus->ops->partitions)
+        return ri_err(RILL_ENOTSUP, "partitions is %u: a stream of JetStream has one, and its "
+                      "subjects are what parts it", opts->partitions);
     int rc = opts->subjects ? stream_words(opts->subjects, draft.subjects, &n) : RILL_OK;
     if (rc < 0) return rc;
     stream_conf(&draft.conf, name, opts);
@@ -148,7 +151,8 @@ int ri_bus_stream_ensure(rill_bus *bus, const char *name, const rill_stream_opts
     stream_draft_metadata(&draft, opts);
     rc = stream_draft_sources(&draft, opts);
     if (rc < 0) return rc;
-    ri_ask ask = {.kind = RI_ASK_STREAM_ENSURE, .stream = name, .conf = &draft.conf};
+    ri_ask ask = {.kind = RI_ASK_STREAM_ENSURE, .stream = name, .conf = &draft.conf,
+                  .partitions = opts->partitions};
     return ri_ask_run(bus, &ask);
 }
 
@@ -161,7 +165,9 @@ int ri_bus_stream_delete(rill_bus *bus, const char *name)
 int ri_bus_stream_status(rill_bus *bus, const char *name, rill_stream_info *out)
 {
     ri_ask ask = {.kind = RI_ASK_STREAM_STATUS, .stream = name, .out.stream = out};
-    return ri_ask_run(bus, &ask);
+    int rc = ri_ask_run(bus, &ask);
+    out->partitions = RI_MAX(out->partitions, 1);
+    return rc;
 }
 
 int ri_bus_stream_purge(rill_bus *bus, const char *name, const rill_purge_opts *opts,
@@ -176,17 +182,19 @@ int ri_bus_stream_purge(rill_bus *bus, const char *name, const rill_purge_opts *
     return rc;
 }
 
-int ri_bus_stream_erase(rill_bus *bus, const char *name, uint64_t seq)
-{
-    ri_ask ask = {.kind = RI_ASK_STREAM_ERASE, .stream = name, .seq = seq};
-    return ri_ask_run(bus, &ask);
-}
-
 /* Has the peer streams of more than one? */
 static int stream_check_partition(const rill_bus *bus, const rill_at *at)
 {
     if (at->partition == 0 || bus->ops->partitions) return RILL_OK;
     return ri_err(RILL_ENOTSUP, "partition is %u: a stream has one, which is 0", at->partition);
+}
+
+int ri_bus_stream_erase(rill_bus *bus, const char *name, const rill_at *at)
+{
+    ri_ask ask = {.kind = RI_ASK_STREAM_ERASE, .stream = name, .seq = at->seq,
+                  .partition = at->partition};
+    int rc = stream_check_partition(bus, at);
+    return rc < 0 ? rc : ri_ask_run(bus, &ask);
 }
 
 int ri_bus_stream_at(rill_bus *bus, const char *name, const rill_at *at, rill_msg **m)

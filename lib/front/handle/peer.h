@@ -13,7 +13,7 @@
  * program's threads and by the thread that reads the connection, for each read once.
  *
  *     publish, flush, check, snapshot, sleep, fd     outside the gate; they may wait
- *     let_go                                         outside
+ *     let_go, route                                  outside
  *     fini                                           outside, nobody else is left
  *     all others                                     inside the gate; they do not wait, but for
  *                                                    ask() and await(), which leave the gate and
@@ -125,6 +125,10 @@ struct ri_peer_ops {
     /* The same before an append, which may be made to wait a moment if many are under way. NULL: as
      * enter(). */
     int (*enter_append)(rill_bus *bus);
+    /* Outside the gate, of a message that has headers and is to be appended: its subject becomes
+     * that of the partition which its key picks; the text lies in `text` then. NULL: a stream has
+     * one, or the peer looks at keys itself. */
+    int (*route)(rill_bus *bus, ri_message *m, ri_buffer *text);
     /* p->m for p->append; `awaited`: await() follows. NATS: PUB with a reply in the inbox; the
      * PubAck has what p->append wants to know, and no responder is its RI_JS_STREAM_NOT_FOUND */
     int (*append)(rill_bus *bus, const ri_publish *p, bool awaited);

@@ -39,7 +39,8 @@
     X(ListConsumerGroups) X(event_ListConsumerGroups_result) X(ListConsumerGroups_result_valid) \
     X(ConsumerGroupListing_group_id) X(DeleteGroup_new) X(DeleteGroup_destroy) X(DeleteGroups) \
     X(event_DeleteGroups_result) X(DeleteGroups_result_groups) X(group_result_error) \
-    X(committed) X(message_status)
+    X(committed) X(message_status) X(NewPartitions_new) X(NewPartitions_destroy) \
+    X(CreatePartitions) X(event_CreatePartitions_result) X(CreatePartitions_result_topics)
 
 typedef struct ri_kafka_lib {
 #define X(name) __typeof__(rd_kafka_##name) *name;

@@ -102,13 +102,14 @@ static void kafka_want_new(kafka_wanted *w)
 /* ---- Make ---- */
 
 /* RILL_EEXIST: it is there, maybe otherwise. */
-static int kafka_create(const ri_kafka_call *call, const char *stream, int replicas,
+static int kafka_create(const ri_kafka_call *call, const ri_ask *ask, int replicas,
                         const kafka_wanted *w)
 {
     const ri_kafka_lib *lib = &call->peer->lib;
     ri_kafka_admin admin;
     char why[256];
-    rd_kafka_NewTopic_t *topic = lib->NewTopic_new(stream, 1, replicas, why, sizeof why);
+    rd_kafka_NewTopic_t *topic = lib->NewTopic_new(ask->stream, (int)RI_MAX(ask->partitions, 1),
+                                                  replicas, why, sizeof why);
     if (!topic) return ri_err(RILL_EINVAL, "%s", why);
     for (int i = 0; i < KAFKA_KEYS; i++)
         if (w->value[i][0]) lib->NewTopic_set_config(topic, kafka_keys[i], w->value[i]);
@@ -272,6 +273,54 @@ static int kafka_alter(const ri_kafka_call *call, const char *stream, const kafk
     return rc;
 }
 
+/* It gets partitions beside those that it has. */
+static int kafka_add(const ri_kafka_call *call, const ri_ask *ask)
+{
+    const ri_kafka_lib *lib = &call->peer->lib;
+    ri_kafka_admin admin;
+    char why[256];
+    size_t n = 0;
+    rd_kafka_NewPartitions_t *more = lib->NewPartitions_new(ask->stream, ask->partitions, why,
+                                                            sizeof why);
+    if (!more) return ri_err(RILL_EINVAL, "%s", why);
+    int rc = ri_kafka_ask_begin(&admin, call, RD_KAFKA_ADMIN_OP_CREATEPARTITIONS);
+    if (rc == RILL_OK) {
+        lib->CreatePartitions(call->peer->rk, &more, 1, admin.options, admin.queue);
+        rc = ri_kafka_ask_await(&admin, "add partitions");
+        const rd_kafka_topic_result_t **results =
+            rc == RILL_OK ? lib->CreatePartitions_result_topics(
+                                lib->event_CreatePartitions_result(admin.event), &n) : NULL;
+        if (rc == RILL_OK) rc = ri_kafka_ask_topic_result(&admin, results, n, "add partitions");
+        ri_kafka_ask_end(&admin);
+    }
+    lib->NewPartitions_destroy(more);
+    return rc;
+}
+
+/* Until the cluster says of a topic that it has as many as it was given. */
+static int kafka_spread_settled(const ri_kafka_call *call, const ri_ask *ask)
+{
+    int32_t n = 0;
+    int rc = ri_kafka_place_count(call, ask->stream, &n);
+    while (rc == RILL_OK && (uint32_t)n < ask->partitions) {
+        rc = ri_kafka_ask_pause(call, 20 * RI_MS, "wait until the cluster knows of the change");
+        if (rc == RILL_OK) rc = ri_kafka_place_count(call, ask->stream, &n);
+    }
+    return rc < 0 ? rc : kafka_settled(call, ask->stream, true);
+}
+
+static int kafka_spread(const ri_kafka_call *call, const ri_ask *ask)
+{
+    int32_t have;
+    int rc = ri_kafka_place_count(call, ask->stream, &have);
+    if (rc < 0 || ask->partitions == (uint32_t)have) return rc;
+    if (ask->partitions < (uint32_t)have)
+        return ri_err(RILL_EEXIST, "%s has %d partitions, and cannot have fewer", ask->stream,
+                      have);
+    rc = kafka_add(call, ask);
+    return rc < 0 ? rc : kafka_spread_settled(call, ask);
+}
+
 int ri_kafka_topic_ensure(const ri_kafka_call *call, const ri_ask *ask)
 {
     kafka_wanted w;
@@ -282,14 +331,17 @@ int ri_kafka_topic_ensure(const ri_kafka_call *call, const ri_ask *ask)
                                                : -1; /* as the cluster has it */
     kafka_wanted first = w;
     kafka_want_new(&first);
-    if (rc == RILL_OK) rc = kafka_create(call, ask->stream, (int)replicas, &first);
+    if (rc == RILL_OK && ask->partitions > RI_KAFKA_PARTITIONS_MAX)
+        rc = ri_err(RILL_EINVAL, "partitions is %u; at most %d", ask->partitions,
+                    RI_KAFKA_PARTITIONS_MAX);
+    if (rc == RILL_OK) rc = kafka_create(call, ask, (int)replicas, &first);
     if (rc == RILL_OK) rc = kafka_settled(call, ask->stream, true);
     if (rc != RILL_EEXIST) return rc == RILL_OK ? 1 : rc;
     rc = kafka_configs_begin(&c, call, ask->stream);
     if (rc == RILL_OK) kafka_want_change(&w, &c);
     if (rc == RILL_OK && !kafka_is_so(&c, &w)) rc = kafka_alter(call, ask->stream, &c, &w);
     kafka_configs_end(&c);
-    return rc;
+    return rc == RILL_OK && ask->partitions ? kafka_spread(call, ask) : rc;
 }
 
 /* ---- Delete ---- */
@@ -338,6 +390,7 @@ int ri_kafka_topic_status(const ri_kafka_call *call, const char *stream, rill_st
     out->first_seq = (uint64_t)least + 1;
     out->last_seq = (uint64_t)most;
     out->subjects = out->msgs > 0;
+    out->partitions = (uint32_t)n;
     return RILL_OK;
 }
 

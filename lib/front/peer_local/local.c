@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "front/broker/registry.h"
-#include "front/peer_local/local.h"
+#include "front/peer_local/local_parts.h"
 
 static uint32_t local_caps(const rill_bus *bus)
 {
@@ -156,6 +156,7 @@ static int local_open(rill_bus **bus, const ri_url *url, const rill_opts *opts)
 
 const ri_peer_ops ri_local_peer = {
     .bytes = sizeof(ri_local_bus),
+    .partitions = true,
     .ids = true,
     .schemes = 1u << RI_URL_MEM | 1u << RI_URL_FILE,
     .open = local_open,
@@ -172,6 +173,7 @@ const ri_peer_ops ri_local_peer = {
     .subscribe = local_subscribe,
     .unsubscribe = local_unsubscribe,
     .enter = ri_local_enter,
+    .route = ri_local_parts_route,
     .append = ri_local_append,
     .append_batch = ri_local_append_batch,
     .await = ri_local_await,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The durable half as a handle meets it: entering, turns, waiting for a commit, appending. */
 #include "base/error.h"
-#include "front/peer_local/local.h"
+#include "front/peer_local/local_parts.h"
 #include "net/task.h"
 
 int ri_local_durable_enter(rill_bus *bus, ri_durable **durable)
@@ -102,6 +102,7 @@ int ri_local_append(rill_bus *bus, const ri_publish *p, bool awaited)
     bool guarded = ri_local_is_guarded(bus);
     int rc = guarded ? ri_local_guard_publish(bus, p->m->subject) : RILL_OK;
     if (ri_unlikely(rc < 0)) return rc;
+    p->append->partition = ri_local_parts_of(bus, p->m->subject);
     rc = ri_js_publish(ri_durable_js(durable), &bus->party, p);
     if (!awaited && ri_durable_waits(durable)) ri_durable_nudge(durable);
     return rc;
@@ -110,9 +111,14 @@ int ri_local_append(rill_bus *bus, const ri_publish *p, bool awaited)
 int ri_local_append_batch(rill_bus *bus, ri_js_batch *batch, ri_js_append *append)
 {
     RI_ASSERT(ri_broker_is_entered(bus->broker));
+    uint32_t partition = 0;
     int rc = ri_local_is_guarded(bus) ? ri_local_guard_batch(bus, batch) : RILL_OK;
     if (rc < 0) return rc;
-    return ri_js_publish_batch(ri_durable_js(bus->broker->durable), &bus->party, batch, append);
+    if (batch->count)
+        partition = ri_local_parts_of(bus, ri_js_batch_at(batch, batch->count - 1).subject);
+    rc = ri_js_publish_batch(ri_durable_js(bus->broker->durable), &bus->party, batch, append);
+    append->partition = partition; /* whoever waits is not answered before the commit */
+    return rc;
 }
 
 bool ri_local_await(rill_bus *bus, const bool *over, int64_t timeout_ns)

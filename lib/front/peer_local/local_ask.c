@@ -2,7 +2,7 @@
 /* What is asked of the streams at hand is over when the call returns. */
 #include "base/error.h"
 #include "front/jetstream/jetstream_api.h"
-#include "front/peer_local/local.h"
+#include "front/peer_local/local_parts.h"
 
 /* Inside the gate: the answer as a message of the caller's own. */
 static int ask_answer(rill_bus *bus, const ri_js_ask *ask, rill_msg **answer)
@@ -37,32 +37,38 @@ static int ask_api(rill_bus *bus, ri_ask *a)
 int ri_local_ask(rill_bus *bus, ri_ask *ask)
 {
     RI_ASSERT(ri_broker_is_entered(bus->broker));
-    static int (*const fns[RI_ASK_KINDS])(rill_bus *bus, ri_ask *ask) = {
-        [RI_ASK_STREAM_MAKE] = ri_local_stream_make,
-        [RI_ASK_STREAM_ENSURE] = ri_local_stream_ensure,
-        [RI_ASK_STREAM_SEAL] = ri_local_stream_seal,
-        [RI_ASK_STREAM_DELETE] = ri_local_stream_delete,
-        [RI_ASK_STREAM_STATUS] = ri_local_stream_status,
-        [RI_ASK_STREAM_DESCRIBE] = ri_local_stream_describe,
-        [RI_ASK_STREAM_NAMES] = ri_local_stream_names,
-        [RI_ASK_STREAM_PURGE] = ri_local_stream_purge,
-        [RI_ASK_STREAM_DROP] = ri_local_stream_drop,
-        [RI_ASK_STREAM_ERASE] = ri_local_stream_erase,
-        [RI_ASK_STREAM_SETTLED] = ri_local_stream_settled,
-        [RI_ASK_GET] = ri_local_stream_get,
-        [RI_ASK_LAST] = ri_local_stream_get,
-        [RI_ASK_NEXT] = ri_local_stream_next,
-        [RI_ASK_SUBJECTS] = ri_local_stream_subjects,
-        [RI_ASK_KEYS] = ri_local_stream_subjects,
-        [RI_ASK_JOIN] = ri_local_group_join,
-        [RI_ASK_SEEK] = ri_local_group_seek,
-        [RI_ASK_GROUP_ENSURE] = ri_local_group_ensure,
-        [RI_ASK_GROUP_DELETE] = ri_local_group_delete,
-        [RI_ASK_GROUP_STATUS] = ri_local_group_status,
-        [RI_ASK_GROUP_NAMES] = ri_local_group_names,
-        [RI_ASK_GROUP_PAUSE] = ri_local_group_pause,
-        [RI_ASK_API] = ask_api,
+    typedef int ask_of_parts(rill_bus *bus, ri_ask *ask, ri_local_answer answer);
+    static const struct {
+        ri_local_answer answer;
+        ask_of_parts *parts; /* of a stream of several partitions; NULL: as it says itself */
+    } rows[RI_ASK_KINDS] = {
+        [RI_ASK_STREAM_MAKE] = {ri_local_stream_make, NULL},
+        [RI_ASK_STREAM_ENSURE] = {ri_local_stream_ensure, ri_local_parts_ensure},
+        [RI_ASK_STREAM_SEAL] = {ri_local_stream_seal, ri_local_parts_each},
+        [RI_ASK_STREAM_DELETE] = {ri_local_stream_delete, ri_local_parts_each_back},
+        [RI_ASK_STREAM_STATUS] = {ri_local_stream_status, NULL},
+        [RI_ASK_STREAM_DESCRIBE] = {ri_local_stream_describe, NULL},
+        [RI_ASK_STREAM_NAMES] = {ri_local_stream_names, NULL},
+        [RI_ASK_STREAM_PURGE] = {ri_local_stream_purge, ri_local_parts_purge},
+        [RI_ASK_STREAM_DROP] = {ri_local_stream_drop, NULL},
+        [RI_ASK_STREAM_ERASE] = {ri_local_stream_erase, ri_local_parts_one},
+        [RI_ASK_STREAM_SETTLED] = {ri_local_stream_settled, ri_local_parts_each},
+        [RI_ASK_GET] = {ri_local_stream_get, ri_local_parts_one},
+        [RI_ASK_LAST] = {ri_local_stream_get, ri_local_parts_one},
+        [RI_ASK_NEXT] = {ri_local_stream_next, ri_local_parts_one},
+        [RI_ASK_SUBJECTS] = {ri_local_stream_subjects, NULL},
+        [RI_ASK_KEYS] = {ri_local_stream_subjects, NULL},
+        [RI_ASK_JOIN] = {ri_local_group_join, ri_local_parts_join},
+        [RI_ASK_SEEK] = {ri_local_group_seek, NULL},
+        [RI_ASK_GROUP_ENSURE] = {ri_local_group_ensure, ri_local_parts_each},
+        [RI_ASK_GROUP_DELETE] = {ri_local_group_delete, ri_local_parts_each},
+        [RI_ASK_GROUP_STATUS] = {ri_local_group_status, ri_local_parts_group_status},
+        [RI_ASK_GROUP_NAMES] = {ri_local_group_names, NULL},
+        [RI_ASK_GROUP_PAUSE] = {ri_local_group_pause, ri_local_parts_each},
+        [RI_ASK_API] = {ask_api, NULL},
     };
     int rc = ri_local_is_guarded(bus) ? ri_local_guard_ask(bus, ask) : RILL_OK;
-    return rc < 0 ? rc : fns[ask->kind](bus, ask);
+    if (rc < 0) return rc;
+    ri_local_answer answer = rows[ask->kind].answer;
+    return rows[ask->kind].parts ? rows[ask->kind].parts(bus, ask, answer) : answer(bus, ask);
 }

@@ -3,7 +3,7 @@
  * is settled when the call returns. */
 #include "base/error.h"
 #include "codec/jetstream/jshot.h"
-#include "front/peer_local/local.h"
+#include "front/peer_local/local_parts.h"
 
 /* Inside the gate; NULL when it, its stream or all of them are gone. */
 static ri_consumer *consume_find(const rill_bus *bus, ri_str stream_name, ri_str name)
@@ -13,10 +13,14 @@ static ri_consumer *consume_find(const rill_bus *bus, ri_str stream_name, ri_str
     return stream ? ri_stream_consumer(stream, name) : NULL;
 }
 
-static ri_consumer *consume_of(const rill_sub *sub)
+/* That of a partition, of which the reader has `parts`. */
+static ri_consumer *consume_of(const rill_sub *sub, uint32_t partition)
 {
     const ri_bus_consumer *c = sub->consumer;
-    return consume_find(sub->bus, ri_str_of(c->stream), ri_str_of(c->name));
+    if (!sub->bus->broker->durable) return NULL;
+    if (partition == 0) return consume_find(sub->bus, ri_str_of(c->stream), ri_str_of(c->name));
+    ri_stream *stream = ri_local_parts_stream(sub->bus, c->stream, partition);
+    return stream ? ri_stream_consumer(stream, ri_str_of(c->name)) : NULL;
 }
 
 static int consume_request(ri_consumer *consumer, const ri_bus_consumer *c, uint32_t n)
@@ -29,11 +33,14 @@ static int consume_request(ri_consumer *consumer, const ri_bus_consumer *c, uint
 int ri_local_consume_more(rill_sub *sub, uint32_t n)
 {
     RI_ASSERT(ri_bus_sub_is_sound(sub) && ri_broker_is_entered(sub->bus->broker));
-    ri_consumer *consumer = consume_of(sub);
-    if (!consumer) return ri_err(RILL_ECLOSED, "the stream or the group is gone");
+    const ri_bus_consumer *c = sub->consumer;
     int rc = ri_local_is_guarded(sub->bus) ? ri_local_guard_more(sub) : RILL_OK;
-    if (rc < 0) return rc;
-    rc = consume_request(consumer, sub->consumer, n);
+    for (uint32_t i = 0; i < c->parts && rc == RILL_OK; i++) {
+        ri_consumer *consumer = consume_of(sub, i);
+        if (!consumer) return ri_err(RILL_ECLOSED, "the stream or the group is gone");
+        if (c->parts > 1) ri_consumer_unask(consumer, ri_str_of(c->inbox)); /* and asked for all */
+        rc = consume_request(consumer, c, c->parts > 1 ? n + c->asked : n);
+    }
     ri_durable_touched(sub->bus->broker->durable);
     return rc;
 }
@@ -41,8 +48,10 @@ int ri_local_consume_more(rill_sub *sub, uint32_t n)
 void ri_local_consume_enough(rill_sub *sub)
 {
     RI_ASSERT(ri_bus_sub_is_sound(sub) && ri_broker_is_entered(sub->bus->broker));
-    ri_consumer *consumer = consume_of(sub);
-    if (consumer) ri_consumer_unask(consumer, ri_str_of(sub->consumer->inbox));
+    for (uint32_t i = 0; i < sub->consumer->parts; i++) {
+        ri_consumer *consumer = consume_of(sub, i);
+        if (consumer) ri_consumer_unask(consumer, ri_str_of(sub->consumer->inbox));
+    }
 }
 
 bool ri_local_consume_hand_out(rill_sub *sub, const ri_packet *m)
@@ -50,7 +59,7 @@ bool ri_local_consume_hand_out(rill_sub *sub, const ri_packet *m)
     ri_js_ack ack;
     RI_ASSERT(ri_bus_sub_is_sound(sub) && ri_broker_is_entered(sub->bus->broker));
     if (!ri_jshot_ack_read(ri_packet_reply(m), &ack)) return true;
-    ri_consumer *consumer = consume_of(sub);
+    ri_consumer *consumer = consume_find(sub->bus, ack.stream, ri_str_of(sub->consumer->name));
     return consumer && ri_consumer_hand_out(consumer, ack.stream_seq, ack.consumer_seq);
 }
 
@@ -58,12 +67,13 @@ void ri_local_consume_leave(rill_sub *sub)
 {
     RI_ASSERT(ri_bus_sub_is_sound(sub) && ri_broker_is_entered(sub->bus->broker));
     ri_durable *durable = sub->bus->broker->durable;
-    ri_consumer *consumer = consume_of(sub);
-    if (!consumer) return;
-    ri_consumer_unask(consumer, ri_str_of(sub->consumer->inbox));
-    if (!sub->consumer->own) return;
-    ri_consumer_delete(consumer);
-    if (ri_durable_waits(durable)) ri_durable_nudge(durable);
+    for (uint32_t i = 0; i < sub->consumer->parts; i++) {
+        ri_consumer *consumer = consume_of(sub, i);
+        if (!consumer) continue;
+        ri_consumer_unask(consumer, ri_str_of(sub->consumer->inbox));
+        if (sub->consumer->own) ri_consumer_delete(consumer);
+    }
+    if (sub->consumer->own && durable && ri_durable_waits(durable)) ri_durable_nudge(durable);
 }
 
 /* ---- Settling ---- */
@@ -98,14 +108,17 @@ static int consume_settle_one(rill_bus *bus, ri_consumer **consumer, const ri_js
 int ri_local_consume_settle(rill_bus *bus, const ri_bus_msg *msgs, size_t n, ri_str how)
 {
     ri_js_ack ack;
+    ri_str of = RI_STR_NONE; /* the stream of the message before: messages of partitions differ */
     ri_consumer *consumer = NULL;
     bool found = false, guarded = ri_local_is_guarded(bus);
     int rc = RILL_OK;
     for (size_t i = 0; i < n && bus->broker->durable; i++) {
         if (!ri_jshot_ack_read(msgs[i].ack, &ack)) continue;
         if (guarded && (rc = ri_local_guard_publish(bus, msgs[i].ack)) < 0) continue;
-        if (!found) consumer = consume_find(bus, ack.stream, ack.consumer);
+        if (!found || !ri_str_eq(of, ack.stream))
+            consumer = consume_find(bus, ack.stream, ack.consumer);
         found = true;
+        of = ack.stream;
         rc = consume_settle_one(bus, &consumer, &ack, how);
     }
     if (bus->broker->durable) ri_durable_touched(bus->broker->durable);

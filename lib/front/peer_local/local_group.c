@@ -5,7 +5,7 @@
 #include "base/saturate.h"
 #include "engine/streams/fence.h"
 #include "engine/streams/outset.h"
-#include "front/peer_local/local.h"
+#include "front/peer_local/local_parts.h"
 
 #include <stdio.h>
 
@@ -188,14 +188,41 @@ static uint64_t group_seq_at(ri_stream *stream, const rill_at *at)
     return info.state.last_seq + 1;
 }
 
+typedef struct group_seeking {
+    rill_bus *bus;
+    const ri_ask *ask;
+} group_seeking;
+
+/* The messages of other partitions, which the queue of a reader without acks has, would be lost. */
+static int group_seek_check(ri_consumer *consumer, const rill_at *at, uint32_t n)
+{
+    bool one = at->from == RILL_FROM_SEQ;
+    if (one && at->partition >= n)
+        return ri_err(RILL_EINVAL, "partition is %u, and there are %u", at->partition, n);
+    if (!one || n == 1 || ri_consumer_conf_of(consumer)->ack_policy != RI_ACK_NONE) return RILL_OK;
+    return ri_err(RILL_ENOTSUP, "a seek to a number is in one of the %u partitions, and who reads "
+                  "without acks reads all of them", n);
+}
+
+/* All partitions in one stay: nothing of one comes between. */
 static int group_seek(ri_stream *stream, void *arg, ri_js_error *e)
 {
     (void)e;
-    const ri_ask *ask = arg;
+    const group_seeking *seeking = arg;
+    const ri_ask *ask = seeking->ask;
     ri_consumer *consumer;
+    uint32_t n = ri_local_parts_count(seeking->bus, ask->stream);
     int rc = group_find(stream, ask->group, &consumer);
+    if (rc == RILL_OK) rc = group_seek_check(consumer, ask->at, n);
+    for (uint32_t i = 1; i < n && rc == RILL_OK; i++)
+        rc = ri_local_parts_guard(seeking->bus, ask, i);
     if (rc < 0) return rc;
-    ri_consumer_seek(consumer, group_seq_at(stream, ask->at));
+    for (uint32_t i = 0; i < n; i++) {
+        if (ask->at->from == RILL_FROM_SEQ && i != ask->at->partition) continue;
+        ri_stream *part = ri_local_parts_stream(seeking->bus, ask->stream, i);
+        consumer = part ? ri_stream_consumer(part, ri_str_of(ask->group)) : NULL;
+        if (consumer) ri_consumer_seek(consumer, group_seq_at(part, ask->at));
+    }
     if (ask->sub) ri_bus_consume_skip(ask->sub);
     return RILL_OK;
 }
@@ -203,7 +230,8 @@ static int group_seek(ri_stream *stream, void *arg, ri_js_error *e)
 int ri_local_group_seek(rill_bus *bus, ri_ask *ask)
 {
     RI_ASSERT(ri_broker_is_entered(bus->broker));
-    int rc = ri_local_stream_do(bus, ask->stream, group_seek, ask);
+    group_seeking seeking = {bus, ask};
+    int rc = ri_local_stream_do(bus, ask->stream, group_seek, &seeking);
     if (rc != RILL_ENOENT || !ask->sub) return rc;
     return ri_err(RILL_ECLOSED, "the stream or the group is gone");
 }

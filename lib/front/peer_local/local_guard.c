@@ -9,6 +9,7 @@
  *                            its kind below
  *                 pull       $JS.API.CONSUMER.MSG.NEXT.STREAM.GROUP
  *                 settle     the reply subject of the message, $JS.ACK...
+ *                 partitions, all of this for the stream of each (codec/topic.h)
  *     the store   its check and its copies: nobody with an identity, since they concern all
  *
  * A reader of a stream and a request need an inbox, _INBOX.>, as they do over the wire. What ends
@@ -19,6 +20,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "codec/subject/subject.h"
+#include "codec/topic.h"
 #include "front/peer_local/local.h"
 
 static ri_local_bus *guard_of(rill_bus *bus)
@@ -215,11 +217,20 @@ int ri_local_guard_ask(rill_bus *bus, const ri_ask *ask)
 
 int ri_local_guard_more(rill_sub *sub)
 {
-    ri_buffer subject;
+    ri_buffer subject, stream;
     const ri_bus_consumer *c = sub->consumer;
+    int rc = RILL_OK;
     ri_buffer_init(&subject, &sub->bus->host);
-    guard_name(&subject, "CONSUMER.MSG.NEXT", c->stream, ri_str_of(c->name), RI_STR_NONE);
-    int rc = guard_lets_ask(guard_of(sub->bus), &subject);
+    ri_buffer_init(&stream, &sub->bus->host);
+    for (uint32_t i = 0; i < c->parts && rc == RILL_OK; i++) {
+        ri_buffer_cut(&stream, 0);
+        ri_topic_put(ri_str_of(c->stream), RI_TOPIC_STREAM, i, &stream);
+        ri_buffer_put(&stream, "", 1);
+        guard_name(&subject, "CONSUMER.MSG.NEXT", stream.failed ? c->stream : stream.ptr,
+                   ri_str_of(c->name), RI_STR_NONE);
+        rc = stream.failed ? RILL_ENOMEM : guard_lets_ask(guard_of(sub->bus), &subject);
+    }
+    ri_buffer_fini(&stream);
     ri_buffer_fini(&subject);
     return rc;
 }

@@ -6,7 +6,7 @@
 #include "engine/streams/apart.h"
 #include "engine/streams/fence.h"
 #include "engine/streams/purge.h"
-#include "front/peer_local/local.h"
+#include "front/peer_local/local_parts.h"
 #include "store/index/subject_index.h"
 
 enum { STREAM_LOOK_UNITS = 4 }; /* of the turn: whether a key is deleted */
@@ -250,8 +250,10 @@ int ri_local_stream_status(rill_bus *bus, ri_ask *ask)
     RI_ASSERT(ri_broker_is_entered(bus->broker));
     ri_stream *stream;
     int rc = ri_local_stream_find(bus, ask->stream, &stream);
-    if (rc == RILL_OK) stream_fill(stream, ask->out.stream);
-    return rc;
+    if (rc < 0) return rc;
+    stream_fill(stream, ask->out.stream);
+    ri_local_parts_fill(bus, ask->stream, ask->out.stream);
+    return RILL_OK;
 }
 
 int ri_local_stream_describe(rill_bus *bus, ri_ask *ask)
@@ -262,32 +264,42 @@ int ri_local_stream_describe(rill_bus *bus, ri_ask *ask)
     int rc = ri_local_stream_find(bus, ask->stream, &stream);
     if (rc < 0) return rc;
     stream_fill(stream, &info);
+    ri_local_parts_fill(bus, ask->stream, &info);
     return ask->take(ask->arg, ri_stream_conf_of(stream), &info);
 }
 
-/* As many as the budget allows: 1 if there are more, which are behind *last in `names`. */
-static int stream_put_names(ri_durable *durable, ri_budget *budget, ri_buffer *names, size_t *last)
+typedef struct stream_names {
+    ri_buffer *names;
+    char last[RI_ASK_NAME_MAX]; /* the one that was looked at last */
+} stream_names;
+
+/* As many as the budget allows, without the partitions that are no stream to a program: 1 if there
+ * are more. */
+static int stream_put_names(ri_durable *durable, ri_budget *budget, stream_names *to)
 {
     size_t n, i = 0;
-    ri_str after = ri_str_of(ri_buffer_size(names) ? names->ptr + *last : NULL);
-    ri_stream *const *streams = ri_js_streams_after(ri_durable_js(durable), after, &n);
+    ri_js *js = ri_durable_js(durable);
+    ri_stream *const *streams = ri_js_streams_after(js, ri_str_of(to->last), &n);
     for (bool left = true; i < n && left; i++) {
-        *last = ri_buffer_size(names);
-        ri_buffer_put_str(names, ri_stream_conf_of(streams[i])->name);
-        ri_buffer_put(names, "", 1);
-        left = ri_budget_spend(budget, 1) && !names->failed;
+        ri_str name = ri_stream_conf_of(streams[i])->name;
+        RI_ASSERT(name.len < sizeof to->last);
+        memcpy(to->last, name.ptr, name.len);
+        to->last[name.len] = 0;
+        left = ri_budget_spend(budget, 1) && !to->names->failed;
+        if (ri_local_parts_is_part(js, streams[i])) continue;
+        ri_buffer_put(to->names, to->last, name.len + 1);
     }
-    return i < n && !names->failed;
+    return i < n && !to->names->failed;
 }
 
 int ri_local_stream_names(rill_bus *bus, ri_ask *ask)
 {
     RI_ASSERT(ri_broker_is_entered(bus->broker));
     ri_budget *budget = &bus->broker->router.budget;
-    size_t last = 0;
+    stream_names to = {.names = ask->out.names};
     int rc = RILL_OK;
     ri_budget_open(budget);
-    while (stream_put_names(bus->broker->durable, budget, ask->out.names, &last))
+    while (stream_put_names(bus->broker->durable, budget, &to))
         if ((rc = ri_local_pass(bus)) < 0) return rc;
     ri_budget_close(budget);
     return rc;

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Streams of several partitions: made, appended to by keys, read, and looked after, over each kind
+ * of bus that has them. What both doors make of them is in test_kafka.c. */
+#include "kinds.h"
+
+enum { PARTITIONS = 3, KEYED = 60 };
+#define TWO "a-little-bit-long-string" /* a key of partition 2 of 3 */
+
+static rill_bus *begin_topic(int kind)
+{
+    rill_bus *bus = begin_kind(kind);
+    const rill_stream_opts *opts = RILL_OPTS(rill_stream_opts, .partitions = PARTITIONS);
+    ck_assert_int_eq(rill_stream_ensure(bus, "orders", opts), 1);
+    ck_assert_int_eq(rill_stream_ensure(bus, "orders", opts), 0);
+    return bus;
+}
+
+static rill_receipt put(rill_bus *bus, const char *key, const char *text)
+{
+    const rill_header header = {RILL_STR("Kafka-Key"), {key, key ? strlen(key) : 0}};
+    rill_receipt receipt = {.size = sizeof receipt};
+    OK(rill_append(bus, "orders", text, strlen(text),
+                   RILL_OPTS(rill_post, .headers = &header, .nheaders = key ? 1 : 0), &receipt,
+                   10000));
+    return receipt;
+}
+
+/* So many keyed messages; counts what each partition got. */
+static void put_keyed(rill_bus *bus, uint64_t got[PARTITIONS])
+{
+    for (int i = 0; i < KEYED; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "key %d", i);
+        rill_receipt receipt = put(bus, key, key);
+        ck_assert_uint_lt(receipt.partition, PARTITIONS);
+        ck_assert_uint_eq(receipt.seq, ++got[receipt.partition]);
+    }
+}
+
+static int count_names(const char *name, void *arg)
+{
+    ck_assert_str_eq(name, "orders");
+    ++*(int *)arg;
+    return 0;
+}
+
+static int count_any(const char *name, void *arg)
+{
+    ck_assert_int_eq(name[0], 'a');
+    ++*(int *)arg;
+    return 0;
+}
+
+static int see_desc(const rill_stream_desc *desc, void *arg)
+{
+    *(uint32_t *)arg = desc->opts->partitions;
+    ck_assert_str_eq(desc->opts->subjects, "orders");
+    ck_assert_uint_ge(desc->info->partitions, 1);
+    return 0;
+}
+
+START_TEST(made_and_shown)
+{
+    rill_bus *bus = begin_topic(_i);
+    rill_stream_info info = {.size = sizeof info};
+    uint32_t partitions = 0;
+    int names = 0;
+    OK(rill_stream_status(bus, "orders", &info));
+    ck_assert_uint_eq(info.partitions, PARTITIONS);
+    OK(rill_stream_each(bus, count_names, &names));
+    ck_assert_int_eq(names, 1);
+    OK(rill_stream_describe(bus, "orders", see_desc, &partitions));
+    ck_assert_uint_eq(partitions, PARTITIONS);
+    FAILS(rill_stream_ensure(bus, "orders", RILL_OPTS(rill_stream_opts, .partitions = 2)),
+          RILL_EEXIST);
+    OK(rill_stream_ensure(bus, "orders", RILL_OPTS(rill_stream_opts, .partitions = 5)));
+    bus = reopen_kind(bus, _i);
+    OK(rill_stream_ensure(bus, "orders", RILL_OPTS(rill_stream_opts, .max_msgs = 100)));
+    OK(rill_stream_status(bus, "orders", &info));
+    ck_assert_uint_eq(info.partitions, 5); /* who names none takes none away */
+    OK(rill_stream_delete(bus, "orders"));
+    FAILS(rill_stream_status(bus, "orders", &info), RILL_ENOENT);
+    FAILS(rill_stream_status(bus, "orders~4", &info), RILL_ENOENT);
+    OK(rill_stream_ensure(bus, "orders", NULL));
+    OK(rill_stream_status(bus, "orders", &info));
+    ck_assert_uint_eq(info.partitions, 1);
+    OK(rill_stream_describe(bus, "orders", see_desc, &partitions));
+    ck_assert_uint_eq(partitions, 0);
+    end_kind(bus);
+}
+END_TEST
+
+/* The numbers are those of Kafka's Java clients. */
+START_TEST(keys_pick)
+{
+    rill_bus *bus = begin_topic(_i);
+    uint64_t got[PARTITIONS] = {0}, seen[PARTITIONS] = {0};
+    ck_assert_uint_eq(put(bus, "foobar", "x").partition, (uint32_t)(-790332482 & INT32_MAX) % 3);
+    ck_assert_uint_eq(put(bus, TWO, "x").partition,
+                      (uint32_t)(-985981536 & INT32_MAX) % 3);
+    ck_assert_uint_eq(put(bus, "21", "x").partition, (uint32_t)(-973932308 & INT32_MAX) % 3);
+    ck_assert_uint_eq(put(bus, NULL, "x").partition, 0);
+    OK(rill_stream_purge(bus, "orders", NULL, NULL));
+    OK(rill_stream_delete(bus, "orders"));
+    OK(rill_stream_ensure(bus, "orders", RILL_OPTS(rill_stream_opts, .partitions = PARTITIONS)));
+    put_keyed(bus, got);
+    ck_assert(got[0] && got[1] && got[2]);
+    rill_sub *sub;
+    const rill_msg *m;
+    OK(rill_tail(bus, &sub, "orders", NULL));
+    for (int i = 0; i < KEYED; i++) {
+        OK(rill_next(sub, &m, 10000));
+        TEXT_IS(m->stream, "orders");
+        ck_assert_uint_lt(m->partition, PARTITIONS);
+        ck_assert_uint_eq(m->seq, ++seen[m->partition]);
+    }
+    FAILS(rill_next(sub, &m, 20), RILL_ETIMEDOUT);
+    uint32_t at = put(bus, "later", "later").partition;
+    OK(rill_next(sub, &m, 10000));
+    ck_assert_uint_eq(m->partition, at);
+    rill_sub_close(sub);
+    end_kind(bus);
+}
+END_TEST
+
+START_TEST(places)
+{
+    rill_bus *bus = begin_topic(_i);
+    uint64_t got[PARTITIONS] = {0}, purged;
+    rill_msg *m;
+    rill_stream_info info = {.size = sizeof info};
+    put_keyed(bus, got);
+    for (uint32_t p = 0; p < PARTITIONS; p++) {
+        OK(rill_stream_get(bus, "orders", RILL_OPTS(rill_at, .from = RILL_FROM_LAST,
+                                                    .partition = p), &m));
+        ck_assert_uint_eq(m->partition, p);
+        ck_assert_uint_eq(m->seq, got[p]);
+        TEXT_IS(m->stream, "orders");
+        rill_msg_unref(m);
+    }
+    const rill_at *first = RILL_OPTS(rill_at, .from = RILL_FROM_SEQ, .partition = 2, .seq = 1);
+    OK(rill_stream_get(bus, "orders", first, &m));
+    rill_msg_unref(m);
+    OK(rill_stream_erase(bus, "orders", first));
+    FAILS(rill_stream_get(bus, "orders", first, &m), RILL_ENOENT);
+    OK(rill_stream_get(bus, "orders", RILL_AT(1), &m));
+    ck_assert_uint_eq(m->partition, 0);
+    rill_msg_unref(m);
+    FAILS(rill_stream_get(bus, "orders", RILL_OPTS(rill_at, .from = RILL_FROM_SEQ, .partition = 3,
+                                                   .seq = 1), &m), RILL_ENOENT);
+    OK(rill_stream_status(bus, "orders", &info));
+    ck_assert_uint_eq(info.msgs, KEYED - 1);
+    FAILS(rill_stream_purge(bus, "orders", RILL_OPTS(rill_purge_opts, .keep_msgs = 1), NULL),
+          RILL_ENOTSUP);
+    OK(rill_stream_purge(bus, "orders", NULL, &purged));
+    ck_assert_uint_eq(purged, KEYED - 1);
+    OK(rill_stream_status(bus, "orders", &info));
+    ck_assert_uint_eq(info.msgs, 0);
+    end_kind(bus);
+}
+END_TEST
+
+/* Two members have each message once, whichever of them; what is not settled comes again. */
+START_TEST(a_group_shares)
+{
+    rill_bus *bus = begin_topic(_i);
+    rill_sub *subs[2];
+    const rill_msg *m;
+    uint64_t got[PARTITIONS] = {0};
+    bool seen[PARTITIONS][KEYED + 1] = {{false}};
+    rill_group_info info = {.size = sizeof info};
+    const rill_sub_opts *opts = RILL_OPTS(rill_sub_opts, .group = "g");
+    for (int i = 0; i < 2; i++) OK(rill_consume(bus, &subs[i], "orders", opts));
+    put_keyed(bus, got);
+    for (int i = 0; i < KEYED; i++) {
+        OK(rill_next(subs[i % 2], &m, 10000));
+        ck_assert(!seen[m->partition][m->seq]);
+        seen[m->partition][m->seq] = true;
+        OK(rill_ack(m));
+        FAILS(rill_ack(m), RILL_ENOENT);
+    }
+    OK(rill_group_status(bus, "orders", "g", &info));
+    ck_assert_uint_eq(info.lag_msgs, 0);
+    ck_assert_uint_eq(info.unacked_msgs, 0);
+    FAILS(rill_next(subs[0], &m, 20), RILL_ETIMEDOUT);
+    OK(rill_seek(subs[0], RILL_OPTS(rill_at, .from = RILL_FROM_SEQ, .partition = 1, .seq = 2)));
+    for (uint64_t i = 2; i <= got[1]; i++) {
+        OK(rill_next(subs[0], &m, 10000));
+        ck_assert_uint_eq(m->partition, 1);
+        OK(rill_ack(m));
+    }
+    FAILS(rill_seek(subs[0], RILL_OPTS(rill_at, .from = RILL_FROM_SEQ, .partition = 7, .seq = 2)),
+          RILL_EINVAL);
+    rill_sub_close(subs[1]);
+    OK(rill_seek(subs[0], RILL_OPTS(rill_at, .from = RILL_FROM_FIRST)));
+    OK(rill_group_status(bus, "orders", "g", &info));
+    ck_assert_uint_eq(info.lag_msgs + info.unacked_msgs, KEYED);
+    for (int i = 0; i < KEYED; i++) {
+        OK(rill_next(subs[0], &m, 10000));
+        OK(rill_ack(m));
+    }
+    rill_sub_close(subs[0]);
+    OK(rill_group_delete(bus, "orders", "g"));
+    FAILS(rill_group_status(bus, "orders", "g", &info), RILL_ENOENT);
+    end_kind(bus);
+}
+END_TEST
+
+/* All that was lent is settled by the next read, though it is of several partitions. */
+START_TEST(settled_by_reading_on)
+{
+    rill_bus *bus = begin_topic(_i);
+    rill_sub *sub;
+    const rill_msg *msgs[KEYED];
+    uint64_t got[PARTITIONS] = {0};
+    rill_group_info info = {.size = sizeof info};
+    put_keyed(bus, got);
+    OK(rill_consume(bus, &sub, "orders",
+                    RILL_OPTS(rill_sub_opts, .group = "g", .ack = RILL_ACK_AUTO)));
+    for (int n = 0; n < KEYED;) {
+        int rc = rill_read(sub, msgs, KEYED, 10000);
+        OK(rc);
+        n += rc;
+    }
+    FAILS(rill_next(sub, msgs, 20), RILL_ETIMEDOUT);
+    OK(rill_group_status(bus, "orders", "g", &info));
+    ck_assert_uint_eq(info.lag_msgs + info.unacked_msgs, 0);
+    rill_sub_close(sub);
+    end_kind(bus);
+}
+END_TEST
+
+static void note_partition(int err, const rill_receipt *receipt, void *arg)
+{
+    ck_assert_int_eq(err, RILL_OK);
+    atomic_store((atomic_int *)arg, (int)receipt->partition + 1);
+}
+
+START_TEST(every_way_to_append)
+{
+    rill_bus *bus = begin_topic(_i);
+    rill_batch *batch;
+    rill_receipt last = {.size = sizeof last};
+    atomic_int partition = 0;
+    const rill_header header = {RILL_STR("Kafka-Key"), RILL_STR(TWO)};
+    const rill_post *post = RILL_OPTS(rill_post, .headers = &header, .nheaders = 1);
+    uint32_t want = put(bus, TWO, "one").partition;
+    ck_assert_uint_eq(want, 2);
+    OK(rill_append_async(bus, "orders", "two", 3, post, note_partition, &partition));
+    OK(rill_flush(bus, 10000));
+    if (kind_drives(_i)) OK(rill_poll(bus, 0));
+    EVENTUALLY(atomic_load(&partition));
+    ck_assert_int_eq(partition, (int)want + 1);
+    OK(rill_batch_begin(bus, &batch, NULL));
+    OK(rill_batch_add(batch, "orders", "three", 5, NULL));
+    OK(rill_batch_add(batch, "orders", "four", 4, post));
+    OK(rill_batch_commit(batch, &last, 10000));
+    rill_batch_close(batch);
+    ck_assert_uint_eq(last.partition, want);
+    ck_assert_uint_eq(last.seq, 3);
+    end_kind(bus);
+}
+END_TEST
+
+START_TEST(cannot)
+{
+    rill_bus *bus = begin_topic(_i);
+    rill_sub *sub;
+    const rill_source from = {.size = sizeof from, .stream = "other"};
+#define MAKE(...) rill_stream_ensure(bus, "more", RILL_OPTS(rill_stream_opts, __VA_ARGS__))
+    FAILS(MAKE(.partitions = 2, .mirror = &from), RILL_EINVAL);
+    FAILS(MAKE(.partitions = 2, .subjects = "more.>"), RILL_EINVAL);
+    FAILS(MAKE(.partitions = 2, .subjects = "more less"), RILL_EINVAL);
+    FAILS(MAKE(.partitions = 10001), RILL_EINVAL);
+    ck_assert_ptr_nonnull(strstr(rill_errmsg(), "10001"));
+    FAILS(rill_tail(bus, &sub, "orders", RILL_OPTS(rill_sub_opts, .filter = "orders")),
+          RILL_ENOTSUP);
+    OK(rill_tail(bus, &sub, "orders", NULL));
+    FAILS(rill_seek(sub, RILL_AT(1)), RILL_ENOTSUP);
+    OK(rill_seek(sub, RILL_OPTS(rill_at, .from = RILL_FROM_NEW)));
+    rill_sub_close(sub);
+    OK(MAKE(.partitions = 257));
+    FAILS(rill_tail(bus, &sub, "more", NULL), RILL_ENOTSUP);
+    ck_assert_ptr_nonnull(strstr(rill_errmsg(), "257"));
+    end_kind(bus);
+}
+END_TEST
+
+/* A stream that is called as if it were a partition is what it is. */
+START_TEST(alone)
+{
+    rill_bus *bus = begin_kind(_i);
+    rill_stream_info info = {.size = sizeof info};
+    int names = 0;
+    OK(rill_stream_ensure(bus, "a~1", RILL_OPTS(rill_stream_opts, .subjects = "b.c")));
+    OK(rill_stream_ensure(bus, "a", RILL_OPTS(rill_stream_opts, .subjects = "a")));
+    OK(rill_stream_status(bus, "a", &info));
+    ck_assert_uint_eq(info.partitions, 1);
+    OK(rill_stream_each(bus, count_any, &names));
+    ck_assert_int_eq(names, 2);
+    end_kind(bus);
+}
+END_TEST
+
+SUITE_MAIN_ROWS("partitions", LOCAL_KINDS("a stream of a NATS server has one partition",
+                made_and_shown, keys_pick, places, a_group_shares, settled_by_reading_on,
+                every_way_to_append, cannot, alone))
