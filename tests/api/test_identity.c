@@ -375,5 +375,35 @@ START_TEST(refused)
 }
 END_TEST
 
+static const rill_user part = {.size = sizeof part, .user = "pat",
+                               LIST(publish_allow, "P", "$JS.API.*.*.P", "$JS.API.*.*.P.>",
+                                    "$JS.API.*.*.*.P.>"),
+                               LIST(subscribe_allow, "_INBOX.>")};
+
+/* Who has rights on a topic's first partition has none on the others: what is asked of all is
+ * refused, and nothing of it stays. */
+START_TEST(partitions)
+{
+    begin(_i, &part);
+    rill_sub *sub;
+    rill_stream_info info = {.size = sizeof info};
+    const rill_header one = {RILL_STR("Kafka-Key"), RILL_STR("a-little-bit-long-string")};
+    const rill_post *keyed = RILL_OPTS(rill_post, .headers = &one, .nheaders = 1);
+    OK(rill_stream_ensure(all, "P", RILL_OPTS(rill_stream_opts, .partitions = 3)));
+    OK(rill_append(bus, "P", "x", 1, NULL, NULL, WAIT_MS));
+    FAILS(rill_append(bus, "P", "x", 1, keyed, NULL, WAIT_MS), RILL_EAUTH);
+    SAYS("P.~2");
+    FAILS(rill_tail(bus, &sub, "P", NULL), RILL_EAUTH);
+    SAYS("P~1");
+    OK(rill_stream_status(all, "P", &info));
+    ck_assert_uint_eq(info.groups, 0);
+    FAILS(rill_stream_delete(bus, "P"), RILL_EAUTH);
+    FAILS(rill_stream_purge(bus, "P", NULL, NULL), RILL_EAUTH);
+    OK(rill_stream_status(all, "P", &info));
+    ck_assert_uint_eq(info.partitions, 3);
+    end();
+}
+END_TEST
+
 SUITE_MAIN_ROWS("identity", SUITE_ONCE(refused),
-                SUITE_EACH(2, live, answers, streams, groups, as_over_the_wire))
+                SUITE_EACH(2, live, answers, streams, groups, partitions, as_over_the_wire))

@@ -302,6 +302,21 @@ START_TEST(alone)
 }
 END_TEST
 
-SUITE_MAIN_ROWS("partitions", LOCAL_KINDS("a stream of a NATS server has one partition",
-                made_and_shown, keys_pick, places, a_group_shares, settled_by_reading_on,
-                every_way_to_append, cannot, alone))
+START_TEST(not_of_a_nats_server)
+{
+    rill_bus *bus = begin_kind(KIND_NATS);
+    rill_stream_info info = {.size = sizeof info};
+    FAILS(rill_stream_ensure(bus, "orders", RILL_OPTS(rill_stream_opts, .partitions = 2)),
+          RILL_ENOTSUP);
+    ck_assert_ptr_nonnull(strstr(rill_errmsg(), "partitions is 2"));
+    OK(rill_stream_ensure(bus, "orders", RILL_OPTS(rill_stream_opts, .partitions = 1)));
+    OK(rill_stream_status(bus, "orders", &info));
+    ck_assert_uint_eq(info.partitions, 1);
+    end_kind(bus);
+}
+END_TEST
+
+SUITE_MAIN_ROWS("partitions", SUITE_ONCE(not_of_a_nats_server),
+                LOCAL_KINDS("a stream of a NATS server has one partition", made_and_shown,
+                            keys_pick, places, a_group_shares, settled_by_reading_on,
+                            every_way_to_append, cannot, alone))

@@ -194,6 +194,35 @@ static void new_group(void)
     puts("a new group begins where it is asked to");
 }
 
+/* A topic gets partitions, and a key goes where a broker of ours has it, too. */
+static void partitions(void)
+{
+    rill_bus *mem;
+    rill_stream_info info = {.size = sizeof info};
+    const char *keyed = "rill-keyed";
+    OK(rill_open(&mem, "mem:", NULL));
+    OK(rill_stream_ensure(mem, keyed, RILL_OPTS(rill_stream_opts, .partitions = 5)));
+    HOLDS(rill_stream_ensure(bus, keyed, RILL_OPTS(rill_stream_opts, .partitions = 3)) == 1);
+    OK(rill_stream_ensure(bus, keyed, RILL_OPTS(rill_stream_opts, .partitions = 5)));
+    FAILS(rill_stream_ensure(bus, keyed, RILL_OPTS(rill_stream_opts, .partitions = 2)),
+          RILL_EEXIST);
+    OK(rill_stream_status(bus, keyed, &info));
+    HOLDS(info.partitions == 5);
+    for (int i = 0; i < 100; i++) {
+        char key[16];
+        const rill_header header = {RILL_STR("Kafka-Key"),
+                                    {key, (size_t)snprintf(key, sizeof key, "key %d", i)}};
+        const rill_post *post = RILL_OPTS(rill_post, .headers = &header, .nheaders = 1);
+        rill_receipt theirs = {.size = sizeof theirs}, ours = {.size = sizeof ours};
+        OK(rill_append(bus, keyed, key, strlen(key), post, &theirs, 10000));
+        OK(rill_append(mem, keyed, key, strlen(key), post, &ours, 10000));
+        HOLDS(theirs.partition == ours.partition && theirs.seq == ours.seq);
+    }
+    OK(rill_stream_delete(bus, keyed));
+    OK(rill_close(mem, 10000));
+    puts("topics get partitions, which keys pick as in a broker of ours");
+}
+
 static void ends(void)
 {
     rill_sub *sub;
@@ -217,6 +246,7 @@ int main(int argc, char **argv)
     purges();
     groups();
     new_group();
+    partitions();
     ends();
     OK(rill_close(bus, 10000));
     return 0;
