@@ -234,7 +234,7 @@ static void *(*real_alloc)(void *arg, void *p, size_t old_size, size_t new_size)
 
 static void *no_consumer(void *arg, void *p, size_t old_size, size_t new_size)
 {
-    bool one = !p && new_size > sizeof(ri_bus_consumer) && new_size < sizeof(ri_bus_consumer) + 32;
+    bool one = !p && new_size == sizeof(ri_bus_consumer) + sizeof "S" + sizeof "own";
     return one ? NULL : real_alloc(arg, p, old_size, new_size);
 }
 
