@@ -87,6 +87,41 @@ START_TEST(live)
 }
 END_TEST
 
+/* No answer goes to where it would settle a message, with the rights of whoever answers. */
+START_TEST(answers_that_settle)
+{
+    static const char *const kept[] = {"$JS.ACK.orders.g.1.7.7.0.0", "_R_.x", "_GR_.x"};
+    begin(_i, &ada);
+    for (int i = 0; i < 3; i++) {
+        FAILS(rill_publish(bus, "a.b", "+TERM", 5, RILL_OPTS(rill_post, .reply = kept[i])),
+              RILL_EAUTH);
+        SAYS(kept[i]);
+    }
+    OK(rill_publish(bus, "a.b", "+TERM", 5, RILL_OPTS(rill_post, .reply = "_INBOX.x")));
+    end();
+}
+END_TEST
+
+/* Bound from the first callback on. */
+static void on_up(rill_bus *up, const rill_event *ev, void *arg)
+{
+    if (ev->kind != RILL_EV_UP) return;
+    atomic_store((atomic_int *)arg, rill_publish(up, "b", "x", 1, NULL));
+}
+
+START_TEST(from_the_beginning)
+{
+    atomic_int rc = 1;
+    OK(rill_broker_open(&broker, NULL));
+    OK(rill_broker_bus(broker, &bus, RILL_OPTS(rill_opts, .identity = &ada, .on_event = on_up,
+                                               .arg = &rc)));
+    EVENTUALLY(atomic_load(&rc) != 1);
+    ck_assert_int_eq(atomic_load(&rc), RILL_EAUTH);
+    OK(rill_close(bus, WAIT_MS));
+    OK(rill_broker_close(broker, WAIT_MS));
+}
+END_TEST
+
 static const rill_user service = {.size = sizeof service, .user = "service",
                                   LIST(subscribe_allow, "svc"), .allow_responses = true};
 
@@ -284,6 +319,7 @@ static const trial trials[] = {
     {try_purge, "secrets", "$JS.API.STREAM.PURGE.secrets"},
     {try_group, "g1", "$JS.API.CONSUMER.CREATE.orders.g1.orders.>"},
     {try_group, "g2", "$JS.API.CONSUMER.CREATE.orders.g2.orders.>"},
+    {try_group, "there", "$JS.API.CONSUMER.CREATE.orders.there.orders.>"}, /* it would be changed */
     {try_group_delete, "g1", "$JS.API.CONSUMER.DELETE.orders.g1"},
     {try_group_delete, "g2", "$JS.API.CONSUMER.DELETE.orders.g2"},
     {try_groups, "orders", "$JS.API.CONSUMER.LIST.orders"},
@@ -333,7 +369,7 @@ static int try_all(const char *who, peer *p)
 START_TEST(as_over_the_wire)
 {
     static const rill_user *const users[] = {&writer, &keeper};
-    static const int refused[] = {9, 5};
+    static const int refused[] = {10, 5};
     peer p;
     char connect[100];
     for (int u = 0; u < 2; u++) {
@@ -405,5 +441,6 @@ START_TEST(partitions)
 }
 END_TEST
 
-SUITE_MAIN_ROWS("identity", SUITE_ONCE(refused),
-                SUITE_EACH(2, live, answers, streams, groups, partitions, as_over_the_wire))
+SUITE_MAIN_ROWS("identity", SUITE_ONCE(refused, from_the_beginning),
+                SUITE_EACH(2, live, answers, answers_that_settle, streams, groups, partitions,
+                           as_over_the_wire))

@@ -319,6 +319,29 @@ START_TEST(what_lay_too_long_is_not_handed_out)
 }
 END_TEST
 
+/* What a stranger brings to the reader's inbox has nobody to settle it with: nothing is said to
+ * where it wants an answer, however long it lay. */
+START_TEST(what_a_stranger_brings_is_not_settled)
+{
+    static const char *const replies[] = {"", "of.his "};
+    const rill_msg *m;
+    char line[100];
+    begin(true);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_rc(rill_next(sub, &m, 0), RILL_EAGAIN);
+        hear();
+        snprintf(line, sizeof line, "MSG s.a %u %s2\r\nhi\r\n", sid, replies[i]);
+        far_say(&f, line);
+        far_pass(&f, 10 * RI_SEC);
+        OK(rill_next(sub, &m, 0));
+        ck_assert_str_eq(m->data.ptr, "hi");
+        const char *heard = hear();
+        ck_assert_msg(!strstr(heard, "+WPI"), "%s", heard);
+    }
+    end();
+}
+END_TEST
+
 /* Nothing comes for a reader who has stopped waiting: its request ends when the read does. */
 START_TEST(a_request_lasts_as_long_as_its_read)
 {
@@ -588,6 +611,7 @@ SUITE_MAIN_ROWS("nats_pull",
                an_ended_request_is_made_again, refusals_do_not_multiply,
                a_change_of_leader_is_waited_for, silence_is_looked_into,
                a_group_that_is_gone_ends_its_readers, what_lay_too_long_is_not_handed_out,
+               what_a_stranger_brings_is_not_settled,
                a_request_lasts_as_long_as_its_read, limits_of_a_consumer_are_obeyed,
                limits_are_learnt, a_seek_leaves_its_inbox, a_seek_that_fails,
                a_group_is_made_anew_until_it_is_there, a_group_that_cannot_be_made_anew),

@@ -56,6 +56,15 @@ bool ri_access_same_secret(const ri_access_user *a, const ri_access_user *b);
 /* May this user answer, beyond what may be published? Then how often, and for how long. */
 bool ri_access_answers(const ri_access_user *user, uint32_t *max, int64_t *for_ns);
 
+/* No message may ask for its answer there, whoever sends it: who answers it would do so with rights
+ * of his own, as when he settles a message. */
+static inline bool ri_access_keeps_reply(ri_str reply)
+{
+    if (!reply.len || (reply.ptr[0] != '_' && reply.ptr[0] != '$')) return false;
+    return ri_str_starts(reply, RI_STR("_R_.")) || ri_str_starts(reply, RI_STR("_GR_.")) ||
+           ri_str_starts(reply, RI_STR("$JS.ACK."));
+}
+
 /* ---- Inside the lock of whoever has the table ---- */
 
 bool ri_access_may_publish(ri_access_user *user, ri_verdicts *verdicts, ri_str subject);

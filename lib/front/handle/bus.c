@@ -800,7 +800,7 @@ static bool bus_end(rill_bus *bus, int64_t timeout_ns)
     return quiet;
 }
 
-int ri_bus_open(rill_bus **out, const ri_peer_ops *ops, ri_broker *broker, const rill_opts *opts)
+int ri_bus_make(rill_bus **out, const ri_peer_ops *ops, ri_broker *broker, const rill_opts *opts)
 {
     static const rill_opts defaults = {.size = sizeof defaults};
     if (!opts) opts = &defaults;
@@ -818,11 +818,24 @@ int ri_bus_open(rill_bus **out, const ri_peer_ops *ops, ri_broker *broker, const
     if (!closed) ri_list_push(&broker->members, &bus->member.link);
     if (ops->event) ri_bus_trouble(bus); /* what the peer found before the bus was opened */
     ri_broker_leave(broker);
-    int rc = closed ? ri_err(RILL_ECLOSED, "the broker is closed") : RILL_OK;
-    if (rc == RILL_OK && bus->on_event) rc = ri_bus_need_thread(bus);
-    if (rc < 0) return ri_bus_give_up(bus, rc);
+    if (closed) return ri_bus_give_up(bus, ri_err(RILL_ECLOSED, "the broker is closed"));
     *out = bus;
     return RILL_OK;
+}
+
+int ri_bus_begin(rill_bus *bus)
+{
+    int rc = bus->on_event ? ri_bus_need_thread(bus) : RILL_OK;
+    return rc < 0 ? ri_bus_give_up(bus, rc) : RILL_OK;
+}
+
+int ri_bus_open(rill_bus **out, const ri_peer_ops *ops, ri_broker *broker, const rill_opts *opts)
+{
+    rill_bus *bus;
+    int rc = ri_bus_make(&bus, ops, broker, opts);
+    if (rc == RILL_OK) rc = ri_bus_begin(bus);
+    if (rc == RILL_OK) *out = bus;
+    return rc;
 }
 
 int ri_bus_open_alone(rill_bus **bus, const ri_peer_ops *ops, uint32_t max_msg_bytes,

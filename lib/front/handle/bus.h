@@ -270,6 +270,9 @@ static inline bool ri_bus_sub_is_sound(const rill_sub *sub)
 
 /* ---- bus.c ---- */
 int ri_bus_open(rill_bus **bus, const ri_peer_ops *ops, ri_broker *broker, const rill_opts *opts);
+/* The same in two steps: until it begins, none of the program's functions has it. */
+int ri_bus_make(rill_bus **bus, const ri_peer_ops *ops, ri_broker *broker, const rill_opts *opts);
+int ri_bus_begin(rill_bus *bus); /* else it is given up */
 /* The handle stands at a new broker that it has for itself, which listens nowhere: the peer is far
  * away. max_msg_bytes 0: the default. */
 int ri_bus_open_alone(rill_bus **bus, const ri_peer_ops *ops, uint32_t max_msg_bytes,

@@ -37,14 +37,9 @@ static bool op_reserved(ri_nats_session *s, const ri_nats_op *op)
             return true;
         }
     }
-    if (reply.len && (reply.ptr[0] == '_' || reply.ptr[0] == '$')) {
-        if (ri_str_starts(reply, RI_STR("_R_.")) || ri_str_starts(reply, RI_STR("_GR_.")) ||
-            ri_str_starts(reply, RI_STR("$JS.ACK."))) {
-            op_say_err(s, "Permissions Violation for Publish with Reply of \"%.*s\"", reply);
-            return true;
-        }
-    }
-    return false;
+    if (!ri_access_keeps_reply(reply)) return false;
+    op_say_err(s, "Permissions Violation for Publish with Reply of \"%.*s\"", reply);
+    return true;
 }
 
 /* Its subject becomes another one, by the configuration; false: it goes nowhere. */

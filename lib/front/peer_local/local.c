@@ -108,15 +108,17 @@ int ri_local_join(rill_bus **bus, ri_broker *broker, const rill_opts *opts)
     bool guarded = opts->identity != NULL;
     int rc = guarded ? ri_access_new(&broker->host, &opts->identity, 1, &access) : RILL_OK;
     if (rc < 0) return ri_err_wrap(rc, "identity");
-    if ((rc = ri_bus_open(bus, &ri_local_peer, broker, opts)) < 0) {
+    if (!guarded) return ri_bus_open(bus, &ri_local_peer, broker, opts);
+    rill_bus *made;
+    if ((rc = ri_bus_make(&made, &ri_local_peer, broker, opts)) < 0) {
         ri_access_unref(access);
         return rc;
     }
-    if (!guarded) return RILL_OK;
     ri_broker_enter(broker);
-    ri_local_guard_set(*bus, access);
+    ri_local_guard_set(made, access);
     ri_broker_leave(broker);
-    return RILL_OK;
+    if ((rc = ri_bus_begin(made)) == RILL_OK) *bus = made;
+    return rc;
 }
 
 /* One broker for each directory, whatever it is called by. */

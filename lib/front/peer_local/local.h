@@ -39,6 +39,7 @@ static inline bool ri_local_is_guarded(const rill_bus *bus)
 }
 /* RILL_EAUTH, with who may not do what. */
 int ri_local_guard_publish(rill_bus *bus, ri_str subject);
+int ri_local_guard_message(rill_bus *bus, const ri_message *m); /* and where its answer goes */
 int ri_local_guard_subscribe(rill_bus *bus, const ri_subscription *core);
 int ri_local_guard_batch(rill_bus *bus, const ri_js_batch *batch);
 int ri_local_guard_ask(rill_bus *bus, const ri_ask *ask);

@@ -52,6 +52,12 @@ static bool guard_lets_publish(ri_local_bus *local, ri_str subject)
     return ri_replies_use(&local->replies, subject, ri_mono_ns(&local->bus.host), for_ns, max);
 }
 
+int ri_local_guard_message(rill_bus *bus, const ri_message *m)
+{
+    if (!ri_access_keeps_reply(m->reply)) return ri_local_guard_publish(bus, m->subject);
+    return guard_refuse(guard_of(bus), "publish with the reply subject", m->reply);
+}
+
 int ri_local_guard_publish(rill_bus *bus, ri_str subject)
 {
     RI_ASSERT(ri_broker_is_entered(bus->broker));
@@ -167,7 +173,8 @@ static int guard_join(ri_local_bus *local, const ri_ask *ask, ri_buffer *subject
     const ri_consumer_conf *conf = &ask->draft->request.conf;
     ri_str name = conf->name;
     ri_stream *stream = ri_js_stream(ri_durable_js(bus->broker->durable), ri_str_of(ask->stream));
-    bool is_there = name.len && stream && ri_stream_consumer(stream, name);
+    bool is_there = ask->kind == RI_ASK_JOIN && name.len && stream &&
+                    ri_stream_consumer(stream, name);
     ri_nuid_next(&bus->nuid, own);
     if (!name.len) name = (ri_str){own, RI_NUID_LEN};
     if (is_there) guard_name(subject, "CONSUMER.INFO", ask->stream, name, RI_STR_NONE);

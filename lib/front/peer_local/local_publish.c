@@ -77,7 +77,7 @@ int ri_local_publish(rill_bus *bus, const ri_message *m)
     ri_bus_inline frame = {.m = m};
     rc = ri_bus_check(bus, m);
     if (ri_unlikely(ri_local_is_guarded(bus)) && rc == RILL_OK)
-        rc = ri_local_guard_publish(bus, m->subject);
+        rc = ri_local_guard_message(bus, m);
     if (ri_likely(rc == RILL_OK)) {
         broker->router.time_ns = ri_coarse_ns(&broker->host);
         ri_fan *fan = NULL; /* nobody waits for readers in between: then all get it at once */

@@ -126,6 +126,8 @@ int ri_local_stream_ensure(rill_bus *bus, ri_ask *ask)
     ri_apart apart;
     ri_js_stream_request request = stream_request(bus, ask->conf);
     int rc = stream_compare(bus, &request, &apart);
+    /* Somebody may have made the stream since: to change it is another right. */
+    if (rc == RILL_OK && ri_local_is_guarded(bus)) rc = ri_local_guard_ask(bus, ask);
     if (rc == RILL_OK) rc = stream_ensure(bus, &request);
     ri_apart_fini(&apart);
     return rc;

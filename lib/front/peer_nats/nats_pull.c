@@ -301,7 +301,7 @@ bool ri_nats_pull_hand_out(rill_sub *sub, const ri_packet *m)
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     ri_js_ack ack = {.deliveries = 1};
     ri_nats_reader *reader = nats_pull_of(sub);
-    if (!reader) return true;
+    if (!reader || !ri_str_starts(ri_packet_reply(m), RI_STR("$JS.ACK."))) return true;
     ri_message working = {.subject = ri_packet_reply(m), .data = RI_STR("+WPI")};
     int64_t lay_ns = ri_ns_sub(ri_coarse_ns(&sub->bus->host), m->time_ns);
     if (reader->conf.backoff.len && !ri_jshot_ack_read(ri_packet_reply(m), &ack)) return true;
