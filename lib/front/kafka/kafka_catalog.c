@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "codec/subject/subject.h"
+#include "codec/topic.h"
 
 enum {
     KAFKA_CATALOG_SLOTS = 1024, /* topics that are found by their id without a search */
@@ -123,6 +124,15 @@ bool ri_kafka_catalog_next(ri_js *js, ri_str after, ri_kafka_topic *out)
     return false;
 }
 
+bool ri_kafka_catalog_is_partition(ri_stream *stream, int32_t index)
+{
+    const ri_stream_conf *conf = ri_stream_conf_of(stream);
+    ri_str name = conf->name;
+    RI_ASSERT(index > 0);
+    return !ri_stream_is_closing(stream) && conf->subjects.len == 1 &&
+           ri_topic_of(&name, conf->subjects.items[0]) == (uint32_t)index;
+}
+
 ri_stream *ri_kafka_catalog_partition(ri_js *js, const ri_kafka_topic *topic, int32_t index)
 {
     char name[KAFKA_CATALOG_STREAM];
@@ -130,7 +140,7 @@ ri_stream *ri_kafka_catalog_partition(ri_js *js, const ri_kafka_topic *topic, in
     if (index <= 0) return index < 0 ? NULL : topic->stream;
     size_t len = kafka_catalog_name(topic->name, index, name);
     ri_stream *stream = ri_js_stream(js, (ri_str){name, len});
-    return stream && !ri_stream_is_closing(stream) ? stream : NULL;
+    return stream && ri_kafka_catalog_is_partition(stream, index) ? stream : NULL;
 }
 
 int32_t ri_kafka_catalog_partitions(ri_js *js, const ri_kafka_topic *topic)

@@ -60,6 +60,9 @@ ri_kafka_uuid ri_kafka_catalog_id(const ri_kafka_topic *topic);
 int32_t ri_kafka_catalog_partitions(ri_js *js, const ri_kafka_topic *topic);
 /* The same, for those who ask again and again: counted anew when streams have changed. */
 int32_t ri_kafka_catalog_count(ri_kafka_catalog *catalog, ri_js *js, const ri_kafka_topic *topic);
+/* Does a stream of that name take what such a partition takes? One that does not is no part of a
+ * topic, for programs as for Kafka's clients. */
+bool ri_kafka_catalog_is_partition(ri_stream *stream, int32_t index);
 ri_stream *ri_kafka_catalog_partition(ri_js *js, const ri_kafka_topic *topic, int32_t index);
 
 /* ---- Names ---- */

@@ -386,17 +386,3 @@ int ri_kafka_configs_replace(const ri_kafka_value *settings, size_t n, ri_arena 
         conf->duplicate_window = 0;
     return rc;
 }
-
-size_t ri_kafka_configs_of(const ri_stream_conf *conf, ri_kafka_value *out)
-{
-    ri_str prefix = RI_STR(KAFKA_CONFIGS_PREFIX);
-    size_t n = 0;
-    RI_ASSERT(conf && (out || conf->metadata.len == 0));
-    for (uint32_t i = 0; i < conf->metadata.len; i++) {
-        const ri_js_pair *pair = &conf->metadata.items[i];
-        ri_str name = ri_str_from(pair->key, prefix.len);
-        if (!ri_str_starts(pair->key, prefix) || !ri_kafka_config_of(name)) continue;
-        out[n++] = (ri_kafka_value){name, pair->value};
-    }
-    return n;
-}

@@ -71,9 +71,6 @@ int ri_kafka_configs_apply(const ri_kafka_value *settings, size_t n, ri_str topi
  * the place of those that it has; all else stays. */
 int ri_kafka_configs_replace(const ri_kafka_value *settings, size_t n, ri_arena *arena,
                              ri_stream_conf *conf);
-/* Those that a stream was given, into `out`, which has room for all of its metadata; lent. How
- * many. */
-size_t ri_kafka_configs_of(const ri_stream_conf *conf, ri_kafka_value *out);
 /* What a stream's setting is: in `text`, if it has to be made. Where it comes from. */
 int ri_kafka_configs_get(const ri_stream_conf *conf, const ri_kafka_config *config,
                          ri_buffer *text, ri_str *value);

@@ -263,18 +263,6 @@ void ri_kafka_create_drop(ri_kafka_request *r)
 
 /* ---- CreatePartitions ---- */
 
-/* The settings of a topic that is there, for more of it; lent. */
-static ri_kafka_error kafka_create_copy(ri_kafka_request *r, const ri_stream_conf *conf,
-                                        ri_kafka_wanted *wanted)
-{
-    ri_kafka_value *settings = ri_kafka_request_alloc(
-        r, ri_size_mul((size_t)conf->metadata.len + 1, sizeof *settings));
-    if (!settings) return RI_KAFKA_E_STORAGE;
-    wanted->nsettings = ri_kafka_configs_of(conf, settings);
-    wanted->settings = settings;
-    return RI_KAFKA_E_NONE;
-}
-
 /* The next topic that shall have more: is that well? */
 static ri_kafka_error kafka_create_more(ri_kafka_request *r, kafka_create_work *c,
                                         const ri_kafka_create_partitions_request_topic *t)
@@ -293,12 +281,13 @@ static ri_kafka_error kafka_create_more(ri_kafka_request *r, kafka_create_work *
     if (t->assignments.items && (int64_t)t->assignments.len != (int64_t)t->count - have)
         return ri_kafka_serve_error(RI_KAFKA_E_INVALID_ASSIGNMENT, "one assignment for each new "
                                     "partition");
+    const ri_stream_conf *conf = ri_stream_conf_of(topic.stream);
+    if (conf->mirror || conf->sources.len || conf->subject_transform)
+        return ri_kafka_serve_error(RI_KAFKA_E_INVALID_PARTITIONS, "a mirror, or a stream with "
+                                    "sources or a transform, has one partition");
     c->wanted = (ri_kafka_wanted){.name = t->name, .from = have, .partitions = t->count};
     if (q->validate_only) return RI_KAFKA_E_NONE;
-    ri_kafka_error error = kafka_create_copy(r, ri_stream_conf_of(topic.stream), &c->wanted);
-    return error == RI_KAFKA_E_NONE
-               ? ri_kafka_making_begin(r->session->server, &c->wanted, &c->making)
-               : error;
+    return ri_kafka_making_begin(r->session->server, &c->wanted, &c->making);
 }
 
 static void kafka_create_more_next(ri_kafka_request *r, kafka_create_work *c)

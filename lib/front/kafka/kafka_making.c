@@ -9,11 +9,17 @@
  *                     |
  *                     +-- the broker closes --> finish, finish
  *
- * All of its partitions come to be, or none: if one cannot be made those before it go again. It
- * owns what it knows of the topic, so that it comes to its end without its client, too. */
+ * All of its partitions come to be, or none. They are made from the last one down, so that nobody
+ * sees any of them, and nobody can write to them, before the lowest is there: a topic is found by
+ * its partition 0, and its partitions are counted from there on. If one cannot be made those above
+ * it go again. What a power cut has left of them is the same as what is asked for when the client
+ * asks again, and so is taken. It owns what it knows of the topic, so that it comes to its end
+ * without its client, too. */
 #include "base/assert.h"
 #include "base/error.h"
 #include "codec/limits.h"
+#include "codec/subject/subject.h"
+#include "codec/topic.h"
 #include "front/broker/durable.h"
 #include "front/kafka/kafka_configs.h"
 #include "front/kafka/kafka_serve.h"
@@ -22,6 +28,40 @@ enum { KAFKA_MAKING_UNITS = 50 }; /* of the turn, for a stream that is made */
 
 /* ---- One stream ---- */
 
+static ri_js *kafka_making_js(const ri_kafka_making *m)
+{
+    RI_ASSERT(m->server->broker->durable);
+    return ri_durable_js(m->server->broker->durable);
+}
+
+static bool kafka_making_find(const ri_kafka_making *m, ri_kafka_topic *out)
+{
+    return ri_kafka_catalog_find(kafka_making_js(m), m->name, out);
+}
+
+/* The stream of that name, whatever it takes; NULL: there is none, or no memory. */
+static ri_stream *kafka_making_stream(const ri_kafka_making *m, int32_t index)
+{
+    ri_buffer name;
+    ri_buffer_init(&name, &m->server->broker->host);
+    ri_kafka_catalog_put_stream(m->name, index, &name);
+    ri_stream *stream = name.failed ? NULL : ri_js_stream(kafka_making_js(m),
+                                                          ri_buffer_str(&name));
+    ri_buffer_fini(&name);
+    return stream;
+}
+
+/* Partition 0 may take another subject than the topic's name, if a program has made it: then the
+ * others take theirs below that one. */
+static void kafka_making_put_subject(const ri_kafka_making *m, int32_t index, ri_strs first,
+                                     ri_buffer *out)
+{
+    if (first.len == 1 && ri_subject_is_literal(first.items[0]))
+        ri_topic_put(first.items[0], RI_TOPIC_SUBJECT, (uint32_t)index, out);
+    else
+        ri_kafka_catalog_put_subject(m->name, index, out);
+}
+
 static int kafka_making_names(const ri_kafka_making *m, int32_t index, ri_arena *arena,
                               ri_stream_conf *conf)
 {
@@ -29,7 +69,7 @@ static int kafka_making_names(const ri_kafka_making *m, int32_t index, ri_arena 
     ri_buffer_init(&text, arena->host);
     ri_kafka_catalog_put_stream(m->name, index, &text);
     size_t len = text.len;
-    ri_kafka_catalog_put_subject(m->name, index, &text);
+    kafka_making_put_subject(m, index, conf->subjects, &text);
     char *names = text.failed ? NULL : ri_arena_copy(arena, text.ptr, text.len);
     ri_str *subject = ri_arena_alloc(arena, sizeof *subject);
     if (names && subject) {
@@ -41,6 +81,26 @@ static int kafka_making_names(const ri_kafka_making *m, int32_t index, ri_arena 
     return names && subject ? RILL_OK : RILL_ENOMEM;
 }
 
+/* A new topic is as its settings say; more partitions of one are as its first, in all but the name
+ * and the subject. */
+static int kafka_making_conf(const ri_kafka_making *m, int32_t index, ri_arena *arena,
+                             ri_stream_conf *conf)
+{
+    ri_kafka_topic topic;
+    if (m->from > 0) {
+        if (!kafka_making_find(m, &topic)) return ri_err(RILL_ENOENT, "the topic is not there");
+        *conf = *ri_stream_conf_of(topic.stream);
+        conf->first_seq = 0;
+        return kafka_making_names(m, index, arena, conf);
+    }
+    conf->storage = ri_durable_has_disk(m->server->broker->durable) ? RI_STORE_FILE
+                                                                    : RI_STORE_MEMORY;
+    conf->num_replicas = 1;
+    int rc = kafka_making_names(m, index, arena, conf);
+    return rc < 0 ? rc
+                  : ri_kafka_configs_apply(m->settings, m->nsettings, m->name, arena, conf);
+}
+
 /* What the engine says of a stream that it does not make, as Kafka's code. */
 static ri_kafka_error kafka_making_refused(int rc, const ri_js_error *e)
 {
@@ -50,62 +110,37 @@ static ri_kafka_error kafka_making_refused(int rc, const ri_js_error *e)
     return RI_KAFKA_E_POLICY;
 }
 
-static ri_js *kafka_making_js(const ri_kafka_making *m)
-{
-    RI_ASSERT(m->server->broker->durable);
-    return ri_durable_js(m->server->broker->durable);
-}
-
 static ri_kafka_error kafka_making_one(const ri_kafka_making *m, int32_t index)
 {
-    const ri_broker *broker = m->server->broker;
     ri_js_stream_request request = {0};
-    ri_stream_conf *conf = &request.conf;
     ri_stream *stream;
     ri_js_error e = {0};
     ri_arena arena;
-    ri_arena_init(&arena, &broker->host);
-    conf->storage = ri_durable_has_disk(broker->durable) ? RI_STORE_FILE : RI_STORE_MEMORY;
-    conf->num_replicas = 1;
-    int rc = kafka_making_names(m, index, &arena, conf);
-    if (rc == RILL_OK)
-        rc = ri_kafka_configs_apply(m->settings, m->nsettings, m->name, &arena, conf);
+    ri_arena_init(&arena, &m->server->broker->host);
+    int rc = kafka_making_conf(m, index, &arena, &request.conf);
     if (rc == RILL_OK) rc = ri_stream_create(kafka_making_js(m), &request, &stream, &e);
     ri_arena_fini(&arena);
     return rc == RILL_OK ? RI_KAFKA_E_NONE : kafka_making_refused(rc, &e);
 }
 
-/* The last one that was made for the others, which cannot be, goes again. */
+/* The lowest that was made goes again: one below it cannot be. */
 static void kafka_making_undo(ri_kafka_making *m)
 {
-    ri_js *js = kafka_making_js(m);
-    ri_buffer name;
-    RI_ASSERT(m->at > m->from);
-    ri_buffer_init(&name, &m->server->broker->host);
-    ri_kafka_catalog_put_stream(m->name, --m->at, &name);
-    ri_stream *stream = name.failed ? NULL : ri_js_stream(js, ri_buffer_str(&name));
-    ri_buffer_fini(&name);
+    RI_ASSERT(m->error && m->at < m->partitions);
+    ri_stream *stream = kafka_making_stream(m, m->at++);
     if (stream) ri_stream_delete(stream, NULL);
 }
 
 /* ---- All of them ---- */
 
-/* Is it still the topic that it was? One of that name may have been made anew. */
-static bool kafka_making_is_there(const ri_kafka_making *m, bool *another)
+/* Those that are seen are another's, who has made what was missing below them meanwhile: they may
+ * have records, and stay. */
+static void kafka_making_spare(ri_kafka_making *m)
 {
     ri_kafka_topic topic;
-    bool found = ri_kafka_catalog_find(kafka_making_js(m), m->name, &topic);
-    ri_kafka_uuid id = {0};
-    if (found) id = ri_kafka_catalog_id(&topic);
-    *another = found && memcmp(&id, &m->id, sizeof id) != 0;
-    return found && !*another;
-}
-
-static void kafka_making_note(ri_kafka_making *m)
-{
-    ri_kafka_topic topic;
-    if (ri_kafka_catalog_find(kafka_making_js(m), m->name, &topic))
-        m->id = ri_kafka_catalog_id(&topic);
+    if (m->at == 0 || !kafka_making_stream(m, m->at - 1) || !kafka_making_find(m, &topic)) return;
+    int32_t seen = ri_kafka_catalog_count(m->server->catalog, kafka_making_js(m), &topic);
+    m->at = RI_MAX(m->at, RI_MIN(seen, m->partitions));
 }
 
 static void kafka_making_fail(ri_kafka_making *m, ri_kafka_error error)
@@ -113,28 +148,46 @@ static void kafka_making_fail(ri_kafka_making *m, ri_kafka_error error)
     RI_ASSERT(error != RI_KAFKA_E_NONE);
     m->error = error;
     ri_failure_keep(&m->why, RILL_EINVAL);
+    kafka_making_spare(m);
+}
+
+/* Is the topic what it was in the turn before? */
+static void kafka_making_look(ri_kafka_making *m)
+{
+    ri_kafka_topic topic;
+    bool found = kafka_making_find(m, &topic);
+    if (m->from == 0 && found) {
+        ri_err(RILL_EEXIST, "that topic was made by another meanwhile");
+        kafka_making_fail(m, RI_KAFKA_E_TOPIC_EXISTS);
+    }
+    if (m->from == 0) return;
+    ri_kafka_uuid id = {0};
+    if (found) id = ri_kafka_catalog_id(&topic);
+    if (memcmp(&id, &m->id, sizeof id) == 0) return;
+    ri_err(RILL_ENOENT, "the topic was deleted meanwhile");
+    kafka_making_fail(m, RI_KAFKA_E_UNKNOWN_TOPIC);
+}
+
+static bool kafka_making_is_over(const ri_kafka_making *m)
+{
+    return m->at == (m->error ? m->partitions : m->from);
 }
 
 bool ri_kafka_making_some(ri_kafka_making *m)
 {
-    RI_ASSERT(m->from >= 0 && m->from < m->partitions && m->at >= m->from);
+    RI_ASSERT(m->from >= 0 && m->from <= m->at && m->at <= m->partitions);
     ri_budget *budget = &m->server->broker->router.budget;
-    bool another = false;
-    if (m->at > 0 && !kafka_making_is_there(m, &another) && !m->error) {
-        ri_err(RILL_ENOENT, "the topic was deleted meanwhile");
-        kafka_making_fail(m, RI_KAFKA_E_UNKNOWN_TOPIC);
-    }
-    if (another) m->at = m->from; /* its partitions went with it */
-    while (m->at != (m->error ? m->from : m->partitions)) {
-        if (!ri_budget_left(budget)) return true;
+    if (m->error) kafka_making_spare(m);
+    else if (!kafka_making_is_over(m)) kafka_making_look(m);
+    while (!kafka_making_is_over(m)) {
         ri_kafka_error error = RI_KAFKA_E_NONE;
         if (m->error) kafka_making_undo(m);
-        else error = kafka_making_one(m, m->at);
+        else error = kafka_making_one(m, m->at - 1);
         if (error != RI_KAFKA_E_NONE) kafka_making_fail(m, error);
-        else if (!m->error && m->at++ == 0) kafka_making_note(m);
-        ri_budget_spend(budget, KAFKA_MAKING_UNITS);
+        else if (!m->error) m->at--;
+        if (!ri_budget_spend(budget, KAFKA_MAKING_UNITS)) break;
     }
-    return false;
+    return !kafka_making_is_over(m);
 }
 
 /* ---- Begin and end ---- */
@@ -146,11 +199,16 @@ static char *kafka_making_copy(char *to, ri_str from, ri_str *out)
     return to + from.len;
 }
 
-ri_kafka_error ri_kafka_making_begin(ri_kafka_server *server, const ri_kafka_wanted *wanted,
-                                     ri_kafka_making **out)
+static bool kafka_making_has(const ri_list *list, ri_str name)
 {
-    RI_ASSERT(wanted->from < wanted->partitions);
-    *out = NULL;
+    ri_list_each (item, list)
+        if (ri_str_eq(ri_container_of(item, ri_kafka_making, link)->name, name)) return true;
+    return false;
+}
+
+static ri_kafka_error kafka_making_may_begin(const ri_kafka_server *server,
+                                             const ri_kafka_wanted *wanted)
+{
     if (server->finishing) {
         ri_err(RILL_ECLOSED, "the broker closes");
         return RI_KAFKA_E_STORAGE;
@@ -160,24 +218,80 @@ ri_kafka_error ri_kafka_making_begin(ri_kafka_server *server, const ri_kafka_wan
                "begun", server->nleft);
         return RI_KAFKA_E_STORAGE;
     }
-    size_t bytes = sizeof **out + wanted->nsettings * sizeof *wanted->settings + wanted->name.len;
+    if (!kafka_making_has(&server->making, wanted->name) &&
+        !kafka_making_has(&server->left, wanted->name))
+        return RI_KAFKA_E_NONE;
+    ri_err(RILL_EBUSY, "partitions of that topic are being made already");
+    return wanted->from ? RI_KAFKA_E_INVALID_PARTITIONS : RI_KAFKA_E_TOPIC_EXISTS;
+}
+
+/* Would a stream that is there count as one more partition than are wanted? */
+static ri_kafka_error kafka_making_check_end(const ri_kafka_making *m)
+{
+    ri_stream *stream = kafka_making_stream(m, m->partitions);
+    if (!stream || !ri_kafka_catalog_is_partition(stream, m->partitions)) return RI_KAFKA_E_NONE;
+    ri_err(RILL_EEXIST, "with %d partitions it would have stream %.*s, which is there, as one more",
+           m->partitions, RI_ARG(ri_stream_conf_of(stream)->name));
+    return RI_KAFKA_E_INVALID_PARTITIONS;
+}
+
+static size_t kafka_making_bytes(const ri_kafka_wanted *wanted)
+{
+    size_t bytes = sizeof(ri_kafka_making) + wanted->nsettings * sizeof *wanted->settings +
+                   wanted->name.len;
     for (size_t i = 0; i < wanted->nsettings; i++)
         bytes += wanted->settings[i].name.len + wanted->settings[i].value.len;
+    return bytes;
+}
+
+/* It counts as work of the broker from now on; NULL: there is no room. */
+static ri_kafka_making *kafka_making_new(ri_kafka_server *server, size_t bytes)
+{
+    ri_memory *memory = &server->broker->router.memory;
+    if (!ri_memory_take(memory, RI_MEMORY_WORK, bytes)) {
+        ri_memory_refused(memory);
+        ri_err(RILL_ENOMEM, "the broker's memory has no room for a topic that is to be made");
+        return NULL;
+    }
     ri_kafka_making *m = ri_calloc(&server->broker->host, bytes);
-    if (!(*out = m)) return RI_KAFKA_E_STORAGE;
+    if (!m) {
+        ri_memory_refund(memory, RI_MEMORY_WORK, bytes);
+        return NULL;
+    }
     ri_list_push(&server->making, &m->link);
     m->server = server;
     m->bytes = bytes;
-    m->from = m->at = wanted->from;
-    m->partitions = wanted->partitions;
+    return m;
+}
+
+static void kafka_making_fill(ri_kafka_making *m, const ri_kafka_wanted *wanted)
+{
+    ri_kafka_topic topic;
+    m->from = wanted->from;
+    m->at = m->partitions = wanted->partitions;
     m->nsettings = wanted->nsettings;
     char *text = kafka_making_copy((char *)(m->settings + m->nsettings), wanted->name, &m->name);
     for (size_t i = 0; i < m->nsettings; i++) {
         text = kafka_making_copy(text, wanted->settings[i].name, &m->settings[i].name);
         text = kafka_making_copy(text, wanted->settings[i].value, &m->settings[i].value);
     }
-    if (m->from > 0) kafka_making_note(m);
-    return RI_KAFKA_E_NONE;
+    if (m->from > 0 && kafka_making_find(m, &topic)) m->id = ri_kafka_catalog_id(&topic);
+}
+
+ri_kafka_error ri_kafka_making_begin(ri_kafka_server *server, const ri_kafka_wanted *wanted,
+                                     ri_kafka_making **out)
+{
+    RI_ASSERT(wanted->from < wanted->partitions);
+    *out = NULL;
+    ri_kafka_error error = kafka_making_may_begin(server, wanted);
+    if (error != RI_KAFKA_E_NONE) return error;
+    ri_kafka_making *m = kafka_making_new(server, kafka_making_bytes(wanted));
+    if (!m) return RI_KAFKA_E_STORAGE;
+    kafka_making_fill(m, wanted);
+    error = kafka_making_check_end(m);
+    if (error == RI_KAFKA_E_NONE) *out = m;
+    else ri_kafka_making_end(m);
+    return error;
 }
 
 void ri_kafka_making_end(ri_kafka_making *m)
@@ -188,8 +302,8 @@ void ri_kafka_making_end(ri_kafka_making *m)
     if (m->left) {
         RI_ASSERT(server->nleft > 0);
         server->nleft--;
-        ri_memory_refund(&server->broker->router.memory, RI_MEMORY_WORK, m->bytes);
     }
+    ri_memory_refund(&server->broker->router.memory, RI_MEMORY_WORK, m->bytes);
     ri_free(&server->broker->host, m, m->bytes);
 }
 
@@ -197,7 +311,7 @@ void ri_kafka_making_leave(ri_kafka_making *m)
 {
     if (!m) return;
     ri_kafka_server *server = m->server;
-    if (m->at == m->from) { /* there is nothing of it */
+    if (m->at == m->partitions) { /* there is nothing of it */
         ri_kafka_making_end(m);
         return;
     }
@@ -205,7 +319,6 @@ void ri_kafka_making_leave(ri_kafka_making *m)
     ri_list_remove(&m->link);
     ri_list_push(&server->left, &m->link);
     server->nleft++;
-    ri_memory_charge(&server->broker->router.memory, RI_MEMORY_WORK, m->bytes);
     server->broker->output_waits |= server->door.bit;
 }
 
@@ -233,9 +346,9 @@ void ri_kafka_making_step(ri_kafka_server *server)
     if (m->error)
         ri_host_log(&broker->host, RILL_ERROR, "topic %.*s, whose client has left, is not made: %s",
                     RI_ARG(m->name), m->why.text);
-    else if (m->at < m->partitions)
-        ri_host_log(&broker->host, RILL_ERROR, "topic %.*s has %d of its %d partitions: the broker "
-                    "was closed", RI_ARG(m->name), m->at, m->partitions);
+    else if (m->at > m->from)
+        ri_host_log(&broker->host, RILL_ERROR, "topic %.*s has not got its %d partitions: the "
+                    "broker was closed", RI_ARG(m->name), m->partitions);
     ri_kafka_making_end(m);
 }
 

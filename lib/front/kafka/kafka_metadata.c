@@ -67,15 +67,14 @@ static void kafka_metadata_make(ri_kafka_request *r, ri_kafka_metadata_answer_to
     ri_kafka_topic topic;
     if (ri_kafka_making_some(m->making)) return;
     m->made = true;
-    out->error_code = (int16_t)m->making->error;
-    if (out->error_code)
+    bool found = ri_kafka_catalog_find(ri_kafka_serve_js(r), m->making->name, &topic);
+    if (!found && m->making->error)
         ri_host_log(&r->session->server->broker->host, RILL_ERROR,
                     "topic %.*s, which a client asks for, cannot be made: %s",
                     RI_ARG(m->making->name), m->making->why.text);
-    else if (ri_kafka_catalog_find(ri_kafka_serve_js(r), m->making->name, &topic))
-        kafka_metadata_put(r, &topic, out);
-    else
-        out->error_code = RI_KAFKA_E_UNKNOWN_TOPIC;
+    if (found) kafka_metadata_put(r, &topic, out); /* another may have made it meanwhile */
+    else out->error_code = (int16_t)(m->making->error ? m->making->error
+                                                      : RI_KAFKA_E_UNKNOWN_TOPIC);
     ri_kafka_making_end(m->making);
     m->making = NULL;
 }
@@ -99,6 +98,7 @@ static bool kafka_metadata_asked(ri_kafka_request *r, const ri_kafka_metadata_re
         error = kafka_metadata_may_make(r, asked->name);
         if (error == RI_KAFKA_E_NONE)
             error = ri_kafka_making_begin(r->session->server, &wanted, &m->making);
+        if (error == RI_KAFKA_E_TOPIC_EXISTS) error = RI_KAFKA_E_UNKNOWN_TOPIC; /* not yet */
     }
     if (error == RI_KAFKA_E_NONE && !m->making) return kafka_metadata_put(r, &topic, out);
     out->error_code = (int16_t)error;

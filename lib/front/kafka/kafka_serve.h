@@ -74,7 +74,7 @@ void ri_kafka_serve_forget(ri_kafka_commit *commit);
 typedef struct ri_kafka_wanted {
     ri_str name;
     int32_t from, partitions;  /* those from the first of these on are made */
-    const ri_kafka_value *settings;
+    const ri_kafka_value *settings; /* of a new one; more of one are as its first */
     size_t nsettings;
     ri_kafka_error error;      /* why it is not made */
     ri_str why;                /* a sentence, in the request's memory */
@@ -86,16 +86,17 @@ typedef struct ri_kafka_making {
     ri_kafka_server *server;
     size_t bytes;              /* of it all */
     ri_str name;
-    ri_kafka_uuid id;          /* once it is there */
+    ri_kafka_uuid id;          /* of a topic that gets more */
     int32_t from, partitions;
-    int32_t at;                /* behind the last that is made */
+    int32_t at;                /* the lowest that is made; `partitions`: none is */
     ri_kafka_error error;      /* why it is not made; those of its partitions that were go again */
     ri_failure why;
     size_t nsettings;
     ri_kafka_value settings[]; /* then all texts */
 } ri_kafka_making;
 
-/* Nothing is made yet. An error, whose sentence is ri_err_text(): no room. */
+/* Nothing is made yet. An error, whose sentence is ri_err_text(): no room, it is being made
+ * already, or a stream that is there would be one more. */
 ri_kafka_error ri_kafka_making_begin(ri_kafka_server *server, const ri_kafka_wanted *wanted,
                                      ri_kafka_making **out);
 /* A slice of the turn's budget. True: there is more to do in a later one. What is made is part of
