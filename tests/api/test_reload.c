@@ -8,6 +8,8 @@
 
 enum { RELOADS = 200, ASKERS = 2 };
 
+static const char KAFKA[] = "group.max.size=77"; /* each reload says the same, and copies it */
+
 typedef struct play {
     rill_broker *broker;
     int port;
@@ -21,7 +23,8 @@ static void *reload(void *arg)
     for (uint32_t i = 0; i < RELOADS; i++) {
         OK(rill_broker_reload(p->broker, RILL_OPTS(rill_broker_opts, .max_msg_bytes = 4096 + i % 7,
                                                    .ping_interval_ms = 1000 + i, .spin_us = i % 2,
-                                                   .max_subs = 1000 + i)));
+                                                   .max_subs = 1000 + i,
+                                                   .kafka_config = KAFKA)));
         atomic_fetch_add(&p->reloads, 1);
     }
     return NULL;
@@ -51,7 +54,7 @@ START_TEST(reloads_under_load)
     pthread_t reloaders[2], askers[ASKERS];
     rill_broker_info info = {.size = sizeof info};
     OK(rill_broker_open(&p.broker, RILL_OPTS(rill_broker_opts, .jetstream = true, .name = "n1",
-                                             .version = "2.99.1")));
+                                             .version = "2.99.1", .kafka_config = KAFKA)));
     OK(rill_broker_about(p.broker, &info));
     OK(p.port = rill_broker_listen(p.broker, "nats://127.0.0.1:0", NULL));
     for (int i = 0; i < ASKERS; i++) ck_assert_int_eq(pthread_create(&askers[i], NULL, ask, &p), 0);

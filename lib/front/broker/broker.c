@@ -600,11 +600,12 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
         return ri_err(RILL_EINVAL, "a reload cannot change who drives the broker");
     int rc = broker_conf_init(&conf, &b->host, opts);
     if (rc < 0) return rc;
+    ri_broker_enter(b); /* another reload puts another text in the place of this one */
     if (opts->kafka_config && !broker_same_text(conf.kafka_config, b->conf.kafka_config)) {
+        ri_broker_leave(b);
         broker_conf_fini(&conf, &b->host);
         return ri_err(RILL_EINVAL, "a reload cannot change kafka_config");
     }
-    ri_broker_enter(b);
     ri_broker_conf old = b->conf;
     if (!conf.kafka_config) { /* it stays */
         conf.kafka_config = old.kafka_config;
