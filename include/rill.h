@@ -1108,8 +1108,9 @@ RILL_API int rill_group_delete(rill_bus *bus, const char *stream, const char *gr
  * (Kafka), gets the source's subject as key (Kafka-Key) unless the message has a key.
  *   In order: of a partition of the source. When the target refuses a message, or servers of a
  * cluster lose it between them, those behind it that are under way may be stored, and it follows
- * them; a window of 1 excludes that. Where a source has partitions and several read by one name,
- * order holds for each of them.
+ * them; a window of 1 excludes that. Where a source has partitions (a topic of Kafka) and several
+ * read by one name, order holds for each of them. From a stream of mem: or file: that has several
+ * partitions nothing is carried: rill_forward_status() says RILL_ENOTSUP.
  *   Once: a message says where it is from, NAME/STREAM/PARTITION/NUMBER/TIME, as its Nats-Msg-Id,
  * or where streams know no ids (Kafka) in the header Rill-Origin. After each interruption the
  * target is read back as far as something may be there without an acknowledgement, which is up to

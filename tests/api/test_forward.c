@@ -391,6 +391,21 @@ START_TEST(arguments)
 }
 END_TEST
 
+/* A store here counts the deliveries of each partition by itself. */
+START_TEST(not_of_partitions)
+{
+    begin(_i);
+    OK(rill_stream_ensure(from.bus, "P", RILL_OPTS(rill_stream_opts, .subjects = "p",
+                                                   .partitions = 3)));
+    OK(rill_forward_open(&forward, from.bus, "P", to.bus, "T",
+                         RILL_OPTS(rill_forward_opts, .name = "f", .retry_min_ms = 1)));
+    PASSES(status().err == RILL_ENOTSUP && status().failures > 1);
+    ck_assert_ptr_nonnull(strstr(status().why, "P has 3 partitions"));
+    ck_assert_uint_eq(status().msgs, 0);
+    finish();
+}
+END_TEST
+
 static void closes_in_callback(rill_sub *sub, const rill_msg *m, void *arg)
 {
     (void)sub;
@@ -428,4 +443,4 @@ END_TEST
 SUITE_MAIN_ROWS("forward",
     SUITE_EACH(WAYS, carries, goes_on, moves_jobs, filters_and_maps, waits_for_streams,
                waits_for_room, dead_letters, finds_what_is_there, closed_in_any_order),
-    SUITE_EACH(2, survives_servers), SUITE_ONCE(arguments))
+    SUITE_EACH(2, survives_servers, not_of_partitions), SUITE_ONCE(arguments))

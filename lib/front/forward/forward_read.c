@@ -206,6 +206,17 @@ static void read_begin(rill_forward *f)
 
 /* ---- Open, and the end of a run ---- */
 
+/* Each partition of a store here is a consumer, and counts its deliveries by itself. */
+static void read_refuse_parts(rill_forward *f, uint32_t parts)
+{
+    rill_sub *sub = f->sub;
+    RI_ASSERT(sub && !f->reading);
+    f->sub = NULL;
+    ri_bus_sub_close(sub);
+    ri_forward_fail(f, ri_err(RILL_ENOTSUP, "%s has %u partitions, and a forward from a store here "
+                              "reads a stream of one", f->stream, parts));
+}
+
 static void read_open(rill_forward *f)
 {
     RI_ASSERT(!f->sub && !f->stuck && !f->reading);
@@ -217,6 +228,10 @@ static void read_open(rill_forward *f)
     int rc = ri_bus_consume(f->from, &f->sub, f->stream, &opts, RI_BUS_CONSUME, 0);
     if (rc < 0) {
         ri_forward_fail(f, ri_err_wrap(rc, "%s", f->stream));
+        return;
+    }
+    if (f->sub->consumer && f->sub->consumer->parts > 1) {
+        read_refuse_parts(f, f->sub->consumer->parts);
         return;
     }
     ri_broker_enter(f->from->broker);
