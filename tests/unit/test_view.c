@@ -399,6 +399,25 @@ static int append_slice(ri_str batch)
     return rc;
 }
 
+/* Who appends one record pays for one, not for as many as are looked at in a piece. */
+START_TEST(test_price)
+{
+    enum { MOST = 16 }; /* units */
+    make("");
+    produce_begin(&p, &w.f->host, RI_KAFKA_CODEC_GZIP, -1, -1);
+    produce_add_bytes(&p, RI_STR("k"), RI_STR("v"), 1);
+    ri_str batch = produce_end(&p);
+    ri_budget_init(&w.router.budget);
+    ri_budget_open(&w.router.budget);
+    int64_t left = w.router.budget.left;
+    ck_assert_ok(produce_append(topic, batch, &done));
+    ck_assert_int_lt(left - w.router.budget.left, MOST);
+    ri_budget_close(&w.router.budget);
+    world_turn(&w);
+    ck_assert_uint_eq(topic->last_seq, 1);
+}
+END_TEST
+
 /* A batch that unpacks to much is looked through in slices; who gives it up in between, or loses
  * its stream, leaves nothing. */
 START_TEST(test_slices)
@@ -563,5 +582,5 @@ END_TEST
 SUITE_MAIN_ROWS("view", SUITE_WITH(setup, teardown, test_receipt, test_duplicate, test_refused,
                                    test_full, test_configuration, test_reads, test_seek,
                                    test_hidden, test_changes, test_erase, test_memory,
-                                   test_slices, test_slices_without_room, test_many_readers,
-                                   test_no_subject, test_missing_codec))
+                                   test_slices, test_price, test_slices_without_room,
+                                   test_many_readers, test_no_subject, test_missing_codec))

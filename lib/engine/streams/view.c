@@ -591,6 +591,7 @@ static int view_check_records(view_batch *b, const ri_kafka_batch *head, bool ke
     if (plain.ptr) it.p += b->checked.at;
     if (plain.ptr) it.end = plain.ptr + plain.len;
     while (rc == 1) {
+        int32_t was = it.left;
         for (int i = 0; rc == 1 && i < VIEW_CHECKED; i++) {
             int64_t offset = head->count - it.left;
             if ((rc = ri_kafka_records_next(&it, &r)) != 1) break;
@@ -599,7 +600,7 @@ static int view_check_records(view_batch *b, const ri_kafka_batch *head, bool ke
         }
         b->checked = (view_mark){(uint32_t)(it.p - plain.ptr), it.left, it.last_delta};
         b->moved_ns = b->js->mono_ns;
-        if (!ri_budget_spend(budget, VIEW_CHECKED / VIEW_WALKED) && slices) break;
+        if (!ri_budget_spend(budget, (uint64_t)(was - it.left) / VIEW_WALKED + 1) && slices) break;
     }
     return rc;
 }
