@@ -11,12 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 )
 
 // What must not be is an error, and never a crash; and nothing is left behind. A row a case.
@@ -468,4 +470,198 @@ func TestHandlesLeaveNothing(t *testing.T) {
 		}
 	}
 	t.Fatal(grown)
+}
+
+// A client that takes nothing: it subscribes to "a" and says when it is asked for its bytes.
+type stalled struct {
+	in    []byte
+	moved atomic.Int64
+	gone  atomic.Bool
+}
+
+func (s *stalled) Read(p []byte) (int, error) {
+	s.moved.Add(1)
+	n := copy(p, s.in)
+	s.in = s.in[n:]
+	return n, nil
+}
+
+func (s *stalled) Write([]byte) (int, error) {
+	s.moved.Add(1)
+	if s.gone.Load() {
+		return 0, ECONN
+	}
+	return 0, EAGAIN
+}
+
+func (s *stalled) Close() error { return nil }
+
+// Whoever publishes to a broker without a thread may turn its doors, and so come back to Go.
+func TestAPublishThatTurnsDoors(t *testing.T) {
+	broker := must[*Broker](t)(OpenBroker(&BrokerOptions{Drive: DriveHost}))
+	defer broker.Close()
+	mover := must[*Bus](t)(broker.Bus(&Options{Drive: DriveHost}))
+	defer mover.Close()
+	bus := must[*Bus](t)(broker.Bus(nil))
+	defer bus.Close()
+	client := &stalled{in: []byte("CONNECT {\"verbose\":false}\r\nSUB a 1\r\n")}
+	wire := must[*Wire](t)(NewWire(client))
+	ok(t, broker.Accept("nats://depot", wire))
+	subs := func(n uint64) func() bool {
+		over := must2(context.WithCancel(background))
+		return func() bool {
+			wire.Ready()
+			must[int](t)(mover.Poll(over))
+			return must[Stats](t)(broker.Stats()).Subs == n
+		}
+	}
+	until(t, subs(1))
+	before, data := client.moved.Load(), make([]byte, 512<<10)
+	until(t, func() bool {
+		wire.Ready()
+		ok(t, bus.Publish("a", data, nil))
+		return client.moved.Load() != before
+	})
+	client.gone.Store(true)
+	until(t, subs(0))
+}
+
+// Close ends a publish that waits for a reader without room, however long it may wait.
+func TestClosedWhileAPublishWaits(t *testing.T) {
+	for name, publish := range map[string]func(bus *Bus) error{
+		"one":     func(bus *Bus) error { return bus.Publish("a", []byte("2"), nil) },
+		"post":    func(bus *Bus) error { return bus.Publish("a", []byte("2"), &Post{MsgID: "x"}) },
+		"many":    func(bus *Bus) error { _, err := bus.PublishAll("a", [][]byte{{2}, {3}}, nil); return err },
+		"request": func(bus *Bus) error { _, err := bus.Request(background, "a", nil, nil); return err },
+	} {
+		bus := must[*Bus](t)(Open(background, "mem:", &Options{SendTimeout: -1}))
+		must[*Sub](t)(bus.Subscribe(background, "a", &SubOptions{PendingMsgs: 1, WhenFull: FullBlock}))
+		ok(t, bus.Publish("a", []byte("1"), nil))
+		end := make(chan error, 1)
+		go func() { end <- publish(bus) }()
+		until(t, func() bool { return bus.state.Load()&guardCount == 1 }) // it is in its call
+		closed := make(chan error, 1)
+		go func() { closed <- bus.Close() }()
+		select {
+		case err := <-closed:
+			ok(t, err)
+		case <-time.After(10 * time.Second):
+			t.Fatal(name, "keeps the bus from being closed")
+		}
+		fails(t, <-end, ECLOSED)
+	}
+}
+
+// What waits longer than one look into C goes when there is room, each message once and in order;
+// and it does not wait longer than it may.
+func TestPublishesThatWaitForRoom(t *testing.T) {
+	bus := open(t, "mem:", &Options{SendTimeout: 30 * time.Second})
+	sub := hear(t, bus, "a", &SubOptions{PendingMsgs: 2, WhenFull: FullBlock})
+	data := [][]byte{[]byte("1"), []byte("22"), nil, []byte("4"), []byte("55"), nil}
+	end := make(chan error, 1)
+	go func() {
+		n, err := bus.PublishAll("a", data, nil)
+		if err == nil && n != len(data) {
+			err = errors.New(strconv.Itoa(n))
+		}
+		end <- err
+	}()
+	slow := time.NewTicker(sendSlice * 3 / 2)
+	defer slow.Stop()
+	for _, d := range data {
+		<-slow.C
+		is(t, next(t, sub), string(d))
+	}
+	ok(t, <-end)
+	brief := open(t, "mem:", &Options{SendTimeout: 3 * sendSlice})
+	hear(t, brief, "a", &SubOptions{PendingMsgs: 1, WhenFull: FullBlock})
+	ok(t, brief.Publish("a", nil, nil))
+	began := time.Now()
+	n, err := brief.PublishAll("a", data, nil)
+	fails(t, err, EAGAIN)
+	is(t, n == 0 && time.Since(began) >= 3*sendSlice, true)
+}
+
+// A message that Consume brings outside of any stream is not one to be acked, and is let go.
+func TestUnstoredMessagesOfConsumeAreLetGo(t *testing.T) {
+	bus := open(t, "mem:", nil)
+	sub := hear(t, bus, "a", nil)
+	sub.acked = true // so that live messages, which have no stream, are read as Consume reads
+	data := make([]byte, 512<<10)
+	work := func(n int) {
+		for range n {
+			ok(t, bus.Publish("a", data, nil))
+			m := must[*Msg](t)(sub.Next(background))
+			fails(t, m.Ack(), EINVAL)
+		}
+	}
+	work(8)
+	debug.FreeOSMemory()
+	before := resident()
+	work(128)
+	debug.FreeOSMemory()
+	if grown := resident() - before; grown > 32<<20 {
+		t.Fatal(grown)
+	}
+}
+
+// When the context of a wait ends, the append goes on, whoever moves the bus.
+func TestAWaitForAnAppendThatIsGivenUp(t *testing.T) {
+	for _, drive := range []Drive{DriveThread, DriveHost} {
+		ctx, bus := soon(t), open(t, "mem:", &Options{Drive: drive})
+		must[bool](t)(bus.StreamEnsure(ctx, "S", nil))
+		f := must[*Future](t)(bus.AppendAsync("S", nil, nil))
+		if _, err := f.Wait(must2(context.WithCancel(ctx))); err != nil {
+			fails(t, err, context.Canceled)
+		}
+		is(t, must[Receipt](t)(f.Wait(ctx)).Seq, 1)
+	}
+}
+
+// Somebody else seeks while an OnMsg is within a run of messages, the rest of which is dropped.
+func TestSeekBesideOnMsg(t *testing.T) {
+	ctx, bus := soon(t), open(t, "mem:", nil)
+	must[bool](t)(bus.StreamEnsure(ctx, "S", nil))
+	for range 30 {
+		must[Receipt](t)(bus.Append(ctx, "S", nil, nil))
+	}
+	heard := make(chan uint64, 1000)
+	sub := must[*Sub](t)(bus.Tail(ctx, "S", &SubOptions{OnMsg: func(m *Msg) {
+		heard <- m.Seq()
+		time.Sleep(time.Millisecond) // the handler is at work
+	}}))
+	defer sub.Close()
+	until(t, func() bool { return len(heard) > 3 }) // which orders nothing: a race would be seen
+	until(t, func() bool {
+		err := sub.Seek(ctx, AtSeq(1))
+		if errors.Is(err, EBUSY) { // it waits for a message
+			must[Receipt](t)(bus.Append(ctx, "S", nil, nil))
+			return false
+		}
+		ok(t, err)
+		return true
+	})
+	is(t, <-heard, 1)
+	for last := uint64(1); ; {
+		seq := <-heard
+		if seq == 1 {
+			break
+		}
+		is(t, seq, last+1) // what was read before the seek, as far as it came
+		last = seq
+	}
+}
+
+// A bus keeps its broker: who has only the bus has both.
+func TestABusKeepsItsBroker(t *testing.T) {
+	bus, broker := func() (*Bus, weak.Pointer[Broker]) {
+		broker := must[*Broker](t)(OpenBroker(nil))
+		return must[*Bus](t)(broker.Bus(nil)), weak.Make(broker)
+	}()
+	runtime.GC()
+	is(t, broker.Value() != nil, true)
+	ok(t, bus.Publish("a", nil, nil))
+	ok(t, bus.Close())
+	ok(t, broker.Value().Close())
+	runtime.KeepAlive(bus)
 }

@@ -18,6 +18,7 @@ import (
 type Broker struct {
 	guard
 	ptr     *C.rill_broker
+	host    bool // DriveHost: it has no thread
 	cleanup runtime.Cleanup
 
 	mu      sync.Mutex
@@ -29,7 +30,7 @@ func OpenBroker(opts *BrokerOptions) (*Broker, error) {
 	if err := tooOld(); err != nil {
 		return nil, err
 	}
-	b := &Broker{}
+	b := &Broker{host: opts != nil && opts.Drive == DriveHost}
 	if err := b.configure(opts, func(c *C.rill_broker_opts, login C.uintptr_t) C.rillgo_end {
 		return C.rillgo_broker_open(&b.ptr, c, login)
 	}); err != nil {
@@ -149,6 +150,7 @@ func (b *Broker) Bus(opts *Options) (*Bus, error) {
 	var a arena
 	defer a.free()
 	return newBus(&a, opts, func(bus *Bus, c *C.rill_opts, events, _ bool) C.rillgo_end {
+		bus.broker, bus.turns = b, bus.turns || b.host
 		return C.rillgo_broker_bus(b.ptr, &bus.ptr, c, C.bool(events), C.uintptr_t(bus.handle))
 	})
 }

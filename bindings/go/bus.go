@@ -12,6 +12,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -32,8 +33,11 @@ type Bus struct {
 	hooks   *hooks
 	handle  cgo.Handle // of hooks
 	host    bool       // DriveHost: whoever waits moves it
+	turns   bool       // a publish may turn doors, which call Go
 	onPanic func(any, []byte)
 	cleanup runtime.Cleanup
+	broker  *Broker       // of Broker.Bus; the collector does not close a broker before its bus
+	patient time.Duration // Options.SendTimeout, if C is given a part of it at a time; else 0
 
 	mu      sync.Mutex
 	hearing map[*Sub]struct{} // whose OnMsg runs
@@ -148,6 +152,11 @@ func newBus(a *arena, opts *Options,
 		return nil, err
 	}
 	b := &Bus{hooks: newHooks(opts), host: opts.Drive == DriveHost, onPanic: opts.OnPanic}
+	b.turns = b.host
+	if opts.SendTimeout < 0 || opts.SendTimeout > sendSlice {
+		b.patient = opts.SendTimeout
+		copts.send_timeout_ms = C.int32_t(millis(sendSlice))
+	}
 	b.handle = cgo.NewHandle(b.hooks)
 	end := open(b, copts, opts.OnEvent != nil, opts.Dial != nil)
 	if err := ended(end); err != nil {
@@ -299,12 +308,44 @@ var nothing [1]byte // C wants a place for no bytes, too
 
 const quickSubject = 200 // bytes of a subject that need no memory of C's
 
-// Publish sends and forgets: rill_publish. It does not wait, but for Options.SendTimeout.
+// sendSlice is how long a publish waits for room without a look at whether the bus is being closed.
+// Within C only rill_close() ends such a wait, and Close calls that when nobody is in C any more.
+const sendSlice = 20 * time.Millisecond
+
+// patiently sends again what has found no room, until Options.SendTimeout is up for one message, or
+// the bus is being closed. send tells how many messages went.
+func (b *Bus) patiently(send func() (int, error)) (int, error) {
+	if b.patient == 0 {
+		return send()
+	}
+	done, end := 0, time.Now().Add(b.patient)
+	for {
+		began := time.Now()
+		n, err := send()
+		done += n
+		now := time.Now()
+		switch {
+		case !errors.Is(err, EAGAIN):
+			return done, err
+		case b.isClosed():
+			return done, closedError("bus")
+		case n > 0: // it is another message that waits
+			end = now.Add(b.patient - sendSlice)
+		case now.Sub(began) < sendSlice: // what is full is not what a publish waits for
+			return done, err
+		case b.patient > 0 && !now.Before(end):
+			return done, err
+		}
+	}
+}
+
+// Publish sends and forgets: rill_publish. It does not wait, but for Options.SendTimeout, in steps of
+// 20 ms if that is longer.
 func (b *Bus) Publish(subject string, data []byte, post *Post) error {
 	if !b.enter() {
 		return closedError("bus")
 	}
-	if post == nil && len(subject) < quickSubject && !b.host && strings.IndexByte(subject, 0) < 0 {
+	if post == nil && len(subject) < quickSubject && !b.turns && strings.IndexByte(subject, 0) < 0 {
 		var text [quickSubject]byte
 		copy(text[:], subject)
 		n := len(data)
@@ -313,14 +354,23 @@ func (b *Bus) Publish(subject string, data []byte, post *Post) error {
 		}
 		end := C.rillgo_publish_quick(b.ptr, (*C.char)(unsafe.Pointer(&text[0])),
 			unsafe.Pointer(&data[0]), C.size_t(n))
-		b.leave()
 		if end.rc >= 0 {
+			b.leave()
 			return nil
 		}
-		return ended(end)
+		if err := ended(end); b.patient == 0 || !errors.Is(err, EAGAIN) {
+			b.leave()
+			return err
+		}
+		data = data[:n]
 	}
 	defer b.leave()
-	return b.publish(subject, data, post)
+	return b.publishPatiently(subject, data, post)
+}
+
+func (b *Bus) publishPatiently(subject string, data []byte, post *Post) error {
+	_, err := b.patiently(func() (int, error) { return 0, b.publish(subject, data, post) })
+	return err
 }
 
 func (b *Bus) publish(subject string, data []byte, post *Post) error {
@@ -421,13 +471,18 @@ func (b *Bus) PublishAll(subject string, data [][]byte, post *Post) (int, error)
 		return 0, err
 	}
 	return packed(data, func(blob []byte, lens []uint32) (int, error) {
-		var code C.int
-		end := C.rillgo_publish_all(b.ptr, text, (*C.char)(unsafe.Pointer(&blob[0])),
-			(*C.uint32_t)(unsafe.Pointer(&lens[0])), C.size_t(len(lens)), cpost, &code)
-		if end.why != nil {
+		return b.patiently(func() (int, error) {
+			var code C.int
+			end := C.rillgo_publish_all(b.ptr, text, (*C.char)(unsafe.Pointer(unsafe.SliceData(blob))),
+				(*C.uint32_t)(unsafe.Pointer(&lens[0])), C.size_t(len(lens)), cpost, &code)
+			if end.why == nil {
+				return int(end.rc), nil
+			}
+			for range end.rc { // what is left may be sent again
+				blob, lens = blob[lens[0]:], lens[1:]
+			}
 			return int(end.rc), told(Code(code), end.why)
-		}
-		return int(end.rc), nil
+		})
 	})
 }
 

@@ -113,10 +113,29 @@ func (b *Bus) begin(start func(arg C.uintptr_t) C.rillgo_end) (*operation, cgo.H
 	return op, handle, nil
 }
 
+// beginPatiently is begin for what waits for room as a publish does.
+func (b *Bus) beginPatiently(start func(arg C.uintptr_t) C.rillgo_end) (*operation, cgo.Handle,
+	error) {
+	if b.patient == 0 {
+		return b.begin(start)
+	}
+	var op *operation
+	var handle cgo.Handle
+	_, err := b.patiently(func() (_ int, err error) {
+		op, handle, err = b.begin(start)
+		return 0, err
+	})
+	return op, handle, err
+}
+
 // finish waits for its end, or takes it back.
 func (b *Bus) finish(ctx context.Context, op *operation, handle cgo.Handle) error {
 	if b.host {
-		return b.drive(ctx, op, handle)
+		if !b.drive(ctx, op) {
+			b.cancel(handle)
+			b.drive(context.Background(), op)
+		}
+		return op.afterCancel(ctx)
 	}
 	select {
 	case <-op.done:
@@ -142,22 +161,20 @@ func (op *operation) afterCancel(ctx context.Context) error {
 	return op.err
 }
 
-// drive waits with a bus that nobody else moves.
-func (b *Bus) drive(ctx context.Context, op *operation, handle cgo.Handle) error {
-	canceled := false
+// drive waits with a bus that nobody else moves; false: ctx has ended first.
+func (b *Bus) drive(ctx context.Context, op *operation) bool {
 	for {
 		select {
 		case <-op.done:
-			return op.afterCancel(ctx)
+			return true
 		default:
 		}
-		if !canceled && ctx.Err() != nil {
-			canceled = true
-			b.cancel(handle)
+		if ctx.Err() != nil {
+			return false
 		}
 		if !b.enter() {
 			<-op.done
-			return op.err
+			return true
 		}
 		rc := C.rill_poll(b.ptr, millis(hostSlice))
 		b.leave()
@@ -264,12 +281,17 @@ func (f *Future) Done() <-chan struct{} { return f.op.done }
 // Wait waits for the receipt. When ctx ends first, the append goes on; Cancel takes it back.
 func (f *Future) Wait(ctx context.Context) (Receipt, error) {
 	if f.op.bus.host {
-		return f.op.receipt, f.op.bus.finish(ctx, f.op, f.handle)
+		f.op.bus.drive(ctx, f.op)
+	} else {
+		select {
+		case <-f.op.done:
+		case <-ctx.Done():
+		}
 	}
 	select {
 	case <-f.op.done:
 		return f.op.receipt, f.op.err
-	case <-ctx.Done():
+	default:
 		return Receipt{}, gaveUp(ctx)
 	}
 }
@@ -334,7 +356,7 @@ func (b *Bus) send(subject string, data []byte, post *Post, form func(text *C.ch
 		return nil, 0, err
 	}
 	at := a.bytes(data)
-	return b.begin(func(arg C.uintptr_t) C.rillgo_end {
+	return b.beginPatiently(func(arg C.uintptr_t) C.rillgo_end {
 		return form(text, at, C.size_t(len(data)), cpost, arg)
 	})
 }

@@ -17,7 +17,8 @@ typedef struct rillgo_end { /* of a call */
 /* `text` begins with the subject and a 0. */
 rillgo_end rillgo_publish(rill_bus *bus, const char *text, const void *data, size_t len,
                           const rill_post *post);
-/* The same, where Go is not called back: no bus that moves its own bytes. */
+/* The same, where Go is not called back: neither of a bus that moves its own bytes, nor of a broker
+ * without a thread, whose doors a publish may turn. */
 rillgo_end rillgo_publish_quick(rill_bus *bus, const char *text, const void *data, size_t len);
 /* `n` messages that lie one behind the other. rc: how many went, `why` if that was not all, with
  * the code in *err. */

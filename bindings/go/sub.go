@@ -14,6 +14,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -44,7 +45,7 @@ type Sub struct {
 	lent    []*C.rill_msg
 	at, n   int // of lent: those that are not copied yet
 	made    []Msg
-	turn    uint64 // counts the loans
+	turn    atomic.Uint64 // counts the loans; OnMsg's goroutine reads it without `reading`
 }
 
 // Subscribe hears live messages; `*` in the subject stands for one token, and a last `>` for the
@@ -141,7 +142,8 @@ func (s *Sub) fill(_ *arena, c *C.rill_call) error {
 	return nil
 }
 
-// Seek reads on from there: rill_seek. It is for the goroutine that reads.
+// Seek reads on from there: rill_seek. It is for the goroutine that reads. With an OnMsg that is
+// OnMsg itself: while the subscription waits for a message, everybody else gets EBUSY.
 func (s *Sub) Seek(ctx context.Context, at *At) error {
 	if !s.enter() {
 		return closedError("subscription")
@@ -157,7 +159,7 @@ func (s *Sub) Seek(ctx context.Context, at *At) error {
 	}); err != nil {
 		return err
 	}
-	s.turn++
+	s.turn.Add(1)
 	s.at, s.n, s.made = 0, 0, nil // what was read ahead is dropped, like the rest of the queue
 	return nil
 }
@@ -239,9 +241,13 @@ func (s *Sub) copy() {
 	s.made = s.bus.copies(lent)
 	for i := range s.made {
 		switch m := &s.made[i]; {
-		case m.stored == nil || !s.acked:
+		case !s.acked:
+		case m.stored == nil: // a server has sent it outside of any stream: nobody can ack it
+			if !s.auto {
+				C.rill_msg_unref(lent[i])
+			}
 		case s.auto:
-			m.stored.own = &own{ptr: lent[i], sub: s, turn: s.turn}
+			m.stored.own = &own{ptr: lent[i], sub: s, turn: s.turn.Load()}
 		default:
 			m.stored.keep(lent[i])
 		}
@@ -254,7 +260,7 @@ func (s *Sub) borrow(ctx context.Context, max int) error {
 		s.lent = make([]*C.rill_msg, max)
 	}
 	s.at, s.n = 0, 0
-	s.turn++
+	s.turn.Add(1)
 	end, some := s.take(max, 0)
 	if !some {
 		if ctx.Err() != nil {
@@ -301,7 +307,7 @@ func (s *Sub) settleLent(o *own, how C.int, delay C.uint32_t) error {
 		return fail(ENOENT, "the message was settled, as the next one is read")
 	}
 	defer s.reading.Unlock()
-	if s.turn != o.turn {
+	if s.turn.Load() != o.turn {
 		return fail(ENOENT, "the message was settled when the next one was read")
 	}
 	err := ended(C.rillgo_settle(o.ptr, how, delay, false))
@@ -474,9 +480,9 @@ func (s *Sub) run() ([]Msg, error) {
 // give calls f with one after the other, up to one that panics, a close, or a seek; it returns what
 // is left.
 func (s *Sub) give(f func(*Msg), run []Msg) []Msg {
-	i, turn := 0, s.turn
+	i, turn := 0, s.turn.Load()
 	if !guarded(s.bus.onPanic, func() {
-		for ; i < len(run) && !s.isClosed() && s.turn == turn; i++ {
+		for ; i < len(run) && !s.isClosed() && s.turn.Load() == turn; i++ {
 			f(&run[i])
 		}
 	}) {
@@ -485,7 +491,7 @@ func (s *Sub) give(f func(*Msg), run []Msg) []Msg {
 		}
 		i++
 	}
-	if s.turn != turn {
+	if s.turn.Load() != turn {
 		return nil
 	}
 	return run[i:]

@@ -10,8 +10,9 @@
  * Threads. The buses of a broker may be polled by several. One at a time turns (`turning`), and one
  * sleeps on the descriptors (`sentry`). All others sleep on their own parks: what they wait for is
  * signalled there, as it is where doors have threads; and when the sentry is awake, or a turn ends
- * and there is no sentry, they are called, so that one of them takes its place. No callback of the
- * program's runs in a turn, but the functions of its wires, which may not call rill.
+ * and there is no sentry, they are called, so that one of them takes its place. Of the program's
+ * callbacks two kinds run in a turn: the functions of its wires, which may not call rill, and
+ * on_login.
  *
  * The durable half is turned by hosts, as of any broker without a driver that is alone (driver.h):
  * the doors' drivers do not join. */
