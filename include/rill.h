@@ -776,7 +776,8 @@ typedef struct rill_sub_opts {
     uint32_t ack_wait_ms;    /* 30000, from when it was handed out; then it is delivered again */
     uint32_t max_deliveries; /* of one message, then it stays, or see dead_letters; default: no
                                 limit. At least nbackoff */
-    uint32_t max_unacked;    /* 1000; then delivery pauses */
+    uint32_t max_unacked;    /* 1000; then delivery pauses. Of a stream of several partitions: of
+                                each */
     const uint32_t *backoff_ms;  /* how long a message waits until it is delivered again, after its
                                     first delivery, its second ..: in place of ack_wait_ms, and
                                     after a rill_nak() of 0. The last one counts for all further */
@@ -843,7 +844,8 @@ typedef struct rill_at { /* a place in a stream */
     size_t size;
     rill_from from;      /* FIRST, LAST, NEW (behind the last), SEQ or TIME */
     uint32_t partition;  /* of rill_stream_get(), rill_stream_erase(), and of a seek to a number;
-                            else all are meant. RILL_ENOENT (seek: RILL_EINVAL) if there is none of
+                            else all are meant, and of several RILL_FROM_LAST is RILL_ENOTSUP in
+                            mem: and file:. RILL_ENOENT (seek: RILL_EINVAL) if there is none of
                             that number, RILL_ENOTSUP from a NATS server for any but 0 */
     uint64_t seq;        /* of RILL_FROM_SEQ alone, as time_ns is of RILL_FROM_TIME */
     int64_t time_ns;     /* the first message that was stored then or later */
@@ -912,7 +914,8 @@ RILL_ENUM(rill_keep) {
 
 typedef struct rill_source { /* a stream that another one copies; it need not be there yet */
     size_t size;
-    const char *stream;
+    const char *stream;      /* of several partitions, partition 0 alone is copied; another one is a
+                                stream, too: "orders~2" */
     const char *filter;      /* only this subject; default: all */
     const char *to;          /* under another subject; default: under its own */
     uint64_t from_seq;       /* the first to be copied; default: all that are there */
@@ -976,9 +979,13 @@ typedef struct rill_stream_opts {
  * in mem: and file: is RILL_KEEP_LIMITS without limits by subject, schedules, markers and
  * republish_to (RILL_EINVAL).
  *   What is appended with a key (the header Kafka-Key) goes where the key says, as Kafka's Java
- * clients reckon it (murmur2): so messages of one key are in order, whoever appends them. Without
- * a key it goes to partition 0 in mem: and file:, and in turn to each in kafka://. When partitions
- * are added, keys move to others.
+ * clients reckon it (murmur2), if it is appended by Kafka's clients, over kafka://, or by
+ * rill_append(), its like and batches over mem: and file: (a broker's own bus among them): so
+ * messages of one key are in order, whoever of these appends them. rill_publish(), clients of NATS,
+ * nats:// handles and forwards choose the partition by the subject they send to, and know no keys.
+ * Without a key it goes to partition 0 in mem: and file:, and in turn to each in kafka://. When
+ * partitions are added, keys move to others, and a group has in the new ones all that is there,
+ * wherever it began in the others.
  *   Readers read all partitions: each in order, and one beside the other. In mem: and file:
  * members of a group share the messages of all partitions, as they share those of a stream that
  * has one; in kafka:// each member has partitions for itself. Who reads when partitions are added
@@ -1003,7 +1010,8 @@ typedef int (*rill_name_fn)(const char *name, void *arg);  /* nonzero ends the l
 /* Make it be so: 1 if created, 0 if changed or so already. A name is 1 to 255 characters without
  * blanks, dots, slashes and wildcards. An option that is left out gets its default, in a stream
  * that is there, too: whoever changes one option reads the others by rill_stream_describe() first.
- * In a topic of Kafka that is there, which others may share, it stays as it is.
+ * In a topic of Kafka that is there, or a stream of several partitions, which others may share, it
+ * stays as it is. Of several partitions none is new if one cannot be made.
  * RILL_EEXIST if the present stream cannot become this one, or another one has one of the
  * subjects; RILL_EFULL if the broker's limits leave no room for its max_bytes. Committed when it
  * returns, as all that follow. */
@@ -1642,9 +1650,10 @@ typedef struct rill_broker_opts {
 /* kafka_config knows these, as Kafka 4 means them: group.min.session.timeout.ms (6000) and
  * group.max.session.timeout.ms (1800000), what a member may ask for;
  * group.initial.rebalance.delay.ms (3000), for which a first rebalance waits for more members;
- * group.max.size (4096, and no more); offsets.retention.minutes (10080), how long offsets outlive
- * the last member, and offsets.retention.check.interval.ms (600000); offset.metadata.max.bytes
- * (4096, and no more). Of groups of KIP-848: group.consumer.session.timeout.ms (45000),
+ * group.max.size (4096; a greater one counts as that); offsets.retention.minutes (10080), how long
+ * offsets outlive the last member, and offsets.retention.check.interval.ms (600000);
+ * offset.metadata.max.bytes (4096, and no more). Of groups of KIP-848:
+ * group.consumer.session.timeout.ms (45000),
  * group.consumer.heartbeat.interval.ms (5000), group.consumer.assignment.interval.ms (1000),
  * group.consumer.max.size (4096), and group.consumer.migration.policy ("bidirectional", "upgrade",
  * "downgrade" or "disabled"). Another name, or a value that cannot be, is RILL_EINVAL. */

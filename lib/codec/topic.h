@@ -8,9 +8,10 @@
  *     2                orders~2     orders.~2
  *
  * A message with a key belongs to the partition that the key picks: murmur2 of its bytes, without
- * the sign, modulo the number of partitions, as Java's clients of Kafka do it. So whoever writes,
- * by whichever door, finds what others wrote of the same key in the same partition and in order,
- * as long as no partitions are added. */
+ * the sign, modulo the number of partitions, as Java's clients of Kafka do it. Who sends to Kafka's
+ * door picks by himself, and a handle of this process picks when it appends. So these find what the
+ * others wrote of the same key in the same partition and in order, as long as no partitions are
+ * added. Whoever publishes to a subject, live or as a client of NATS, has picked with it. */
 #ifndef RI_TOPIC_H
 #define RI_TOPIC_H
 

@@ -423,6 +423,7 @@ START_TEST(partitions)
     begin(_i, &part);
     rill_sub *sub;
     rill_stream_info info = {.size = sizeof info};
+    rill_group_info group = {.size = sizeof group};
     const rill_header one = {RILL_STR("Kafka-Key"), RILL_STR("a-little-bit-long-string")};
     const rill_post *keyed = RILL_OPTS(rill_post, .headers = &one, .nheaders = 1);
     OK(rill_stream_ensure(all, "P", RILL_OPTS(rill_stream_opts, .partitions = 3)));
@@ -435,8 +436,19 @@ START_TEST(partitions)
     ck_assert_uint_eq(info.groups, 0);
     FAILS(rill_stream_delete(bus, "P"), RILL_EAUTH);
     FAILS(rill_stream_purge(bus, "P", NULL, NULL), RILL_EAUTH);
+    FAILS(rill_group_ensure(bus, "P", "g", NULL), RILL_EAUTH);
+    FAILS(rill_stream_ensure(bus, "P", RILL_OPTS(rill_stream_opts, .max_age_ms = 1000)),
+          RILL_EAUTH);
+    SAYS("P~1");
     OK(rill_stream_status(all, "P", &info));
     ck_assert_uint_eq(info.partitions, 3);
+    ck_assert_uint_eq(info.msgs, 1);
+    ck_assert_uint_eq(info.groups, 0);
+    ck_assert_int_eq(rill_group_ensure(all, "P", "g", NULL), 1);
+    FAILS(rill_group_pause(bus, "P", "g", INT64_MAX), RILL_EAUTH);
+    FAILS(rill_group_delete(bus, "P", "g"), RILL_EAUTH);
+    OK(rill_group_status(all, "P", "g", &group));
+    ck_assert_int_eq(group.paused_until_ns, 0);
     end();
 }
 END_TEST

@@ -191,6 +191,8 @@ START_TEST(a_group_shares)
     }
     FAILS(rill_seek(subs[0], RILL_OPTS(rill_at, .from = RILL_FROM_SEQ, .partition = 7, .seq = 2)),
           RILL_EINVAL);
+    FAILS(rill_seek(subs[0], RILL_OPTS(rill_at, .from = RILL_FROM_LAST)), RILL_ENOTSUP);
+    ck_assert_ptr_nonnull(strstr(rill_errmsg(), "3 partitions"));
     rill_sub_close(subs[1]);
     OK(rill_seek(subs[0], RILL_OPTS(rill_at, .from = RILL_FROM_FIRST)));
     OK(rill_group_status(bus, "orders", "g", &info));
@@ -302,6 +304,172 @@ START_TEST(alone)
 }
 END_TEST
 
+static int see_left_out(const rill_stream_desc *desc, void *arg)
+{
+    const rill_stream_opts *opts = desc->opts;
+    ck_assert_uint_eq(opts->partitions, *(uint32_t *)arg);
+    ck_assert_str_eq(opts->subjects, "sales.orders");
+    ck_assert_str_eq(opts->description, "all of them");
+    ck_assert(opts->compact && opts->deny_erase);
+    ck_assert_int_eq(opts->tombstone_ms, 5000);
+    ck_assert_int_eq(opts->max_age_ms, 60000);
+    ck_assert_uint_eq(opts->max_msg_bytes, 1000);
+    ck_assert_uint_eq(opts->max_msgs, 77);
+    return 0;
+}
+
+/* Who adds partitions, or changes one option, keeps what others have set. */
+START_TEST(left_out_stays)
+{
+    rill_bus *bus = begin_kind(_i);
+    uint32_t partitions = 5;
+    OK(rill_stream_ensure(bus, "orders",
+                          RILL_OPTS(rill_stream_opts, .partitions = 3, .subjects = "sales.orders",
+                                    .description = "all of them", .compact = true,
+                                    .tombstone_ms = 5000, .max_age_ms = 60000, .deny_erase = true,
+                                    .max_msg_bytes = 1000)));
+    OK(rill_stream_ensure(bus, "orders", RILL_OPTS(rill_stream_opts, .partitions = partitions)));
+    OK(rill_stream_ensure(bus, "orders", RILL_OPTS(rill_stream_opts, .max_msgs = 77)));
+    OK(rill_stream_describe(bus, "orders", see_left_out, &partitions));
+    end_kind(bus);
+}
+END_TEST
+
+static int count_all(const char *name, void *arg)
+{
+    (void)name;
+    ++*(int *)arg;
+    return 0;
+}
+
+static int streams_of(rill_bus *bus)
+{
+    int n = 0;
+    OK(rill_stream_each(bus, count_all, &n));
+    return n;
+}
+
+/* A partition that cannot be made leaves none of the others. */
+START_TEST(all_or_none)
+{
+    rill_bus *bus = begin_kind(_i);
+    rill_stream_info info = {.size = sizeof info};
+    char name[256];
+    const rill_stream_opts *five = RILL_OPTS(rill_stream_opts, .partitions = 5),
+                           *eight = RILL_OPTS(rill_stream_opts, .partitions = 8);
+    OK(rill_stream_ensure(bus, "a", RILL_OPTS(rill_stream_opts, .subjects = "orders.~2")));
+    FAILS(rill_stream_ensure(bus, "orders", five), RILL_EEXIST);
+    ck_assert_int_eq(streams_of(bus), 1);
+    OK(rill_stream_delete(bus, "a"));
+    ck_assert_int_eq(rill_stream_ensure(bus, "orders", five), 1);
+    OK(rill_stream_ensure(bus, "a", RILL_OPTS(rill_stream_opts, .subjects = "orders.~6")));
+    FAILS(rill_stream_ensure(bus, "orders", eight), RILL_EEXIST);
+    FAILS(rill_stream_status(bus, "orders~7", &info), RILL_ENOENT);
+    OK(rill_stream_status(bus, "orders", &info));
+    ck_assert_uint_eq(info.partitions, 5);
+    memset(name, 'x', 255);
+    name[255] = 0;
+    FAILS(rill_stream_ensure(bus, name, five), RILL_EINVAL);
+    ck_assert_ptr_nonnull(strstr(rill_errmsg(), "more than 255 bytes"));
+    ck_assert_int_eq(streams_of(bus), 2);
+    end_kind(bus);
+}
+END_TEST
+
+/* What is in partitions that were added is a group's from the first message on, although the group
+ * began behind the last one, and nobody has joined since. */
+START_TEST(a_group_grows)
+{
+    rill_bus *bus = begin_topic(_i);
+    rill_sub *sub;
+    const rill_msg *m;
+    bool added = false;
+    rill_group_info info = {.size = sizeof info};
+    const rill_sub_opts *opts = RILL_OPTS(rill_sub_opts, .group = "g", .from = RILL_FROM_NEW,
+                                          .max_deliveries = 5);
+    put(bus, "foobar", "before the group");
+    ck_assert_int_eq(rill_group_ensure(bus, "orders", "g", opts), 1);
+    OK(rill_stream_ensure(bus, "orders", RILL_OPTS(rill_stream_opts, .partitions = 5)));
+    for (int i = 0; i < KEYED; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "key %d", i);
+        added = put(bus, key, key).partition >= PARTITIONS || added;
+    }
+    ck_assert(added);
+    OK(rill_group_status(bus, "orders", "g", &info));
+    ck_assert_uint_eq(info.lag_msgs, KEYED);
+    ck_assert_int_gt(info.lag_ns, 0);
+    for (int i = 0; i < 2; i++) { /* made in the new ones, then found there */
+        OK(rill_consume(bus, &sub, "orders", opts));
+        for (int k = 0; k < KEYED / 2; k++) {
+            OK(rill_next(sub, &m, 10000));
+            OK(rill_ack(m));
+        }
+        rill_sub_close(sub);
+    }
+    OK(rill_group_status(bus, "orders", "g", &info));
+    ck_assert_uint_eq(info.lag_msgs + info.unacked_msgs, 0);
+    ck_assert_int_eq(rill_group_ensure(bus, "orders", "g", opts), 0);
+    OK(rill_group_delete(bus, "orders~4", "g")); /* as a deletion that was cut short */
+    OK(rill_group_delete(bus, "orders", "g"));
+    FAILS(rill_group_status(bus, "orders", "g", &info), RILL_ENOENT);
+    for (int i = 1; i < 5; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "orders~%d", i);
+        FAILS(rill_group_status(bus, name, "g", &info), RILL_ENOENT);
+    }
+    end_kind(bus);
+}
+END_TEST
+
+typedef struct closing {
+    rill_broker *broker;
+    atomic_bool now;
+} closing;
+
+static void *close_meanwhile(void *arg)
+{
+    closing *c = arg;
+    EVENTUALLY(atomic_load(&c->now));
+    OK(rill_broker_close(c->broker, 5000));
+    return NULL;
+}
+
+static int ask_all(rill_bus *bus, int what)
+{
+    rill_sub *sub;
+    if (what == 0) return rill_stream_purge(bus, "orders", NULL, NULL);
+    if (what == 1) return rill_group_ensure(bus, "orders", "g", NULL);
+    if (what == 2) return rill_stream_ensure(bus, "orders", RILL_OPTS(rill_stream_opts,
+                                                                       .max_age_ms = 60000));
+    int rc = rill_tail(bus, &sub, "orders", NULL);
+    if (rc >= 0) rill_sub_close(sub);
+    return rc;
+}
+
+/* The broker is closed while one of the partitions is waited for: the others are not asked. */
+START_TEST(closed_meanwhile)
+{
+    pthread_t thread;
+    rill_bus *bus;
+    closing c = {.now = false};
+    int rc = RILL_OK;
+    make_dir();
+    OK(rill_broker_open(&c.broker, RILL_OPTS(rill_broker_opts, .dir = dir, .jetstream = true)));
+    OK(rill_broker_bus(c.broker, &bus, NULL));
+    OK(rill_stream_ensure(bus, "orders", RILL_OPTS(rill_stream_opts, .partitions = 16)));
+    pthread_create(&thread, NULL, close_meanwhile, &c);
+    while (rc >= 0) {
+        rc = ask_all(bus, _i);
+        atomic_store(&c.now, true);
+    }
+    ck_assert_int_eq(rc, RILL_ECLOSED);
+    pthread_join(thread, NULL);
+    OK(rill_close(bus, 1000));
+    scratch_remove(dir);
+}
+END_TEST
+
 START_TEST(not_of_a_nats_server)
 {
     rill_bus *bus = begin_kind(KIND_NATS);
@@ -317,6 +485,8 @@ START_TEST(not_of_a_nats_server)
 END_TEST
 
 SUITE_MAIN_ROWS("partitions", SUITE_ONCE(not_of_a_nats_server),
+                SUITE_EACH(4, closed_meanwhile),
                 LOCAL_KINDS("a stream of a NATS server has one partition", made_and_shown,
                             keys_pick, places, a_group_shares, settled_by_reading_on,
-                            every_way_to_append, cannot, alone))
+                            every_way_to_append, cannot, alone, left_out_stays,
+                            all_or_none, a_group_grows))

@@ -37,7 +37,7 @@ typedef enum ri_ask_kind {
     RI_ASK_KEYS,         /* the same, without those whose last message deletes
                                                         names      DIRECT.GET, multi_last      */
     RI_ASK_JOIN,         /* stream, draft               joined     CONSUMER.INFO, .CREATE      */
-    RI_ASK_SEEK,         /* stream, group, at, which is not LAST; sub, if a reader's:
+    RI_ASK_SEEK,         /* stream, group, at, which is not LAST, last; sub, if a reader's:
                             ri_bus_consume_skip()
                                                                    CONSUMER.DELETE, .CREATE    */
     RI_ASK_GROUP_ENSURE, /* stream, draft; 1: it is new            CONSUMER.CREATE             */
@@ -74,6 +74,7 @@ typedef struct ri_ask {
     uint64_t seq, keep;
     int64_t time_ns, timeout_ns;
     const rill_at *at;
+    bool last;           /* of SEEK: `at` is the number of the last message, for LAST */
     const ri_stream_conf *conf;
     ri_bus_group_draft *draft;
     rill_sub *sub;

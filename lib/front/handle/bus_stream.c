@@ -232,7 +232,8 @@ int ri_bus_stream_seek(rill_bus *bus, const char *name, const char *group, rill_
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     rill_at own = *at;
-    ri_ask ask = {.kind = RI_ASK_SEEK, .stream = name, .group = group, .sub = sub, .at = &own};
+    ri_ask ask = {.kind = RI_ASK_SEEK, .stream = name, .group = group, .sub = sub, .at = &own,
+                  .last = at->from == RILL_FROM_LAST};
     int rc = stream_check_partition(bus, at);
     if (rc == RILL_OK) rc = stream_find_last(bus, name, &own);
     return rc < 0 ? rc : ri_ask_run(bus, &ask);

@@ -20,7 +20,7 @@ static int group_check_dead(ri_stream *stream, const ri_bus_group_draft *draft)
     if (!name.len) return RILL_OK;
     ri_stream *dead = ri_js_stream(ri_stream_js(stream), name);
     if (!dead) return ri_err(RILL_ENOENT, "dead_letters: no stream %.*s", RI_ARG(name));
-    if (dead == stream)
+    if (dead == stream || ri_local_parts_is_of(stream, name))
         return ri_err(RILL_EINVAL, "dead_letters: %.*s is the stream that is read", RI_ARG(name));
     return RILL_OK;
 }
@@ -194,9 +194,13 @@ typedef struct group_seeking {
 } group_seeking;
 
 /* The messages of other partitions, which the queue of a reader without acks has, would be lost. */
-static int group_seek_check(ri_consumer *consumer, const rill_at *at, uint32_t n)
+static int group_seek_check(ri_consumer *consumer, const ri_ask *ask, uint32_t n)
 {
+    const rill_at *at = ask->at;
     bool one = at->from == RILL_FROM_SEQ;
+    if (ask->last && n > 1)
+        return ri_err(RILL_ENOTSUP, "a seek to the last message: %s has %u partitions, each with a "
+                      "last one", ask->stream, n);
     if (one && at->partition >= n)
         return ri_err(RILL_EINVAL, "partition is %u, and there are %u", at->partition, n);
     if (!one || n == 1 || ri_consumer_conf_of(consumer)->ack_policy != RI_ACK_NONE) return RILL_OK;
@@ -213,7 +217,7 @@ static int group_seek(ri_stream *stream, void *arg, ri_js_error *e)
     ri_consumer *consumer;
     uint32_t n = ri_local_parts_count(seeking->bus, ask->stream);
     int rc = group_find(stream, ask->group, &consumer);
-    if (rc == RILL_OK) rc = group_seek_check(consumer, ask->at, n);
+    if (rc == RILL_OK) rc = group_seek_check(consumer, ask, n);
     for (uint32_t i = 1; i < n && rc == RILL_OK; i++)
         rc = ri_local_parts_guard(seeking->bus, ask, i);
     if (rc < 0) return rc;
