@@ -72,7 +72,8 @@ bool ri_local_parts_is_of(ri_stream *stream, ri_str topic)
 
 /* ---- Asking ---- */
 
-static int parts_ask(rill_bus *bus, const ri_ask *ask, uint32_t partition, ri_local_answer answer)
+/* Whatever the handle may do: what it undoes is its own. */
+static int parts_undo(rill_bus *bus, const ri_ask *ask, uint32_t partition, ri_local_answer answer)
 {
     char name[PARTS_NAME_MAX];
     ri_ask own = *ask;
@@ -83,15 +84,6 @@ static int parts_ask(rill_bus *bus, const ri_ask *ask, uint32_t partition, ri_lo
     return answer(bus, &own);
 }
 
-/* The same of one that may have gone, or never have had what is asked for: then it is through. */
-static int parts_ask_more(rill_bus *bus, const ri_ask *ask, uint32_t partition,
-                          ri_local_answer answer)
-{
-    RI_ASSERT(partition > 0);
-    int rc = parts_ask(bus, ask, partition, answer);
-    return rc == RILL_ENOENT ? RILL_OK : rc;
-}
-
 int ri_local_parts_guard(rill_bus *bus, const ri_ask *ask, uint32_t partition)
 {
     char name[PARTS_NAME_MAX];
@@ -100,6 +92,22 @@ int ri_local_parts_guard(rill_bus *bus, const ri_ask *ask, uint32_t partition)
     parts_name(ask->stream, partition, name);
     own.stream = name;
     return ri_local_guard_ask(bus, &own);
+}
+
+/* Others may have come since all were looked at: to make what is gone is another right. */
+static int parts_ask(rill_bus *bus, const ri_ask *ask, uint32_t partition, ri_local_answer answer)
+{
+    int rc = bus->broker->durable ? ri_local_parts_guard(bus, ask, partition) : RILL_OK;
+    return rc < 0 ? rc : parts_undo(bus, ask, partition, answer);
+}
+
+/* The same of one that may have gone, or never have had what is asked for: then it is through. */
+static int parts_ask_more(rill_bus *bus, const ri_ask *ask, uint32_t partition,
+                          ri_local_answer answer)
+{
+    RI_ASSERT(partition > 0);
+    int rc = parts_ask(bus, ask, partition, answer);
+    return rc == RILL_ENOENT ? RILL_OK : rc;
 }
 
 /* Before anything is done to the first one, which was looked at already. */
@@ -136,8 +144,7 @@ int ri_local_parts_one(rill_bus *bus, ri_ask *ask, ri_local_answer answer)
     if (ask->partition >= n)
         return ri_err(RILL_ENOENT, "partition is %u, and %s has %u", ask->partition, ask->stream,
                       n);
-    int rc = ri_local_parts_guard(bus, ask, ask->partition);
-    return rc < 0 ? rc : parts_ask(bus, ask, ask->partition, answer);
+    return parts_ask(bus, ask, ask->partition, answer);
 }
 
 /* ---- Streams ---- */
@@ -264,7 +271,7 @@ static void parts_unmake(rill_bus *bus, const char *topic, uint32_t from, uint32
     ri_ask own = {.kind = RI_ASK_STREAM_DELETE, .stream = topic};
     for (uint32_t i = from; i < n && bus->broker->durable; i++) {
         if (ri_local_parts_stream(bus, topic, from - 1)) break;
-        parts_ask(bus, &own, i, ri_local_stream_delete);
+        parts_undo(bus, &own, i, ri_local_stream_delete);
     }
     ri_failure_restore(&failure);
 }
@@ -407,7 +414,7 @@ static void parts_unjoin(rill_bus *bus, const ri_ask *ask, const char *name, uin
     ri_ask own = {.kind = RI_ASK_GROUP_DELETE, .stream = ask->stream, .group = name};
     ri_failure_keep(&failure, rc);
     for (uint32_t i = from; i < n; i++) /* the reader's own: whoever may join may leave */
-        parts_ask(bus, &own, i, ri_local_group_delete);
+        parts_undo(bus, &own, i, ri_local_group_delete);
     ri_failure_restore(&failure);
 }
 
