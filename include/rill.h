@@ -541,10 +541,15 @@ RILL_API int rill_drain(rill_bus *bus, int timeout_ms) RILL_ASKS;
  * rill_request_async() without an answer ends with RILL_ECLOSED. From any thread, but RILL_EDEADLK
  * (and nothing closed) from a callback of this bus.
  *   It frees `bus` even when it returns RILL_ETIMEDOUT: then an append was not acknowledged in
- * time, or output to a connection not sent, or a callback still runs. A callback that still runs
- * keeps what it needs of the bus, which is freed when it returns. Its `arg` is yours, and must stay
- * until then; under RILL_DRIVE_THREAD, RILL_EV_CLOSED comes behind all other callbacks of rill's
- * thread. */
+ * time, or output to a connection not sent, or a callback still runs, or a call of rill_start() is
+ * under way on the thread that kafka:// and the care of a store have for them. A callback that
+ * still runs keeps what it needs of the bus, which is freed when it returns. Its `arg` is yours,
+ * and must stay until then; under RILL_DRIVE_THREAD, RILL_EV_CLOSED comes behind all other
+ * callbacks of rill's thread. For a bus without such a thread, under RILL_DRIVE_HOST or with
+ * rill_opts.reap, a call that is left so has its `done` run by a thread of rill's when it has
+ * ended, behind this, and RILL_EV_CLOSED behind that; that thread runs no functions of wires, and
+ * no on_login. All other calls of rill_start() end here, with no time left but in the functions of
+ * yours that they are in, whatever timeout_ms is: their `done` has run when this returns. */
 RILL_API int rill_close(rill_bus *bus, int timeout_ms);
 /* Wait until all that was published or settled on this bus before this call is with its
  * receivers: committed by streams, in the queues of readers here, and written to the sockets of
@@ -1447,8 +1452,8 @@ typedef void (*rill_done_fn)(const rill_item *item, void *arg);
  * when 65536 are begun and not over. They are made where callbacks run, on stacks of 256 KiB: an
  * on_msg with on_publisher that one of them leads to has no more than that. kafka:// and the care
  * of a store have a thread for them, from the first one to the end of the bus, with
- * RILL_DRIVE_HOST, too; care of a store that is under way when rill_close() has no time left goes
- * on alone, and ends soon. */
+ * RILL_DRIVE_HOST, too; such a call that is under way when rill_close() has no time left goes on
+ * alone, and ends soon. */
 RILL_API int rill_start(rill_bus *bus, const rill_call *call, rill_done_fn done, void *arg);
 /* Take back what was begun with this `arg`, not NULL, by rill_start(), rill_append_async() or
  * rill_request_async(): it ends soon, with RILL_ECANCELED, or as it has ended by then. What was

@@ -295,7 +295,8 @@ START_TEST(a_name_that_is_looked_up_for_ever)
     atomic_store(&names_hang, true);
     OK(rill_open(&bus, "nats://" NOBODY,
                  RILL_OPTS(rill_opts, .drive = _i ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD,
-                           .no_wait = true, .connect_timeout_ms = 60000)));
+                           .no_wait = true, .connect_timeout_ms = 60000, .on_event = on_event,
+                           .arg = &t)));
     int64_t begun = api_now_ms();
     while (atomic_load(&names_asked) == 0 && api_now_ms() - begun < 20000) turn(bus, _i);
     ck_assert_int_ge(atomic_load(&names_asked), 1);

@@ -128,6 +128,7 @@ typedef struct beside {
     ri_bus_call call;
     int done;              /* the err that it was told with; 1: it was not */
     atomic_bool entered, may_go, told, freed;
+    atomic_int closed;     /* 1: RILL_EV_CLOSED came behind `done`; -1: before it */
 } beside;
 
 static void beside_nap(void)
@@ -177,7 +178,7 @@ static void beside_start(beside *b, rill_bus *bus, int (*run)(ri_bus_call *call)
                                       .until_ns = until_ns, .begin_ns = INT64_MAX}};
     ck_assert_ok(ri_bus_call_start(&b->call));
     for (int i = 0; !atomic_load(&b->entered) && i < 20000; i++) {
-        ck_assert_ok(rill_poll(bus, 0));
+        ck_assert_int_ge(rill_poll(bus, 0), 0);
         beside_nap();
     }
     ck_assert(atomic_load(&b->entered));
@@ -193,7 +194,8 @@ START_TEST(the_clock_wakes_the_thread_beside)
     ck_assert_ok(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .host = &f.hooks,
                                                    .drive = RILL_DRIVE_HOST)));
     beside_start(&b, bus, beside_sleep, f.now_ns + RI_SEC);
-    ck_assert_int_le(rill_wait_ms(bus), 1000);
+    int wait_ms = rill_wait_ms(bus);
+    ck_assert_msg(wait_ms >= 0 && wait_ms <= 1000, "%d", wait_ms);
     for (int i = 0; i < 20; i++) ck_assert_int_eq(rill_poll(bus, 0), 0);
     ck_assert_int_eq(b.done, 1);
     f.now_ns += RI_SEC;
@@ -208,21 +210,129 @@ START_TEST(the_clock_wakes_the_thread_beside)
 }
 END_TEST
 
-/* A bus that the program drives closes within its time; what stays behind is told once, later. */
-START_TEST(a_close_does_not_wait_for_what_stays_beside)
+/* The peer of a bus, whose turns by any other thread than this one are counted. */
+typedef struct strict {
+    ri_peer_ops ops;
+    const ri_peer_ops *real;
+    pthread_t mine;
+    atomic_int others;
+} strict;
+
+static strict strictly;
+
+static void strict_turn(rill_bus *bus)
 {
-    beside b;
+    if (!pthread_equal(pthread_self(), strictly.mine)) atomic_fetch_add(&strictly.others, 1);
+    strictly.real->turn(bus);
+}
+
+static void strict_set(rill_bus *bus)
+{
+    strictly.real = bus->ops;
+    strictly.ops = *bus->ops;
+    strictly.ops.turn = strict_turn;
+    strictly.mine = pthread_self();
+    atomic_store(&strictly.others, 0);
+    bus->ops = &strictly.ops;
+}
+
+static void told_of_close(rill_bus *bus, const rill_event *ev, void *arg)
+{
+    beside *b = arg;
+    (void)bus;
+    if (ev->kind == RILL_EV_CLOSED) atomic_store(&b->closed, atomic_load(&b->told) ? 1 : -1);
+}
+
+/* A bus that the program drives closes within its time; what stays behind is told once, later, and
+ * then that all is over. The thread that tells it is none that drives the peer. */
+static void leave_beside(int timeout_ms)
+{
+    beside b = {.done = 1};
     rill_bus *bus;
-    ck_assert_ok(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST)));
+    ck_assert_ok(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST,
+                                                   .on_event = told_of_close, .arg = &b)));
     beside_start(&b, bus, beside_stay, INT64_MAX);
-    ck_assert_rc(rill_close(bus, 20), RILL_ETIMEDOUT);
-    ck_assert(!atomic_load(&b.told));
+    strict_set(bus);
+    ck_assert_rc(rill_close(bus, timeout_ms), RILL_ETIMEDOUT);
+    ck_assert(!atomic_load(&b.told) && atomic_load(&b.closed) == 0);
     atomic_store(&b.may_go, true);
-    for (int i = 0; !atomic_load(&b.freed) && i < 20000; i++) beside_nap();
+    for (int i = 0; (!atomic_load(&b.freed) || !atomic_load(&b.closed)) && i < 20000; i++)
+        beside_nap();
     ck_assert(atomic_load(&b.freed) && atomic_load(&b.told));
     ck_assert_int_eq(b.done, RILL_OK);
+    ck_assert_int_eq(atomic_load(&b.closed), 1);
+    ck_assert_int_eq(atomic_load(&strictly.others), 0);
+}
+
+START_TEST(a_close_does_not_wait_for_what_stays_beside)
+{
+    leave_beside(0);
+    leave_beside(20);
+}
+END_TEST
+
+/* ---- In the dispatcher's thread ---- */
+
+typedef struct passer {
+    ri_bus_call call;
+    int turns, freed;
+    pthread_t told_by;
+    int done;              /* the err that it was told with; 1: it was not */
+} passer;
+
+/* Has a way to go, however it is hurried. */
+static int passer_run(ri_bus_call *call)
+{
+    passer *p = ri_container_of(call, passer, call);
+    for (; p->turns < 10; p->turns++) ri_task_pass();
+    return RILL_OK;
+}
+
+static void passer_free(ri_bus_call *call)
+{
+    ri_container_of(call, passer, call)->freed++;
+}
+
+static void passer_told(const rill_item *item, void *arg)
+{
+    passer *p = arg;
+    p->done = item->err;
+    p->told_by = pthread_self();
+}
+
+/* A close without any time, of a bus that the program drives, ends all that runs here, on the
+ * thread of who closes; beside it one may stay. */
+static void end_here(bool another)
+{
+    rill_bus *bus;
+    beside b = {.done = 1};
+    ck_assert_ok(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST)));
+    if (another) beside_start(&b, bus, beside_stay, INT64_MAX);
+    passer p = {.done = 1, .call = {.bus = bus, .run = passer_run, .free = passer_free,
+                                    .done = passer_told, .arg = &p, .until_ns = INT64_MAX,
+                                    .begin_ns = INT64_MAX}};
+    ck_assert_ok(ri_bus_call_start(&p.call));
+    ri_bus_calls *calls = &bus->calls;
+    bus->dispatching = true; /* one turn, as of the dispatcher */
+    ck_assert_int_eq(ri_bus_calls_turn(bus, false), 0);
+    bus->dispatching = false;
+    ck_assert_uint_eq(calls->nrunning, 1);
+    ck_assert_rc(rill_close(bus, 0), another ? RILL_ETIMEDOUT : RILL_OK);
+    ck_assert_int_eq(p.done, RILL_OK);
+    ck_assert_int_eq(p.freed, 1);
+    ck_assert_int_eq(p.turns, 10);
+    ck_assert(pthread_equal(p.told_by, pthread_self()));
+    atomic_store(&b.may_go, true);
+    for (int i = 0; another && !atomic_load(&b.freed) && i < 20000; i++) beside_nap();
+    ck_assert_int_eq(atomic_load(&b.freed), another);
+}
+
+START_TEST(a_close_ends_what_runs_here)
+{
+    end_here(false);
+    end_here(true);
 }
 END_TEST
 
 SUITE_MAIN("calls", each_that_is_begun_ends, each_item_comes, the_clock_wakes_the_thread_beside,
-           a_close_does_not_wait_for_what_stays_beside)
+           a_close_does_not_wait_for_what_stays_beside, a_close_ends_what_runs_here)

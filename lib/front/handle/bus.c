@@ -349,24 +349,33 @@ static void bus_nap(rill_bus *bus, uint32_t seen, int64_t timeout_ns)
     else ri_park_wait(&bus->park, seen, timeout_ns);
 }
 
-/* The bus is shut: calls that were begun go to their end, which is near, before the dispatcher
- * does; but one on the thread beside may be in a function of the program's, and is not waited for
- * longer than rill_close() has time. Items of theirs are dropped: nobody reaps any more. */
-static void bus_finish_calls(rill_bus *bus)
+/* Inside the gate: how long the end of calls is waited for. Those that run here hurry, and end;
+ * one on the thread beside may be in a function of the program's, which nobody can end. */
+static int64_t bus_finish_left_ns(const rill_bus *bus)
+{
+    return bus->calls.nrunning > 0 ? -1 : ri_deadline_left_ns(&bus->host, bus->finish_ns);
+}
+
+/* The bus is shut: calls that were begun go to their end before the dispatcher does, unless none
+ * but those on the thread beside are left and rill_close() has no time. Items of theirs are
+ * dropped: nobody reaps any more. `drives`: this thread is one that may drive the peer. */
+static void bus_finish_calls(rill_bus *bus, bool drives)
 {
     RI_ASSERT(bus->dispatching && atomic_load(&bus->closed));
     for (;;) {
         uint32_t seen = ri_park_count(&bus->park);
         ri_bus_calls_turn(bus, true);
         ri_broker_enter(bus->broker);
-        bus_drive(bus);
+        if (drives) bus_drive(bus);
         bool left = ri_bus_calls_are_left(bus);
         bool work = ri_bus_calls_have_work(bus);
-        int64_t due = bus_sooner(bus_peer_due_ns(bus), ri_bus_calls_due_ns(bus));
-        int64_t time = ri_deadline_left_ns(&bus->host, bus->finish_ns);
+        int64_t time = bus_finish_left_ns(bus);
+        int64_t due = bus_sooner(drives ? bus_peer_due_ns(bus) : -1, ri_bus_calls_due_ns(bus));
         ri_broker_leave(bus->broker);
         if (!left || time == 0) return;
-        if (!work && due != 0) bus_nap(bus, seen, bus_sooner(due, time));
+        if (work || due == 0) continue;
+        if (drives) bus_nap(bus, seen, bus_sooner(due, time));
+        else ri_park_wait(&bus->park, seen, bus_sooner(due, time));
     }
 }
 
@@ -390,7 +399,7 @@ int ri_bus_dispatch_reaping(rill_bus *bus, ri_bus_reaping *reaping)
     int ran = reaping || !bus->reap ? bus_turns(bus) : 0;
     /* While somebody reaps nobody else can do it, and rill_close() waits for him. */
     if (ri_unlikely(atomic_load(&bus->closed)) && (!reaping || atomic_load(&bus->ended)))
-        bus_finish_calls(bus);
+        bus_finish_calls(bus, true);
     ri_broker_enter(bus->broker);
     bus->reaping = NULL;
     bus->dispatching = false;
@@ -439,10 +448,11 @@ void ri_bus_doze(rill_bus *bus, int64_t timeout_ns)
     if (sleep) bus_nap(bus, seen, bus_sooner(due, timeout_ns));
 }
 
-/* The last that the program hears: answers that the close has made, what was dropped, the end. */
-static void bus_last_words(rill_bus *bus)
+/* What was dropped, and that it is over. */
+static void bus_say_closed(rill_bus *bus)
 {
-    if (ri_bus_dispatch(bus) < 0 || !bus->on_event) return;
+    RI_ASSERT(atomic_load(&bus->closed));
+    if (!bus->on_event) return;
     ri_broker_enter(bus->broker);
     ri_list_each (link, &bus->subs)
         ri_bus_sub_abandon(ri_container_of(link, rill_sub, link));
@@ -450,6 +460,12 @@ static void bus_last_words(rill_bus *bus)
     while (bus_slow_event(bus)) continue;
     bus_give(bus, &(rill_event){.kind = RILL_EV_CLOSED,
                                   .detail = bus_event_texts[RILL_EV_CLOSED]});
+}
+
+/* The last that the program hears: answers that the close has made, what was dropped, the end. */
+static void bus_last_words(rill_bus *bus)
+{
+    if (ri_bus_dispatch(bus) >= 0) bus_say_closed(bus);
 }
 
 static void *bus_thread(void *arg)
@@ -468,35 +484,54 @@ static void *bus_thread(void *arg)
     return NULL;
 }
 
-/* Calls that were not over in time are waited for here; the program goes on without the bus. */
+/* Calls on the thread beside that were not over in time are waited for here. Threads of the
+ * program's alone drive the peer: wires and logins run nowhere else. */
 static void *bus_finish_thread(void *arg)
 {
     rill_bus *bus = arg;
     RI_ASSERT(atomic_load(&bus->ended));
-    bus_last_words(bus);
+    bus_finish_calls(bus, false);
+    ri_broker_enter(bus->broker);
+    bus->dispatching = false;
+    ri_bus_rested(bus);
+    ri_broker_leave(bus->broker);
+    bus_say_closed(bus);
     ri_bus_unref(bus);
     return NULL;
 }
 
-/* The last words of a bus without a thread of its own. False: a call that was begun is not over at
- * that time, and they are another thread's. If there can be none they are waited for. */
-static bool bus_finish(rill_bus *bus, int64_t until_ns)
+/* A thread for them, which dispatches from now on; false: there can be none. */
+static bool bus_finish_elsewhere(rill_bus *bus)
 {
     pthread_t thread;
+    RI_ASSERT(bus->dispatching && bus->finish_ns == INT64_MAX);
+    ri_bus_ref(bus); /* the thread's */
+    if (ri_thread_start(&thread, bus_finish_thread, bus, 0) == 0) {
+        pthread_detach(thread);
+        return true;
+    }
+    ri_broker_enter(bus->broker);
+    bus->dispatching = false;
+    ri_broker_leave(bus->broker);
+    ri_bus_unref(bus);
+    return false;
+}
+
+/* The last words of a bus without a thread of its own. False: a call on the thread beside is not
+ * over at that time, and they are another thread's. If there can be none they are waited for. */
+static bool bus_finish(rill_bus *bus, int64_t until_ns)
+{
     ri_broker_enter(bus->broker);
     bus->finish_ns = until_ns;
     ri_broker_leave(bus->broker);
     ri_bus_dispatch(bus);
     ri_broker_enter(bus->broker);
     bool left = ri_bus_calls_are_left(bus) && !bus->dispatching;
+    RI_ASSERT(!left || bus->calls.nbeside > 0);
+    if (left) bus->dispatching = true;
     bus->finish_ns = INT64_MAX;
     ri_broker_leave(bus->broker);
-    if (left) ri_bus_ref(bus); /* the thread's */
-    if (left && ri_thread_start(&thread, bus_finish_thread, bus, 0) == 0) {
-        pthread_detach(thread);
-        return false;
-    }
-    if (left) ri_bus_unref(bus);
+    if (left && bus_finish_elsewhere(bus)) return false;
     bus_last_words(bus);
     return true;
 }
@@ -871,6 +906,8 @@ int ri_bus_close(rill_bus *bus, int timeout_ms)
         if (rc == RILL_OK) rc = bus->ops->flush(bus, timeout_ms, false);
     }
     bool quiet = bus_end(bus, ri_timeout_ns(timeout_ms));
-    if (!quiet) return ri_err(RILL_ETIMEDOUT, "a callback still runs; it keeps what it needs");
+    if (!quiet)
+        return ri_err(RILL_ETIMEDOUT, "a callback, or a call that was begun, still runs; it keeps "
+                      "what it needs");
     return rc;
 }

@@ -138,9 +138,10 @@ static void kafka_poll(ri_kafka_peer *peer)
 /* Of instances that read: what concerns connections is the producer's to say. */
 static void kafka_others_error(ri_kafka_peer *peer, rd_kafka_event_t *event)
 {
-    int code = ri_kafka_lib_code(peer->lib.event_error(event));
+    const char *text = peer->lib.event_error_string(event);
+    int code = ri_kafka_lib_code(kafka_err_of_tls(peer->lib.event_error(event), text));
     if (code == RILL_ECONN || code == RILL_ETIMEDOUT) return;
-    ri_err(code, "%s: a reader: %s", peer->brokers, peer->lib.event_error_string(event));
+    ri_err(code, "%s: a reader: %s", peer->brokers, text);
     ri_broker_enter(peer->bus.broker);
     ri_kafka_peer_event(peer, RILL_EV_ERROR, code);
     ri_broker_leave(peer->bus.broker);
