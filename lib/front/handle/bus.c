@@ -657,21 +657,6 @@ int ri_bus_fd(rill_bus *bus)
     return fd;
 }
 
-void ri_bus_stats(rill_bus *bus, rill_stats *out)
-{
-    RI_ASSERT(ri_bus_is_sound(bus));
-    ri_broker_enter(bus->broker);
-    out->in_msgs = bus->party.in_msgs;
-    out->in_bytes = bus->party.in_bytes;
-    out->out_msgs = bus->party.out_msgs;
-    out->out_bytes = bus->party.out_bytes;
-    out->subs = bus->party.nsubs;
-    ri_list_each (link, &bus->subs)
-        out->dropped_msgs += ri_container_of(link, rill_sub, link)->dropped_msgs;
-    if (bus->ops->stats) bus->ops->stats(bus, out);
-    ri_broker_leave(bus->broker);
-}
-
 void ri_bus_shut(rill_bus *bus)
 {
     if (atomic_load(&bus->closed)) return;

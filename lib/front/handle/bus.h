@@ -333,7 +333,7 @@ int ri_bus_dispatch_reaping(rill_bus *bus, ri_bus_reaping *reaping);
 void ri_bus_doze(rill_bus *bus, int64_t timeout_ns);
 int ri_bus_poll(rill_bus *bus, int64_t timeout_ns);
 int ri_bus_fd(rill_bus *bus); /* a descriptor, or a negative errno */
-void ri_bus_stats(rill_bus *bus, rill_stats *out);
+void ri_bus_stats(rill_bus *bus, rill_stats *out); /* bus_drain.c */
 int64_t ri_bus_due_ns(rill_bus *bus); /* inside the gate: until the next timer; -1: none */
 /* Sleep in a call that waits: on `park`, or, under RILL_DRIVE_HOST, running what is due. `seen`
  * as for ri_park_wait(); false when the time is up. */

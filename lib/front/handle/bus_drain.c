@@ -1,9 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every subscription stops, and the callbacks run for all that has come. */
+/* What is asked of all subscriptions of a bus at once: their counts; and that they stop, and the
+ * callbacks run for all that has come. */
 #include "base/assert.h"
 #include "base/deadline.h"
 #include "base/error.h"
 #include "front/handle/peer.h"
+
+void ri_bus_stats(rill_bus *bus, rill_stats *out)
+{
+    RI_ASSERT(ri_bus_is_sound(bus));
+    ri_broker_enter(bus->broker);
+    out->in_msgs = bus->party.in_msgs;
+    out->in_bytes = bus->party.in_bytes;
+    out->out_msgs = bus->party.out_msgs;
+    out->out_bytes = bus->party.out_bytes;
+    out->subs = bus->party.nsubs;
+    ri_list_each (link, &bus->subs)
+        out->dropped_msgs += ri_container_of(link, rill_sub, link)->dropped_msgs;
+    if (bus->ops->stats) bus->ops->stats(bus, out);
+    ri_broker_leave(bus->broker);
+}
 
 /* A drain that was started: the end of each dispatch, which it waits for by its nature, is none of
  * its signals, or the two would wake each other for as long as a callback runs elsewhere. */
