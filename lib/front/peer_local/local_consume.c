@@ -110,17 +110,19 @@ int ri_local_consume_settle(rill_bus *bus, const ri_bus_msg *msgs, size_t n, ri_
     ri_js_ack ack;
     ri_str of = RI_STR_NONE; /* the stream of the message before: messages of partitions differ */
     ri_consumer *consumer = NULL;
-    bool found = false, guarded = ri_local_is_guarded(bus);
-    int rc = RILL_OK;
+    bool guarded = ri_local_is_guarded(bus);
+    int rc = RILL_OK, denied = RILL_OK; /* denied: of any, though the last one may be settled */
     for (size_t i = 0; i < n && bus->broker->durable; i++) {
         if (!ri_jshot_ack_read(msgs[i].ack, &ack)) continue;
-        if (guarded && (rc = ri_local_guard_publish(bus, msgs[i].ack)) < 0) continue;
-        if (!found || !ri_str_eq(of, ack.stream))
-            consumer = consume_find(bus, ack.stream, ack.consumer);
-        found = true;
+        int may = guarded ? ri_local_guard_publish(bus, msgs[i].ack) : RILL_OK;
+        if (may < 0) {
+            denied = may;
+            continue;
+        }
+        if (!ri_str_eq(of, ack.stream)) consumer = consume_find(bus, ack.stream, ack.consumer);
         of = ack.stream;
         rc = consume_settle_one(bus, &consumer, &ack, how);
     }
     if (bus->broker->durable) ri_durable_touched(bus->broker->durable);
-    return rc;
+    return denied < 0 ? denied : rc;
 }
