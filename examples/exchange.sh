@@ -13,6 +13,7 @@ program=${1:-$(dirname "$0")/../build/examples/nats_and_kafka}
 free() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 nats=$(free) kafka=$(free)
 coproc broker { exec "$program" "$nats" "$kafka"; }
+# shellcheck disable=SC2154  # coproc assigns it
 trap 'kill "$broker_PID" 2>/dev/null' EXIT
 read -r _ <&"${broker[0]}" # it is ready
 

@@ -32,7 +32,6 @@
 #include "rilld/care.h"
 #include "rilld/files.h"
 #include "rilld/log.h"
-#include "rilld/monitor.h"
 #include "rilld/options.h"
 #include "rilld/signals.h"
 
@@ -41,6 +40,7 @@ enum {
     DAEMON_DRAIN_POLL_MS = 50,    /* how often a lame duck looks whether all have gone */
     DAEMON_DRAIN_EXTRA_MS = 5000, /* and how long beyond its time it waits for the last */
     DAEMON_RILL_BYTES = 80,       /* for the text of a version */
+    DAEMON_LARGE = 2 * 1024 * 1024, /* bytes that are not taken from the heap */
 };
 
 /* What clients are told when no flag says otherwise; as in rill_broker_opts.version. */
@@ -56,7 +56,8 @@ typedef struct rill_daemon {
     int signals_fd;
     int port;             /* that we listen on */
     int kafka_port;       /* and for Kafka's clients; 0: we do not */
-    monitor monitor;
+    int web_port;         /* likewise for WebSocket */
+    int http_port;        /* likewise for whoever looks at the broker */
     int64_t drain_until_ms;  /* lame duck: when to leave at the latest; 0: we are none */
 } rill_daemon;
 
@@ -207,34 +208,72 @@ static bool daemon_listen_kafka_again(rill_daemon *self, const daemon_options *o
            rill_broker_listen(self->broker, url, options_listen_kafka(options, &opts)) >= 0;
 }
 
-static int64_t daemon_wall_ns(void)
+static bool daemon_web_url(const daemon_options *options, int port, char url[DAEMON_URL_BYTES])
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    bool ipv6 = strchr(options->web_host, ':') != NULL;
+    int len = snprintf(url, DAEMON_URL_BYTES, "%s://%s%s%s:%d", options->web_tls.on ? "wss" : "ws",
+                       ipv6 ? "[" : "", options->web_host, ipv6 ? "]" : "", port);
+    return len > 0 && len < DAEMON_URL_BYTES;
 }
 
+static bool daemon_listen_web(rill_daemon *self)
+{
+    const daemon_options *options = &self->options;
+    char url[DAEMON_URL_BYTES];
+    rill_listen_opts opts;
+    if (options->web_port == 0) return true;
+    if (!daemon_web_url(options, options->web_port < 0 ? 0 : options->web_port, url)) {
+        log_fatal("Unable to listen for websocket connections: the host is too long");
+        return false;
+    }
+    signals_hold(true);
+    self->web_port = rill_broker_listen(self->broker, url, options_listen_web(options, &opts));
+    signals_hold(false);
+    if (self->web_port < 0) {
+        log_fatal("Unable to listen for websocket connections: %s", rill_errmsg());
+        return false;
+    }
+    log_line(RILL_INFO, "Listening for websocket clients on %.*s%d",
+             (int)(strrchr(url, ':') + 1 - url), url, self->web_port);
+    if (!options->web_tls.on)
+        log_line(RILL_WARN, "Websocket not configured with TLS. DO NOT USE IN PRODUCTION!");
+    return true;
+}
+
+/* As daemon_listen_again(). */
+static bool daemon_listen_web_again(rill_daemon *self, const daemon_options *options)
+{
+    char url[DAEMON_URL_BYTES];
+    rill_listen_opts opts;
+    if (self->web_port == 0) return true;
+    return daemon_web_url(options, self->web_port, url) &&
+           rill_broker_listen(self->broker, url, options_listen_web(options, &opts)) >= 0;
+}
+
+/* The broker answers there itself. */
 static bool daemon_start_monitor(rill_daemon *self)
 {
     const daemon_options *options = &self->options;
-    if (options->http_port == 0) return true;
     const char *host = options->http_host;
-    if (!monitor_open(&self->monitor, host, options->http_port < 0 ? 0 : options->http_port)) {
-        log_fatal("Can't start monitoring: can't listen to the monitor port: %s:%d: %s", host,
-                  options->http_port, strerror(errno));
+    char url[DAEMON_URL_BYTES];
+    if (options->http_port == 0) return true;
+    bool ipv6 = strchr(host, ':') != NULL;
+    int len = snprintf(url, sizeof url, "http://%s%s%s:%d", ipv6 ? "[" : "", host,
+                       ipv6 ? "]" : "", options->http_port < 0 ? 0 : options->http_port);
+    if (len < 0 || (size_t)len >= sizeof url) {
+        log_fatal("Can't start monitoring: the host is too long");
         return false;
     }
-    bool ipv6 = strchr(host, ':') != NULL;
+    signals_hold(true);
+    self->http_port = rill_broker_listen(self->broker, url, NULL);
+    signals_hold(false);
+    if (self->http_port <= 0) {
+        log_fatal("Can't start monitoring: can't listen to the monitor port: %s", rill_errmsg());
+        return false;
+    }
     log_line(RILL_INFO, "Starting http monitor on %s%s%s:%d", ipv6 ? "[" : "", host,
-             ipv6 ? "]" : "", self->monitor.port);
-    int64_t now_ns = daemon_wall_ns();
-    self->monitor.subject = (monitor_subject){.broker = self->broker, .options = options,
-                                              .start_ns = now_ns, .config_ns = now_ns};
-    if (!options->jetstream) return true;
-    const rill_opts *opts = RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST, .host = &self->host);
-    if (rill_broker_bus(self->broker, &self->monitor.subject.bus, opts) >= 0) return true;
-    log_fatal("Can't start monitoring: %s", rill_errmsg());
-    return false;
+             ipv6 ? "]" : "", self->http_port);
+    return true;
 }
 
 static bool daemon_write_ports(const rill_daemon *self)
@@ -242,8 +281,9 @@ static bool daemon_write_ports(const rill_daemon *self)
     const daemon_options *options = &self->options;
     const files_port ports[] = {
         {"nats", "nats", options->host, self->port},
-        {"monitoring", "http", options->http_host, self->monitor.port},
+        {"monitoring", "http", options->http_host, self->http_port},
         {"kafka", "kafka", options->kafka_host, self->kafka_port},
+        {"websocket", options->web_tls.on ? "wss" : "ws", options->web_host, self->web_port},
     };
     if (!options->ports_file_dir) return true;
     if (files_write_ports(options->ports_file_dir, self->program, ports,
@@ -297,9 +337,9 @@ static bool daemon_start(rill_daemon *self)
         log_fatal("%s", rill_errmsg());
         return false;
     }
-    if (!daemon_start_monitor(self) || !daemon_listen(self) || !daemon_listen_kafka(self))
+    if (!daemon_start_monitor(self) || !daemon_listen(self) || !daemon_listen_kafka(self) ||
+        !daemon_listen_web(self))
         return false;
-    self->monitor.subject.port = self->port;
     if (!daemon_write_ports(self)) return false;
     log_line(RILL_INFO, "Server is ready");
     return true;
@@ -324,10 +364,12 @@ static bool daemon_apply(rill_daemon *self, daemon_options *next)
     }
     next->broker.host = &self->host;
     if (!daemon_listen_again(self, next) || !daemon_listen_kafka_again(self, next) ||
+        !daemon_listen_web_again(self, next) ||
         rill_broker_reload(self->broker, &next->broker) < 0) {
         log_line(RILL_ERROR, "Failed to reload server configuration: %s", rill_errmsg());
         daemon_listen_again(self, &self->options);
         daemon_listen_kafka_again(self, &self->options);
+        daemon_listen_web_again(self, &self->options);
         log_open(&self->options.log);
         return false;
     }
@@ -350,7 +392,6 @@ static void daemon_reload(rill_daemon *self)
         daemon_options old = self->options;
         self->options = next;
         next = old;
-        self->monitor.subject.config_ns = daemon_wall_ns();
         daemon_notes(&self->options);
         log_line(RILL_INFO, "Reloaded server configuration");
     }
@@ -407,15 +448,11 @@ static void daemon_serve(rill_daemon *self)
     for (;;) {
         bool draining = self->drain_until_ms != 0;
         if (draining && daemon_drained(self)) return;
-        struct pollfd fds[1 + MONITOR_FDS_MAX] = {{.fd = self->signals_fd, .events = POLLIN}};
-        int wait_ms = draining ? DAEMON_DRAIN_POLL_MS : -1;
-        nfds_t nfds = 1 + monitor_watch(&self->monitor, fds + 1, &wait_ms);
-        int ready = poll(fds, nfds, wait_ms);
-        if (ready < 0 && errno != EINTR) {
+        struct pollfd signals = {.fd = self->signals_fd, .events = POLLIN};
+        if (poll(&signals, 1, draining ? DAEMON_DRAIN_POLL_MS : -1) < 0 && errno != EINTR) {
             log_line(RILL_ERROR, "poll: %s", strerror(errno));
             return;
         }
-        if (ready >= 0) monitor_turn(&self->monitor, fds + 1, nfds - 1);
         unsigned char number;
         while (read(self->signals_fd, &number, 1) == 1)
             if (!daemon_signal(self, number)) return;
@@ -443,9 +480,7 @@ static int daemon_run(rill_daemon *self)
         daemon_serve(self);
         log_line(RILL_INFO, "Initiating Shutdown...");
     }
-    monitor_close(&self->monitor);
-    rill_close(self->monitor.subject.bus, 0);
-    rill_broker_close(self->broker, DAEMON_CLOSE_MS);
+    rill_broker_close(self->broker, DAEMON_CLOSE_MS); /* and its doors' threads with it */
     if (!started) return 1;
     if (self->options.ports_file_dir)
         files_remove_ports(self->options.ports_file_dir, self->program);
@@ -463,7 +498,9 @@ static void daemon_hand_over(const rill_daemon *self)
     const daemon_options *options = &self->options;
     char path[PATH_MAX];
     struct stat file;
-    if (!options->tls.on && !options->kafka_tls.on && !options->show_version) return;
+    if (!options->tls.on && !options->kafka_tls.on && !options->web_tls.on &&
+        !options->show_version)
+        return;
     if (options->config_file && (stat(options->config_file, &file) < 0 || !S_ISREG(file.st_mode)))
         return;
     const size_t room = sizeof path - sizeof RILLD_TWIN;
@@ -513,10 +550,13 @@ int main(int argc, char **argv)
 {
 #ifdef M_ARENA_MAX
     mallopt(M_ARENA_MAX, 1); /* our few threads allocate rarely: one heap is the smallest */
+    /* What a few large requests took goes back when it is freed, and leaves no holes in the heap.
+     * The bound would follow the largest block that was freed, up to 32 MiB. */
+    mallopt(M_MMAP_THRESHOLD, DAEMON_LARGE);
+    mallopt(M_TRIM_THRESHOLD, 2 * DAEMON_LARGE);
 #endif
     const char *slash = strrchr(argv[0], '/');
     rill_daemon self = {.argc = argc, .argv = argv,
-                        .monitor = {.listen_fd = -1},
                         .program = slash ? slash + 1 : argv[0]};
     int code;
     if (options_load(&self.options, argc, argv)) {

@@ -79,8 +79,8 @@
  *            has at most max_msg_bytes of its broker (1 MiB), of these 64 KiB of headers.
  *            Further limits stand beside what they limit. What strangers can make a broker hold has
  *            a budget: rill_broker_opts.memory_bytes.
- * Disk       A store takes files of 16 MiB, of 16/15 of max_msg_bytes and 256 KiB if that is
- *            more (from 14.75 MiB on), or as large as the largest that it has, one ahead of
+ * Disk       A store takes files of 8 MiB, of 16/15 of max_msg_bytes and 256 KiB if that is
+ *            more (from 7.25 MiB on), or as large as the largest that it has, one ahead of
  *            need; with less than four of them free, of a quarter of what is free, but
  *            256 KiB, and 4/3 of the message at hand, at least. One of which 3/4 are dead is
  *            emptied and used again. A full disk (RILL_EFULL) of 2 MiB or more takes messages
@@ -282,7 +282,55 @@ typedef struct rill_host {
     int64_t (*wall_ns)(void *arg);
     void (*entropy)(void *arg, void *out, size_t len);
     void (*log)(void *arg, rill_level level, const char *line);  /* no newline */
+    /* Of a build for firmware (rill_opts.memory) alone; others do not call them. There mono_ns and
+     * entropy must be given, and of the rest only these are called. */
+    void (*idle)(void *arg, int64_t ns);  /* a call that waits has nothing to do for so long; < 0:
+                                             until a byte or an interrupt comes. Sleep, or return
+                                             at once. NULL: waits turn without rest */
+    void (*lock)(void *arg, bool enter);  /* a mutex around all that rill does, not held while a
+                                             callback runs or idle(); NULL: one task only */
 } rill_host;
+
+/* What a build for firmware may use, which has no allocator: rill_micro.c, and
+ * -Dprofile=micro. All tables have the sizes that stand here, nothing is asked for when rill_open()
+ * has returned, and a table that is full is the error beside it. */
+typedef struct rill_memory {
+    size_t size;
+    void *arena;               /* aligned to 8, and yours again after rill_close(); messages that
+                                  you keep end with it */
+    size_t arena_bytes;        /* RILL_ENOMEM from rill_open(), and how many more it takes */
+    uint32_t max_subs;         /* 16; RILL_EFULL */
+    uint32_t max_pending;      /* 32; messages that wait for all subs, or are kept: as
+                                  rill_sub_opts.when_full, and RILL_EAGAIN from a mem: bus. One more
+                                  is for the callback that is running */
+    uint32_t max_calls;        /* 8; requests, appends and questions under way; RILL_EAGAIN */
+    uint32_t max_msg_bytes;    /* 1024, at most 65535; subject, reply, headers, data; RILL_ETOOBIG.
+                                  One that comes and is larger is passed over, by RILL_EV_ERROR */
+    uint32_t max_subject_bytes; /* 64, at most 1024; a subscription's subject and group together,
+                                  and each name of a stream, a group and a filter; RILL_ETOOBIG */
+    uint32_t max_readers;      /* 4; of max_subs, those of streams and buckets; RILL_EFULL */
+    uint32_t max_buckets;      /* 2; RILL_EFULL */
+    uint32_t reserved;
+} rill_memory;
+
+/* Erase blocks behind five functions, for "flash:NAME" of a build for firmware. Each returns
+ * RILL_OK or RILL_EIO; they are called one at a time, where rill is called, and may not call rill.
+ * Places and lengths are in bytes. What was programmed or erased is read and compared: a block that
+ * does not hold it is put aside. Power may be lost at any moment. */
+typedef struct rill_flash {
+    size_t size;
+    void *arg;
+    int (*read)(void *arg, uint32_t at, void *buf, uint32_t len);
+    /* Bits go to 0. `at` and `len` are multiples of program_bytes, and no call crosses a multiple
+     * of 64, or of program_bytes if that is more. No byte is programmed twice between two erases,
+     * unless power was lost: then maybe once more, with the same. */
+    int (*program)(void *arg, uint32_t at, const void *buf, uint32_t len);
+    int (*erase)(void *arg, uint32_t block);  /* its bits go to 1 */
+    int (*sync)(void *arg);                   /* what was programmed is there; may be NULL */
+    uint32_t block_bytes, blocks;             /* from 4 blocks on */
+    uint32_t program_bytes;    /* 1, 2, 4 .. 256: the least that is programmed, and its alignment */
+    uint32_t reserved;
+} rill_flash;
 
 /* ---- Your own wire ------------------------------------------------------------ */
 
@@ -349,7 +397,16 @@ typedef struct rill_tls {
     bool insecure;                    /* of a handle: any certificate will do, and RILL_EV_ERROR
                                          says so whenever it connects */
     bool handshake_first;             /* TLS comes before INFO; default: behind it */
-    bool reserved[5];
+    bool verify_and_map;              /* of a listener for NATS: as verify_peer, and who a client is
+                                         his certificate says, whatever he calls himself: the first
+                                         of its e-mail addresses, DNS names, URIs and its subject
+                                         that is the name of one of rill_broker_opts.users.
+                                         "CN=alice,O=acme" is that of a subject, in any order */
+    bool reserved[4];
+    /* In place of all certificates, for the smallest: a key that both sides share, of 32 to 128
+     * digits of base 16, and its name, of 128 bytes at most. TLS is 1.2 then, and its one cipher
+     * TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256. RILL_ENOTSUP where it was built without */
+    const char *psk, *psk_identity;
 } rill_tls;
 
 /* ---- Users ----------------------------------------------------------------------- */
@@ -378,6 +435,8 @@ typedef struct rill_user {
     uint32_t responses_max;     /* of one request; 1. UINT32_MAX: no limit */
     uint32_t responses_ms;      /* 120000. UINT32_MAX: no limit */
     uint32_t reserved2;
+    const char *account;        /* of rill_broker_opts.accounts, where he is; default: $G, as are
+                                   all who are in none. A bus of this process is in $G */
 } rill_user;
 
 /* ---- The bus ------------------------------------------------------------------ */
@@ -398,8 +457,9 @@ RILL_ENUM(rill_event_kind) {
                         RILL_EFULL, with the number of ids in `detail`: a stream forgot message ids
                             before its dedupe_window_ms, since it may not keep more
                         RILL_EAUTH ..: a server has refused something, of `subject` if it says so.
-                            If it is a subscription, or takes one back, that is `sub`, which has
-                            ended. Or rill_tls.insecure: nobody has verified who the server is
+                            Where a call waits for an answer to that, the call ends in place of this
+                            event. If it is a subscription, or takes one back, that is `sub`, which
+                            has ended. Or rill_tls.insecure: nobody has verified who the server is
                         any: a dead letter could not be stored, and stays in its stream */
     RILL_EV_SLOW,    /* `sub` fell behind: `count` messages were dropped since the last such event.
                         `sub` NULL: of subscriptions that have been closed. All counts together are
@@ -447,7 +507,7 @@ typedef struct rill_opts {
     rill_sync sync;             /* file: only, that of the first opener counts */
     uint32_t sync_interval_ms;  /* 100; of RILL_SYNC_LAZY */
     /* The rest is for nats:// and unix:; of kafka:// name, send_buffer_bytes (64 MiB),
-     * connect_timeout_ms (5000, of all), max_inflight (100000), call_timeout_ms and no_wait */
+     * connect_timeout_ms (5000, of all), max_inflight (50000), call_timeout_ms and no_wait */
     const char *name;            /* of this connection in the server's monitoring; default: none */
     const char *domain;          /* JetStream domain to ask; default: the server's own */
     uint64_t send_buffer_bytes;  /* 8 MiB; what waits to be sent, also without a connection. Acks
@@ -473,10 +533,10 @@ typedef struct rill_opts {
     bool reserved[3];
     const char *kafka_config;   /* kafka: only, lines of "key=value" for librdkafka:
                                    sasl.mechanisms, ssl.ca.location, linger.ms, acks .. */
-    const rill_tls *tls;        /* nats://, tls:// and unix: only: TLS is wanted, and so. Default:
-                                   tls:// wants it, and nats:// takes it if a server asks for it,
-                                   both believing what the system's list says */
-    /* nats:// and unix: only: connects in place of rill, the first time and each time again.
+    const rill_tls *tls;        /* nats://, tls://, wss:// and unix: only: TLS is wanted, and so.
+                                   Default: tls:// and wss:// want it, and nats:// takes it if a
+                                   server asks for it, all believing what the system's list says */
+    /* nats://, ws:// and unix: only: connects in place of rill, the first time and each time again.
      * `address` is the "HOST:PORT", or the path, of the server whose turn it is. Return a new wire
      * over which bytes need not go yet, or an error, which is as a server that is not there. It is
      * called like the functions of a wire, and not any more when rill_close() has returned, or
@@ -501,6 +561,9 @@ typedef struct rill_opts {
      * group that is there, CONSUMER.MSG.NEXT, $JS.ACK and to subscribe to _INBOX.>; a message is
      * got by DIRECT.GET or by STREAM.MSG.GET. Care of the store is refused */
     const rill_user *identity;
+    const rill_memory *memory;  /* of a build for firmware, which needs it; of another RILL_ENOTSUP,
+                                   with a sentence */
+    const rill_flash *flash;    /* of a build for firmware: for flash:NAME; copied */
 } rill_opts;
 
 /* Open a bus:
@@ -511,18 +574,34 @@ typedef struct rill_opts {
  *   nats://HOST:PORT,HOST:PORT...   NATS servers, or rill's listener. Before a host may stand
  *               USER:PASSWORD@ or TOKEN@; the port is 4222 if there is none
  *   tls://HOST:PORT,HOST:PORT...   the same; a server that offers no TLS is not spoken to
+ *   ws://HOST:PORT/PATH,...   the same over WebSocket, through what lets only HTTP pass; the port
+ *               is 80 if there is none, and the path /. wss:// over TLS, port 443. RILL_ENOTSUP,
+ *               with a sentence, if rill was built without http_parser
  *   unix:PATH   the same as nats://, at a socket of this machine
+ *   flash:NAME?streams=4&groups=4&keys=32&record=512&reserve=BLOCKS&format   of a build for
+ *               firmware: a store on rill_opts.flash, which the next open finds as it was,
+ *               whenever power was
+ *               lost. Streams (LIMITS by messages and bytes, and WORK), groups, buckets with a
+ *               history of 1, rill_tail(), and rill_forward_open() to any bus of that build that
+ *               has streams: what is forwarded keeps its id. The numbers are how many there may be,
+ *               and how many bytes a message takes at most, 32 of its own among them; streams and
+ *               groups are fixed when it is formatted. RILL_ENOENT: no store is there, and
+ *               `format` was not said; format=always erases one that is. NAME and subjects of a
+ *               stream have 47 bytes together. max_bytes is kept for a stream, as it is on flash;
+ *               0 takes all that is left, and RILL_EFULL says that nothing is
  *   kafka://HOST:PORT,HOST:PORT...   a Kafka cluster; kafkas:// over TLS. Before a host may stand
  *               USER:PASSWORD@. A stream is a topic, whose one subject is its name; a message's
  *               number is its offset + 1, in its partition; its key is the header Kafka-Key. The
  *               place of a group moves when all before it is settled. librdkafka has threads of
- *               its own, with RILL_DRIVE_HOST, too. What Kafka cannot do is RILL_ENOTSUP. It is
- *               waited for until a broker answers: RILL_ECONN, RILL_EAUTH. RILL_ENOTSUP if
- *               librdkafka is not here, with a sentence on how to get it
+ *               its own, with RILL_DRIVE_HOST, too. Readers see what is committed: of a
+ *               transaction all or nothing, and of the numbers not all, since its end has some.
+ *               What Kafka cannot do is RILL_ENOTSUP. It is waited for until a broker answers:
+ *               RILL_ECONN, RILL_EAUTH. RILL_ENOTSUP if librdkafka is not here, with a sentence
+ *               on how to get it
  * NATS servers are dialled until one answers or all have failed (RILL_ECONN, RILL_EAUTH, with
  * a sentence); a connection that is lost later is dialled again, and has its subscriptions then.
  * What was published and not yet sent is sent then. RILL_EINVAL for another URL, with a sentence on
- * what is wrong, and RILL_ENOTSUP for ws:// and wss://. For file: RILL_EIO, which names the file
+ * what is wrong. For file: RILL_EIO, which names the file
  * and the position that the disk cannot read (rill_store_salvage() reads around it); RILL_ECORRUPT
  * if no file of a store that was there can be read; RILL_EBUSY if another process has DIR open. A
  * store that is damaged in part is opened: what is whole is served, and each damage is a
@@ -665,9 +744,10 @@ typedef void (*rill_stored_fn)(int err, const rill_receipt *receipt, void *arg);
  * subscribers have it all the same). The stream refuses it with RILL_ECONFLICT if expect_last_seq
  * is not the last number; RILL_EFULL if it has reject_when_full and is full, or there is no room on
  * disk; RILL_ETOOBIG above its max_msg_bytes; RILL_EINVAL for a ttl_ms or schedule that it does not
- * allow; RILL_EAGAIN if send_buffer_bytes are full. After RILL_ETIMEDOUT or RILL_ECLOSED it may be
- * stored or not: give a msg_id and call again. A stream of a cluster that has no leader for a while
- * is waited for until the time is up. */
+ * allow; RILL_EAGAIN if send_buffer_bytes are full. RILL_EAUTH if a server does not let this bus
+ * publish there; of several that wait on that subject the oldest is over first. After
+ * RILL_ETIMEDOUT or RILL_ECLOSED it may be stored or not: give a msg_id and call again. A stream of
+ * a cluster that has no leader for a while is waited for until the time is up. */
 RILL_API int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len,
                          const rill_post *post, rill_receipt *out, int timeout_ms) RILL_ASKS;
 /* The same without waiting; `done` runs exactly once if this returns RILL_OK, else never. It runs
@@ -679,7 +759,14 @@ RILL_API int rill_append_async(rill_bus *bus, const char *subject, const void *d
 /* Store all or none, in one commit, which readers see as a whole: of one stream or of several,
  * as long as all of them are on disk or all in memory. A batch is put together by one thread at a
  * time and takes up to RILL_BATCH_MAX messages and 64 MiB (RILL_EFULL). What a post expects is
- * compared with the streams as they were before the batch. */
+ * compared with the streams as they were before the batch.
+ *   Over kafka:// a batch of several messages is a transaction of a producer that the handle has
+ * for them, over one topic or several; they are made one after the other, each in call_timeout_ms
+ * of rill_opts at most, and are read a moment after the commit was answered. One whose commit was
+ * not answered is RILL_EUNSURE; other failures leave nothing to be read. What a process that has
+ * ended left open holds up the readers of its topics until the cluster drops it
+ * (transaction.timeout.ms of kafka_config, a minute). A cluster that has no transactions, as a
+ * broker's own kafka:// listener, makes it RILL_ENOTSUP. */
 #define RILL_BATCH_MAX 1000
 typedef struct rill_batch_opts {
     size_t size;
@@ -705,14 +792,15 @@ RILL_API void rill_batch_close(rill_batch *batch);
 typedef void (*rill_reply_fn)(int err, const rill_msg *reply, void *arg);
 
 /* Ask, and take the first answer. RILL_ENOREPLY at once when nobody listens, RILL_ETIMEDOUT when
- * nobody has answered in time; RILL_ETOOBIG and RILL_EAGAIN as of rill_publish(); RILL_EDEADLK from
- * a callback of this bus: rill_request_async() is for those. post->reply must be NULL. */
+ * nobody has answered in time; RILL_ETOOBIG and RILL_EAGAIN as of rill_publish(); RILL_EAUTH if a
+ * server does not let this bus publish there, or have answers; RILL_EDEADLK from a callback of this
+ * bus: rill_request_async() is for those. post->reply must be NULL. */
 RILL_API int rill_request(rill_bus *bus, const char *subject, const void *data, size_t len,
                           const rill_post *post, rill_msg **reply, int timeout_ms) RILL_ASKS;
 /* The same without waiting, and with no RILL_EDEADLK. That nobody listens may be the answer of this
  * call, or of `done`, which runs exactly once if this returns RILL_OK, else never: with RILL_OK and
- * a lent reply, or with NULL and RILL_ENOREPLY, RILL_ETIMEDOUT, RILL_EAUTH if a server lets this
- * bus have no answers, or, when the bus closes first, RILL_ECLOSED. It runs where callbacks run.
+ * a lent reply, or with NULL and RILL_ENOREPLY, RILL_ETIMEDOUT, RILL_EAUTH as above, or, when the
+ * bus closes first, RILL_ECLOSED. It runs where callbacks run.
  * RILL_EAGAIN, too, while 65536 requests of the bus wait for their answers. */
 RILL_API int rill_request_async(rill_bus *bus, const char *subject, const void *data, size_t len,
                                 const rill_post *post, int timeout_ms, rill_reply_fn done,
@@ -872,7 +960,9 @@ RILL_API int rill_seek(rill_sub *sub, const rill_at *at) RILL_ASKS;
  * moment later; then RILL_ECLOSED. */
 RILL_API int rill_sub_stop(rill_sub *sub);
 /* Unsubscribe and free. It waits, as long as it takes, for a callback that runs on another thread,
- * so none runs or begins after it returns. Within the sub's own callback it returns at once, and
+ * so none runs or begins after it returns. Whoever needs an end within some time calls
+ * rill_sub_stop(), which waits for nobody, or rill_close(), which has a time, and this when the
+ * callback has returned. Within the sub's own callback it returns at once, and
  * frees when the callback has returned. */
 RILL_API void rill_sub_close(rill_sub *sub);
 
@@ -1523,12 +1613,16 @@ typedef int (*rill_care_fn)(const rill_care *care, void *arg); /* nonzero ends i
 
 /* Read the files, the one that is being written, too, and check all checksums. Returns how many
  * damages there are, those that were reported before included; when `fn` has ended it, how many
- * were found until then: 0 says nothing of the rest. RILL_ENOTSUP without a disk. */
+ * were found until then: 0 says nothing of the rest. Streams of accounts are not looked at: each
+ * is a store of its own, DIR/accounts/NAME, as for rill_store_salvage(). RILL_ENOTSUP without a
+ * disk. */
 RILL_API int rill_store_check(rill_bus *bus, rill_care_fn fn, void *arg) RILL_ASKS;
 /* Make `dir` a store that holds what is committed by now and opens as file:DIR: full files by hard
  * links if it is on the same file system, else by copies. What is erased later is erased there,
  * too, while both are linked. `dir` is there when all of it is; it is made as "DIR.part", which
- * stays after a crash and may be removed. RILL_EEXIST if one of them holds something;
+ * stays after a crash and may be removed. Streams of accounts (rill_account) are copied behind it,
+ * each account as a whole, to DIR/accounts: after an error some may not be there. RILL_EEXIST if
+ * one of them holds something;
  * RILL_EFULL, RILL_EIO; RILL_ENOTSUP without a disk. */
 RILL_API int rill_store_snapshot(rill_bus *bus, const char *dir) RILL_ASKS;
 /* Copy what can be read of the store in `from`, which is only read, to a new one in `to`; messages
@@ -1564,6 +1658,9 @@ typedef struct rill_login {
                                    checked. Needs libsodium: without it nobody comes in by a key */
     bool encrypted;             /* he comes by TLS */
     bool reserved[7];
+    const char *certificate;    /* the subject of the one that he had to show (verify_peer), as
+                                   "CN=alice,O=acme"; NULL: he had to show none. Who shows one above
+                                   16 KB, or with control characters in it, is refused unasked */
 } rill_login;
 
 /* On a thread of the broker's, or in rill_poll() where that drives it, which waits: what takes long
@@ -1576,6 +1673,76 @@ typedef void (*rill_login_fn)(const rill_login *login, void *arg);
  * to be answered, too, and so has one whose broker is closed. RILL_EINVAL names what is wrong with
  * `as`: it is not answered then. */
 RILL_API int rill_login_answer(const rill_login *login, const rill_user *as, const char *why);
+
+RILL_ENUM(rill_answers) {
+    RILL_ANSWERS_ONE,
+    RILL_ANSWERS_STREAM,  /* any number: the last one is empty */
+    RILL_ANSWERS_CHUNKED, /* likewise, and they are parts of one */
+};
+
+typedef struct rill_export { /* what other accounts may have of an account */
+    size_t size;
+    const char *subject;      /* a filter, of the account's own subjects */
+    bool service;             /* others ask and this account answers. Otherwise what is published
+                                 here is heard there */
+    bool reserved[3];
+    rill_answers answers;     /* of a service, to each request ... */
+    uint32_t answer_ms;       /* ... which is forgotten after so long without one; 120000 */
+    uint32_t account_token;   /* the token of `subject`, from 1, a *, that has to be the importer's
+                                 name in what he imports; default: none */
+    const char *const *accounts; /* who may import it; default: all */
+    size_t naccounts;
+    const char *latency_subject; /* of a service with one answer: where samples are published, in
+                                 its account, of how long answers take; default: nowhere.
+                                 RILL_ENOTSUP so far */
+    uint32_t latency_percent; /* of the answers; 0: those to requests whose headers trace them */
+    uint32_t reserved2;
+} rill_export;
+
+typedef struct rill_import { /* what an account has of another one */
+    size_t size;
+    const char *account;      /* which one; it exports `subject`, or more than that */
+    const char *subject;      /* there; a filter */
+    const char *to;           /* what it is here; default: `subject`. A * of it, or $n, is the next,
+                                 or nth, * of `subject`: all are used, each once */
+    bool service;
+    bool share;               /* requests say more of who asks than his account */
+    bool reserved[6];
+} rill_import;
+
+/* An account of a broker: a space of subjects. */
+typedef struct rill_account {
+    size_t size;
+    const char *name;
+    uint32_t max_conns;         /* connections that are logged in to it; default: no limit */
+    uint32_t max_subs;          /* of one of these; default: the broker's. The lesser counts */
+    uint32_t max_msg_bytes;     /* likewise */
+    bool jetstream;             /* it has streams of its own, kept in DIR/accounts/NAME where `dir`
+                                   of the broker is DIR, whose `jetstream` it needs. Fixed, as are
+                                   the limits of streams: a reload does not change them */
+    bool max_bytes_required;    /* a stream has to have a max_bytes */
+    bool reserved[2];
+    const rill_mapping *const *mappings; /* of what its clients publish, as those of the broker,
+                                   which are of $G alone */
+    size_t nmappings;
+    /* Of all its streams, as max_store_bytes and max_stream_memory_bytes of the broker, which are
+     * of each account that says nothing; default of the others: no limit. */
+    uint64_t max_store_bytes, max_stream_memory_bytes;
+    uint64_t max_stream_bytes;  /* max_bytes of a stream on disk, and ... */
+    uint64_t max_memory_stream_bytes; /* ... of one in memory */
+    uint32_t max_streams;
+    uint32_t max_groups;        /* of all its streams */
+    uint32_t max_unacked;       /* of a group */
+    uint32_t reserved2;
+    /* What other accounts may have of it, and what it has of others; at most 1024 each. What is
+     * imported is not exported again but by services. Of each service 16384 requests, and 8 MiB of
+     * what is known of them, wait for answers: the oldest is forgotten for one more. A reload that
+     * changes any is so at once for all who have subscribed. */
+    const rill_export *const *exports;
+    size_t nexports;
+    const rill_import *const *imports;
+    size_t nimports;
+} rill_account;
 
 typedef struct rill_broker_opts {
     size_t size;
@@ -1650,6 +1817,45 @@ typedef struct rill_broker_opts {
     const char *kafka_config;   /* of groups of Kafka's clients: lines of "name=value", by Kafka's
                                    names, below; default: what Kafka has. A reload does not change
                                    it */
+    /* Accounts besides $G, each with subjects of its own: what is published in one is heard in that
+     * one alone, unless it exports it. At most 4096, read during the call. Users are in the account
+     * that they name. A reload closes connections whose user is in another account now, or whose
+     * account has gone. */
+    const rill_account *const *accounts;
+    size_t naccounts;
+    const char *system_account; /* of them: its users may ask about all of the broker, $SYS.REQ;
+                                   default: "$SYS", if there is one. If it is the only one, and
+                                   all users are in it, who shows nothing of himself is let in, to
+                                   $G */
+    /* Operator mode of NATS, in place of users and accounts: who comes shows a JWT that an account
+     * has signed, and signs with the key that it names, unless it makes him a bearer. His account
+     * is the one of that key in `account_jwts`, with the limits, streams (where `jetstream` is) and
+     * mappings of its JWT. A user whose time is over, or who is revoked by a reload with other
+     * account_jwts, is closed, which an -ERR says; `times_location` is UTC or that of the machine.
+     * system_account is a public key, or as the operators say. RILL_EINVAL names the JWT and what
+     * is wrong with it; without libsodium that is each. All is read during the call. */
+    const char *const *operators;    /* JWTs, dressed or not, or public keys "O..."; at most 64 */
+    size_t noperators;
+    const char *const *account_jwts; /* that these have signed; at most 4096, of 1 MiB each */
+    size_t naccount_jwts;
+    /* The auth callout of NATS: a service in an account of this broker decides about all who are
+     * not among callout_users, and about users only of the accounts that callout_accounts names, if
+     * it does. Who logs in becomes a request on $SYS.REQ.USER.AUTH there, which he waits for as for
+     * on_login, in its places and for auth_timeout_ms; the answer, of 1 MiB at most, is a JWT with
+     * that of a user, who is put into the account that is its audience. A reload with another
+     * callout, users or accounts asks about all who are connected. In operator mode it is
+     * "authorization" of an account's JWT that says all this. RILL_EINVAL names what is wrong;
+     * RILL_ENOTSUP without libsodium. */
+    const char *callout_issuer;  /* "A...", whose key signs users; default: there is no callout */
+    const char *callout_account; /* where it is asked for; default: $G */
+    const char *callout_xkey;    /* "X...": requests are sealed for it, and answers may be */
+    const char *const *callout_users;    /* names or keys of users, at least one: the service's */
+    size_t ncallout_users;
+    const char *const *callout_accounts; /* default: all */
+    size_t ncallout_accounts;
+    const char *default_sentinel; /* in operator mode, the JWT of a bearer: who shows none that can
+                                     be read comes as this one, as a rule to be asked about by a
+                                     callout; default: he is refused */
 } rill_broker_opts;
 
 /* kafka_config knows these, as Kafka 4 means them: group.min.session.timeout.ms (6000) and
@@ -1698,6 +1904,22 @@ RILL_API int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts
  * RILL_ETIMEDOUT, too: then connections were closed that had not taken all. Its buses answer
  * RILL_ECLOSED from then on; each is still yours to close. */
 RILL_API int rill_broker_close(rill_broker *broker, int timeout_ms);
+/* What a visitor asks for at an http: listener, and a program's own answer to it. */
+typedef struct rill_page {
+    size_t size;
+    const char *path, *query;   /* as they came, %XX and all, and lent; no query: "" */
+    int status;                 /* 200 until you change it, as all below */
+    uint32_t reserved;
+    const char *type;           /* of the data, as a header has it: "text/plain; charset=utf-8"; to
+                                   be good until `done` */
+    const void *data;           /* what is answered; it is copied */
+    size_t len;                 /* bytes; at most 256 MiB, else it is 503 */
+    void (*done)(const void *data); /* called when it was copied; NULL: nobody is */
+} rill_page;
+/* False: it is no page of the program's, and the broker's own are looked at. Runs on the listener's
+ * thread, one at a time: other visitors wait for it, and nobody else. It may call rill. */
+typedef bool (*rill_page_fn)(rill_page *page, void *arg);
+
 typedef struct rill_listen_opts {
     size_t size;
     const char *advertise;      /* "HOST:PORT" for clients that came here; default: the
@@ -1707,8 +1929,19 @@ typedef struct rill_listen_opts {
                                    for kafka: */
     bool no_auto_create;        /* kafka: a topic that nobody has made is not there; default: it is
                                     made when it is asked for */
-    bool reserved[2];
+    bool ws_same_origin;        /* ws: pages may connect that this very HOST:PORT has served, and
+                                   no others; default: any page may */
+    bool ws_compress;           /* ws: messages are compressed for clients that ask for it, which
+                                   costs 150 KB and much time for each */
     uint32_t partitions;        /* kafka: of a topic whose maker does not say how many; 1 */
+    const char *ws_origins;     /* ws: pages of these may connect, and no others: "https://HOST" and
+                                   "https://HOST:PORT" with commas in between; default: any may. A
+                                   client that is no page says no origin, and always may */
+    uint32_t ws_handshake_ms;   /* ws: 2000; until HTTP's upgrade is done, TLS not included */
+    uint32_t reserved;
+    rill_page_fn on_page;       /* http: is asked for each page first; default: nobody is. It is to
+                                   be good until the broker is closed */
+    void *on_page_arg;
 } rill_listen_opts;
 /* Serve the NATS protocol (https://docs.nats.io/reference/reference-protocols/nats-protocol)
  * on "nats://HOST:PORT" or "unix:PATH", or Kafka's (https://kafka.apache.org/protocol) on
@@ -1718,6 +1951,22 @@ typedef struct rill_listen_opts {
  * `tls` Kafka's clients speak TLS from the first byte on; "kafkas://HOST:PORT" is the same place,
  * and RILL_EINVAL without `tls`. Such a port speaks TLS or it does not: RILL_ENOTSUP for
  * tls_optional, and for first_ms.
+ *   "ws://HOST:PORT" and "wss://HOST:PORT" are the NATS protocol over WebSocket, for pages in
+ * browsers and for who gets through with nothing else: GET of any path with an upgrade to version
+ * 13. With `tls` clients speak TLS from the first byte on; wss: without it is RILL_EINVAL, and
+ * RILL_ENOTSUP is tls_optional, or that rill was built without http_parser.
+ *   "http://HOST:PORT" and, with `tls`, "https://HOST:PORT" are for whoever looks at the broker, by
+ * GET and HEAD: "/" is a page for people, "/metrics" the numbers of the broker, its streams and
+ * consumers for Prometheus, as OpenMetrics for who asks for that, and "/healthz" says
+ * {"status":"ok"}, or 503. The JSON of nats-server's monitoring port is there with its fields and
+ * parameters, as far as a broker has such: /varz /connz /subsz /jsz /accountz /accstatz /routez
+ * /gatewayz /leafz /ipqueuesz /expvarz. From the first such port on the last 10 000 connections
+ * that have gone are remembered for /connz?state=closed, with 4 MiB, or a 128th of memory_bytes if
+ * that is less. "/events" says each second what moves, to 16 listeners (server-sent events).
+ * `on_page` may answer first. Nobody is asked who he is, as on
+ * nats-server's port: let those reach it who may know, or want a certificate of them
+ * (rill_tls.verify_peer). Visitors are no connections of rill_stats. There are 64 places; whoever
+ * is silent makes way. RILL_ENOTSUP as of wss:, and without a thread (RILL_DRIVE_HOST).
  *   Where this broker listens already, `opts` take the place of those before for whoever comes from
  * now on, and connections stay: so new certificates come into use. If these are no good, or the
  * port is 0, nothing is changed. TLS needs a certificate; that it ends within a week is said in the
@@ -1769,12 +2018,15 @@ typedef struct rill_conn_info { /* one connection; lent, no text is NULL */
     uint64_t out_msgs, out_bytes;  /* delivered to it */
     uint64_t pending_bytes;      /* of these, still in the broker's queue */
     uint32_t subs;               /* its subscriptions */
-    uint32_t reserved;
+    bool websocket;              /* it came to ws:// or wss:// */
+    bool reserved[3];
     const char *peer;            /* "127.0.0.1:50123", "[::1]:50123" */
     const char *user;            /* that it has logged in as, if it had to */
     const char *name, *lang, *version;  /* as it calls itself in CONNECT */
     const char *tls_version, *tls_cipher; /* "1.3", "TLS_AES_128_GCM_SHA256"; empty without TLS, or
                                              before its first word */
+    const char *account;         /* that it is in: $G, or one of rill_broker_opts.accounts; empty
+                                    before it has logged in, and of Kafka's clients */
 } rill_conn_info;
 typedef int (*rill_conn_fn)(const rill_conn_info *conn, void *arg); /* nonzero ends the list */
 

@@ -4,14 +4,22 @@
 # through sudo. Nothing is asked of apt when all are there.
 #   build  what the library needs        test  what the tests need besides
 #   ci     sanitizers, fuzzing and the toolchains of other clients
+#   image  what rilld in an image can do besides (examples/packages)
+#   firmware  compilers for other processors, and emulators of them
+# shellcheck disable=SC2086  # lists are words, split at blanks
 set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config libevent-dev libmbedtls-dev
     libxxhash-dev zlib1g-dev"
 test="g++ clang binutils python3 python3-dev check nats-server libnats-dev libzmq3-dev
     abigail-tools libssl-dev liblz4-dev libzstd-dev libsodium-dev librdkafka-dev
-    kcat"
-ci="valgrind libclang-rt-14-dev strace golang-go nodejs npm python3-venv ca-certificates"
+    libhttp-parser-dev libwslay-dev kcat mandoc shellcheck"
+ci="valgrind libclang-rt-14-dev strace golang-go nodejs npm python3-venv ca-certificates
+    debhelper fakeroot lintian mmdebstrap libcrypt-dev cmake skopeo umoci"
+image="liblz4-dev libzstd-dev libsodium-dev libhttp-parser-dev"
+firmware="gcc-arm-none-eabi picolibc-arm-none-eabi gcc-riscv64-unknown-elf
+    picolibc-riscv64-unknown-elf qemu-system-arm qemu-user gcc-s390x-linux-gnu
+    libc6-dev-s390x-cross"
 
 missing=""
 for group; do
@@ -19,6 +27,8 @@ for group; do
     build) packages=$build ;;
     test) packages=$test ;;
     ci) packages=$ci ;;
+    image) packages=$image ;;
+    firmware) packages=$firmware ;;
     *) echo "install.sh: no group $group" >&2; exit 2 ;;
     esac
     for package in $packages; do

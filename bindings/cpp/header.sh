@@ -16,7 +16,8 @@ for cxx in g++ clang++; do
     if ! command -v "$cxx" >/dev/null; then echo "$cxx is not here"; continue; fi
     for std in 17 20; do
         # shellcheck disable=SC2086
-        if $cxx -std=c++$std $warn -I"$root/include" -I"$here" -fsyntax-only "$here/conformance.cpp"
+        if $cxx -std=c++$std $warn -I"$root/include" -I"$here" -fsyntax-only \
+            "$here/conformance.cpp" "$here/bad_input.cpp"
         then
             echo "ok   $cxx -std=c++$std"
         else

@@ -249,15 +249,15 @@ func (b *Broker) Subs(opts *ConnSubsOptions) ([]ConnSub, uint64, error) {
 // ---- Logins
 
 type loginTexts struct {
-	Peer, Client, User, Password, Token, Nkey string
-	Encrypted                                 bool
+	Peer, Client, User, Password, Token, Nkey, Certificate string
+	Encrypted                                              bool
 }
 
 // Login is a client that wants to come in: rill_login. It has to be answered once; one that is
 // forgotten is refused.
 type Login struct {
-	Peer, Client, User, Password, Token, Nkey string
-	Encrypted                                 bool
+	Peer, Client, User, Password, Token, Nkey, Certificate string
+	Encrypted                                              bool
 
 	mu      sync.Mutex
 	ptr     *C.rill_login // nil when it was answered
@@ -268,8 +268,8 @@ type Login struct {
 func rillgoLogin(c *C.rill_login, arg C.uintptr_t) {
 	decide := cgo.Handle(arg).Value().(func(*Login))
 	t := fromC[loginTexts](c)
-	l := &Login{t.Peer, t.Client, t.User, t.Password, t.Token, t.Nkey, t.Encrypted, sync.Mutex{}, c,
-		runtime.Cleanup{}}
+	l := &Login{t.Peer, t.Client, t.User, t.Password, t.Token, t.Nkey, t.Certificate, t.Encrypted,
+		sync.Mutex{}, c, runtime.Cleanup{}}
 	l.cleanup = runtime.AddCleanup(l, func(c *C.rill_login) { C.rill_login_answer(c, nil, nil) }, c)
 	go func() {
 		if !guarded(nil, func() { decide(l) }) {

@@ -458,6 +458,37 @@ func TestConsumeAndSettle(t *testing.T) {
 	fails(t, (&Msg{}).Ack(), EINVAL)
 }
 
+func TestAutoAcks(t *testing.T) {
+	ctx, bus := soon(t), open(t, "mem:", nil)
+	must[bool](t)(bus.StreamEnsure(ctx, "A", nil))
+	for i := range 5 {
+		must[Receipt](t)(bus.Append(ctx, "A", []byte(fmt.Sprint(i)), nil))
+	}
+	settled := func(group string) func() bool {
+		return func() bool {
+			return must[GroupInfo](t)(bus.GroupStatus(ctx, "A", group)).SettledSeq == 5
+		}
+	}
+	var heard atomic.Int32
+	sub := must[*Sub](t)(bus.Consume(ctx, "A", &SubOptions{Group: "g", Ack: AckAuto,
+		OnMsg: func(m *Msg) { heard.Add(1) }}))
+	until(t, settled("g"))
+	is(t, heard.Load(), 5)
+	ok(t, sub.Close())
+	sub = must[*Sub](t)(bus.Consume(ctx, "A", &SubOptions{Group: "h", Ack: AckAuto}))
+	defer sub.Close()
+	for i := range 4 {
+		is(t, next(t, sub), fmt.Sprint(i))
+	}
+	ok(t, must[*Msg](t)(sub.Next(ctx)).Nak(0))
+	is(t, must[*Msg](t)(sub.Next(ctx)).Deliveries(), 2)
+	brief, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer cancel()
+	_, err := sub.Next(brief) // so what it gave last is done with
+	is(t, errors.Is(err, context.DeadlineExceeded), true)
+	until(t, settled("h"))
+}
+
 func TestGroups(t *testing.T) {
 	ctx, bus := soon(t), open(t, "mem:", nil)
 	must[bool](t)(bus.StreamEnsure(ctx, "S", nil))
@@ -662,6 +693,38 @@ func TestBrokerAndListener(t *testing.T) {
 	ok(t, outside.Close())
 	until(t, func() bool { return must[Stats](t)(broker.Stats()).Conns == 0 })
 	ok(t, broker.LameDuck(0, 0))
+}
+
+func TestEveryUrl(t *testing.T) {
+	ctx, dir := soon(t), t.TempDir()
+	broker, at := serve(t, &BrokerOptions{JetStream: true, Dir: dir + "/broker"})
+	must[int](t)(broker.Listen("unix:"+dir+"/socket", nil))
+	kafka := must[int](t)(broker.Listen("kafka://127.0.0.1:0", nil))
+	for i, url := range []string{"mem:", "mem:go", "file:" + dir + "/a", "nats://" + at,
+		"unix:" + dir + "/socket", fmt.Sprintf("kafka://127.0.0.1:%d", kafka)} {
+		bus, err := Open(ctx, url, nil)
+		if errors.Is(err, ENOTSUP) && strings.HasPrefix(url, "kafka:") {
+			continue // a library without librdkafka
+		}
+		ok(t, err)
+		name := fmt.Sprint("S", i)
+		must[bool](t)(bus.StreamEnsure(ctx, name, nil))
+		is(t, must[Receipt](t)(bus.Append(ctx, name, []byte(url), nil)).Seq, 1)
+		sub := must[*Sub](t)(bus.Consume(ctx, name, &SubOptions{Group: "g"}))
+		m := must[*Msg](t)(sub.Next(ctx))
+		is(t, string(m.Data), url)
+		ok(t, m.Ack())
+		ok(t, bus.Flush(ctx))
+		is(t, must[GroupInfo](t)(bus.GroupStatus(ctx, name, "g")).SettledSeq, 1)
+		ok(t, sub.Close())
+		ok(t, bus.Close())
+	}
+	one, other := open(t, "mem:go", nil), open(t, "mem:go", nil)
+	sub := hear(t, one, "a", nil)
+	ok(t, other.Publish("a", []byte("seen"), nil))
+	is(t, next(t, sub), "seen")
+	_, err := Open(ctx, "gopher://here", nil)
+	fails(t, err, EINVAL)
 }
 
 func TestBrokerUsers(t *testing.T) {

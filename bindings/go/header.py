@@ -28,10 +28,12 @@ WITHOUT = {
 APART = {
     "size": "it is filled in", "arg": "a handle", "reserved": "", "reserved2": "",
     "host": "its hooks may be called with a lock of rill's held, where no Go can run",
+    "memory": "of a build for firmware, whose programs are in C", "flash": "likewise",
     "on_ready": "likewise; Go's own poller watches the descriptor", "reap": "see rill_reap above",
     "on_publisher": "a call that was begun may lead to it, on a stack of rill's on which Go's "
                     "scheduler must not wait",
     "on_event": "OnEvent", "dial": "Dial", "on_msg": "OnMsg", "on_login": "OnLogin",
+    "on_page": "net/http serves a Go program's own pages", "on_page_arg": "likewise",
     "on_login_arg": "a handle", "headers": "Headers", "sub": "Sub",
 }
 STRUCTS = {"rill_obj_info": "ObjInfo", "rill_kv_opts": "KVOptions", "rill_tls": "TLS",

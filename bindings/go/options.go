@@ -105,6 +105,8 @@ type TLS struct {
 	MaxHandshakes        uint32
 	VerifyPeer, Insecure bool
 	HandshakeFirst       bool
+	VerifyAndMap         bool
+	Psk, PskIdentity     string
 }
 
 // Options of a bus: rill_opts. Name and what follows it is for servers.
@@ -420,6 +422,56 @@ type User struct {
 	AllowResponses bool
 	ResponsesMax   uint32
 	Responses      time.Duration `c:"responses_ms"`
+	Account        string
+}
+
+// Answers says how many answers a service gives to a request: rill_answers.
+type Answers int32
+
+// What an exported service answers with.
+const (
+	AnswersOne     Answers = C.RILL_ANSWERS_ONE
+	AnswersStream  Answers = C.RILL_ANSWERS_STREAM
+	AnswersChunked Answers = C.RILL_ANSWERS_CHUNKED
+)
+
+// Export is what other accounts may have of an account: rill_export.
+type Export struct {
+	Subject        string
+	Service        bool
+	Answers        Answers
+	Answer         time.Duration `c:"answer_ms"`
+	AccountToken   uint32
+	Accounts       []string
+	LatencySubject string
+	LatencyPercent uint32
+}
+
+// Import is what an account has of another one: rill_import.
+type Import struct {
+	Account, Subject, To string
+	Service, Share       bool
+}
+
+// Account is a space of subjects of a broker: rill_account.
+type Account struct {
+	Name        string
+	MaxConns    uint32
+	MaxSubs     uint32
+	MaxMsgBytes uint32
+	JetStream   bool `c:"jetstream"`
+	Mappings    []Mapping
+	Exports     []Export
+	Imports     []Import
+
+	MaxBytesRequired     bool
+	MaxStoreBytes        uint64
+	MaxStreamMemory      uint64 `c:"max_stream_memory_bytes"`
+	MaxStreamBytes       uint64
+	MaxMemoryStreamBytes uint64
+	MaxStreams           uint32
+	MaxGroups            uint32
+	MaxUnacked           uint32
 }
 
 // BrokerOptions are rill_broker_opts.
@@ -460,6 +512,16 @@ type BrokerOptions struct {
 	Users           []User
 	NoAuthUser      string
 	KafkaConfig     string
+	Accounts        []Account
+	SystemAccount   string
+	Operators       []string // JWTs or public keys: operator mode of NATS
+	AccountJWTs     []string `c:"account_jwts"`
+	CalloutIssuer   string   // a service decides who comes in, and signs by this key
+	CalloutAccount  string
+	CalloutXkey     string
+	CalloutUsers    []string
+	CalloutAccounts []string
+	DefaultSentinel string // the JWT of who shows none
 
 	// OnLogin decides who comes in, each time on a goroutine of its own: Login.Accept or
 	// Login.Refuse, then or later.
@@ -473,6 +535,10 @@ type ListenOptions struct {
 	TLSOptional  bool
 	NoAutoCreate bool
 	Partitions   uint32
+	WSSameOrigin bool
+	WSCompress   bool
+	WSOrigins    string
+	WSHandshake  time.Duration
 }
 
 // BrokerInfo is rill_broker_info.
@@ -493,6 +559,8 @@ type ConnInfo struct {
 	Peer, User            string
 	Name, Lang, Version   string
 	TLSVersion, TLSCipher string
+	WebSocket             bool `c:"websocket"`
+	Account               string
 }
 
 // ConnSub is a subscription of a connection: rill_conn_sub.
@@ -548,6 +616,9 @@ var records = []struct{ g, c reflect.Type }{
 	{reflect.TypeFor[ObjInfo](), reflect.TypeFor[C.rill_obj_info]()},
 	{reflect.TypeFor[Stats](), reflect.TypeFor[C.rill_stats]()},
 	{reflect.TypeFor[Mapping](), reflect.TypeFor[C.rill_mapping]()},
+	{reflect.TypeFor[Export](), reflect.TypeFor[C.rill_export]()},
+	{reflect.TypeFor[Import](), reflect.TypeFor[C.rill_import]()},
+	{reflect.TypeFor[Account](), reflect.TypeFor[C.rill_account]()},
 	{reflect.TypeFor[User](), reflect.TypeFor[C.rill_user]()},
 	{reflect.TypeFor[BrokerOptions](), reflect.TypeFor[C.rill_broker_opts]()},
 	{reflect.TypeFor[ListenOptions](), reflect.TypeFor[C.rill_listen_opts]()},

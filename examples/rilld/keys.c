@@ -9,6 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "accounts.h"
+#include "callouts.h"
+#include "operators.h"
 #include "nearest.h"
 #include "users.h"
 
@@ -268,18 +271,30 @@ static bool keys_server_name(daemon_options *options, config_node *node)
     return true;
 }
 
+static bool keys_users(daemon_options *options, config_node *node)
+{
+    return users_read(options, node, NULL);
+}
+
+static bool keys_permissions(daemon_options *options, config_node *node)
+{
+    return users_read_permissions(options, node, &options->user_defaults);
+}
+
 static const key_row authorization_keys[] = {
     {"user username", KEY_TEXT, FIELD(user), NULL, 0},
     {"password pass", KEY_TEXT, FIELD(password), NULL, 0},
     {"token", KEY_TEXT, FIELD(token), NULL, 0},
     {"timeout", KEY_SECONDS, FIELD(broker.auth_timeout_ms), NULL, 0},
-    {"users", KEY_CUSTOM, 0, users_read, 0},
-    {"permissions permission default_permissions", KEY_CUSTOM, 0, users_read_defaults, 0},
-    {"auth_callout callout proxy_required", KEY_REFUSED, 0, NULL, 0},
+    {"users", KEY_CUSTOM, 0, keys_users, 0},
+    {"permissions permission default_permissions", KEY_CUSTOM, 0, keys_permissions, 0},
+    {"auth_callout callout", KEY_CUSTOM, 0, callouts_read, 0},
+    {"proxy_required", KEY_REFUSED, 0, NULL, 0},
 };
 
 static bool keys_authorization(daemon_options *options, config_node *node)
 {
+    size_t first = options->nusers;
     if (!keys_want(options, node, CONFIG_MAP)) return false;
     if (!keys_block(options, authorization_keys,
                     sizeof authorization_keys / sizeof authorization_keys[0], node))
@@ -287,27 +302,10 @@ static bool keys_authorization(daemon_options *options, config_node *node)
     if (options->token && options->user)
         return keys_fail(options, node, "Cannot have a user/pass and token");
     if (options->nusers && (options->token || options->user || options->password))
-        return keys_fail(options, node, "Can not have a %s and a users array",
-                         options->token ? "token" : "single user/pass");
-    return users_finish(options);
-}
-
-static bool keys_has(const config_node *node, const char *key)
-{
-    for (const config_node *at = node->first; at; at = at->next) {
-        if (at->key && strcasecmp(at->key, key) == 0) return true;
-        if (keys_has(at, key)) return true;
-    }
-    return false;
-}
-
-/* accounts: nothing is lost if nobody has to log in to them. */
-static bool keys_accounts(daemon_options *options, config_node *node)
-{
-    if (keys_has(node, "users") || keys_has(node, "nkey"))
-        return keys_fail(options, node, "users in accounts are not supported by this broker");
-    options_note_add(options, "%s:%d: \"%s\" is not supported by this broker and is ignored",
-                     node->file, node->line, node->key);
+        return keys_fail(options, node, "Can not have a %s and %s",
+                         options->token ? "token" : "single user/pass",
+                         options->nusers > first ? "a users array" : "accounts");
+    users_default(options, first, &options->user_defaults);
     return true;
 }
 
@@ -482,7 +480,7 @@ static bool keys_mapping(daemon_options *options, const config_node *node)
 
 /* mappings: { from: to } or { from: [ { destination, weight } ] }. A broker is asked whether it
  * would take them. */
-static bool keys_mappings(daemon_options *options, config_node *map)
+bool keys_mappings(daemon_options *options, config_node *map)
 {
     rill_broker *broker;
     if (!keys_want(options, map, CONFIG_MAP)) return false;
@@ -563,15 +561,18 @@ static bool keys_cipher_suites(daemon_options *options, config_node *node)
 
 static const key_row tls_keys[] = {
     {"cert_file", KEY_TEXT, FIELD(tls.conf.cert_file), NULL, 0},
+    {"psk", KEY_TEXT, FIELD(tls.conf.psk), NULL, 0},
+    {"psk_identity", KEY_TEXT, FIELD(tls.conf.psk_identity), NULL, 0},
     {"key_file", KEY_TEXT, FIELD(tls.conf.key_file), NULL, 0},
     {"ca_file", KEY_TEXT, FIELD(tls.conf.ca_file), NULL, 0},
     {"verify", KEY_CUSTOM, 0, keys_verify, 0},
+    {"verify_and_map", KEY_BOOL, FIELD(tls.conf.verify_and_map), NULL, 0},
     {"timeout", KEY_SECONDS, FIELD(tls.conf.timeout_ms), NULL, 0},
     {"handshake_first first immediate", KEY_CUSTOM, 0, keys_handshake_first, 0},
     {"min_version", KEY_CUSTOM, 0, keys_min_version, 0},
     {"cipher_suites", KEY_CUSTOM, 0, keys_cipher_suites, 0},
     {"max_handshakes", KEY_COUNT, FIELD(tls.conf.max_handshakes), NULL, INT32_MAX},
-    {"certs verify_and_map verify_cert_and_check_known_urls pinned_certs ocsp_peer cert_store "
+    {"certs verify_cert_and_check_known_urls pinned_certs ocsp_peer cert_store "
      "cert_match cert_match_by cert_match_skip_invalid",
      KEY_REFUSED, 0, NULL, 0},
     {"curve_preferences connection_rate_limit insecure allow_insecure_cipher_suites", KEY_IDLE, 0,
@@ -669,6 +670,86 @@ static bool keys_kafka(daemon_options *options, config_node *node)
     return keys_kafka_try(options, node);
 }
 
+/* ---- The port for WebSocket ---- */
+
+static bool keys_web_port(daemon_options *options, config_node *node)
+{
+    int64_t port;
+    if (!keys_want(options, node, CONFIG_INT)) return false;
+    if ((port = node->number) < -1 || port > 65535)
+        return keys_fail(options, node, "%lld is no port", (long long)port);
+    options->web_port = (int)port;
+    return true;
+}
+
+static bool keys_web_listen(daemon_options *options, config_node *node)
+{
+    int64_t port;
+    if (!keys_address(options, node, &options->web_host, &port)) return false;
+    if (port < -1 || port > 65535)
+        return keys_fail(options, node, "%lld is no port", (long long)port);
+    options->web_port = (int)port;
+    return true;
+}
+
+/* As keys_kafka_tls(). */
+static bool keys_web_tls(daemon_options *options, config_node *node)
+{
+    daemon_tls listener = options->tls;
+    options->tls = options->web_tls;
+    bool good = keys_tls(options, node);
+    options->web_tls = options->tls;
+    options->tls = listener;
+    return good;
+}
+
+/* One origin, or a list of them, which becomes one text. */
+static bool keys_web_origins(daemon_options *options, config_node *node)
+{
+    bool list = node->type == CONFIG_ARRAY;
+    if (!list && !keys_want(options, node, CONFIG_STRING)) return false;
+    size_t len = list ? 1 : strlen(node->text) + 1, done = 0;
+    for (const config_node *at = node->first; list && at; at = at->next) {
+        if (at->type != CONFIG_STRING) return keys_fail(options, node, "%s are texts", node->key);
+        len += strlen(at->text) + 1;
+    }
+    free(options->web_origins);
+    options->web_origins = calloc(1, len);
+    if (!options->web_origins) return keys_fail(options, node, "out of memory");
+    if (!list) memcpy(options->web_origins, node->text, len);
+    for (const config_node *at = node->first; list && at; at = at->next)
+        done += (size_t)snprintf(options->web_origins + done, len - done, "%s%s", at->text,
+                                 at->next ? "," : "");
+    return true;
+}
+
+static const key_row web_keys[] = {
+    {"listen", KEY_CUSTOM, 0, keys_web_listen, 0},
+    {"port", KEY_CUSTOM, 0, keys_web_port, 0},
+    {"host net", KEY_TEXT, FIELD(web_host), NULL, 0},
+    {"advertise", KEY_TEXT, FIELD(web.advertise), NULL, 0},
+    {"no_tls", KEY_BOOL, FIELD(web_no_tls), NULL, 0},
+    {"tls", KEY_CUSTOM, 0, keys_web_tls, 0},
+    {"same_origin", KEY_BOOL, FIELD(web.ws_same_origin), NULL, 0},
+    {"allowed_origins allowed_origin allow_origins allow_origin origins origin", KEY_CUSTOM, 0,
+     keys_web_origins, 0},
+    {"handshake_timeout", KEY_SECONDS, FIELD(web.ws_handshake_ms), NULL, 0},
+    {"compress compression", KEY_BOOL, FIELD(web.ws_compress), NULL, 0},
+    {"headers ping_interval", KEY_IDLE, 0, NULL, 0},
+    {"authorization authentication no_auth_user jwt_cookie user_cookie pass_cookie token_cookie",
+     KEY_REFUSED, 0, NULL, 0},
+};
+
+/* As nats-server has it: without a port there is none, and without TLS only if no_tls says so. */
+static bool keys_web(daemon_options *options, config_node *node)
+{
+    if (!keys_want(options, node, CONFIG_MAP)) return false;
+    if (!keys_block(options, web_keys, sizeof web_keys / sizeof web_keys[0], node)) return false;
+    if (options->web_port && !options->web_tls.on && !options->web_no_tls)
+        return keys_fail(options, node, "websocket requires TLS configuration, or no_tls: true");
+    return true;
+}
+
 /* ---- The file ---- */
 
 enum { KEYS_MSG_MAX_BYTES = 64 << 20 };  /* rill_broker_opts.max_msg_bytes */
@@ -706,21 +787,28 @@ static const key_row top_keys[] = {
     {"mappings maps", KEY_CUSTOM, 0, keys_mappings, 0},
     {"authorization", KEY_CUSTOM, 0, keys_authorization, 0},
     {"no_auth_user", KEY_TEXT, FIELD(broker.no_auth_user), NULL, 0},
-    {"accounts", KEY_CUSTOM, 0, keys_accounts, 0},
+    {"accounts", KEY_CUSTOM, 0, accounts_read, 0},
+    {"system_account system", KEY_TEXT, FIELD(broker.system_account), NULL, 0},
     {"jetstream", KEY_CUSTOM, 0, keys_jetstream, 0},
     {"kafka", KEY_CUSTOM, 0, keys_kafka, 0},
+    {"websocket ws", KEY_CUSTOM, 0, keys_web, 0},
     {"store_dir storedir", KEY_TEXT, FIELD(store_dir), NULL, 0},
     {"tls", KEY_CUSTOM, 0, keys_tls, 0},
     {"allow_non_tls", KEY_BOOL, FIELD(tls_optional), NULL, 0},
-    {"ocsp operator operators roots root trusted trusted_keys resolver "
-     "resolver_preload resolver_tls resolver_pinned_accounts default_sentinel "
+    {"operator operators roots root", KEY_CUSTOM, 0, operators_read, 0},
+    {"trusted trusted_keys", KEY_CUSTOM, 0, operators_keys, 0},
+    {"resolver account_resolver accounts_resolver", KEY_CUSTOM, 0, operators_resolver, 0},
+    {"resolver_preload", KEY_CUSTOM, 0, operators_preload, 0},
+    {"default_sentinel", KEY_TEXT, FIELD(broker.default_sentinel), NULL, 0},
+    {"ocsp "
+     "resolver_tls resolver_pinned_accounts "
      "proxies",
      KEY_REFUSED, 0, NULL, 0},
-    {"cluster gateway leaf leafnode leafnodes websocket ws mqtt https https_port "
+    {"cluster gateway leaf leafnode leafnodes mqtt https https_port "
      "http_base_path prof_port profile syslog remote_syslog "
      "logfile_size_limit logfile_max_num log_size_limit "
      "write_timeout "
-     "disable_sublist_cache no_fast_producer_stall proxy_protocol system_account system "
+     "disable_sublist_cache no_fast_producer_stall proxy_protocol "
      "no_system_account no_sys_acc default_js_domain server_tags server_metadata "
      "feature_flags max_closed_clients connect_error_reports reconnect_error_reports",
      KEY_IDLE, 0, NULL, 0},
@@ -741,7 +829,7 @@ static bool key_is(const key_row *key, const char *name)
 static bool keys_block(daemon_options *options, const key_row *keys, size_t nkeys,
                        config_node *map)
 {
-    bool guards = keys == authorization_keys || keys == tls_keys;
+    bool guards = keys == authorization_keys || keys == tls_keys || keys == web_keys;
     for (config_node *node = map->first; node; node = node->next) {
         const key_row *found = NULL;
         for (size_t i = 0; i < nkeys && !found; i++)
@@ -757,5 +845,8 @@ static bool keys_block(daemon_options *options, const key_row *keys, size_t nkey
 
 bool keys_apply(daemon_options *options, config_node *root)
 {
-    return keys_block(options, top_keys, sizeof top_keys / sizeof top_keys[0], root);
+    if (!keys_block(options, top_keys, sizeof top_keys / sizeof top_keys[0], root)) return false;
+    if (options->accounts) accounts_finish(options);
+    if (!operators_finish(options)) return false;
+    return users_finish(options);
 }

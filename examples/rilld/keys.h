@@ -7,6 +7,8 @@
 
 /* False leaves "FILE:LINE: what" in options->error. */
 bool keys_apply(daemon_options *options, config_node *root);
+/* mappings: of options->broker. */
+bool keys_mappings(daemon_options *options, config_node *map);
 /* False, with that sentence: the file and the line are those of the node. */
 bool keys_fail(daemon_options *options, const config_node *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

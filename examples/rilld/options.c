@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accounts.h"
+#include "callouts.h"
+#include "operators.h"
 #include "files.h"
 #include "flags.h"
 #include "keys.h"
@@ -99,6 +102,8 @@ static void options_defaults(daemon_options *options)
     options->lame_duck_duration_ms = 120000;
     options->broker.size = sizeof options->broker;
     options->tls.conf.size = options->kafka_tls.conf.size = sizeof options->tls.conf;
+    options->web_tls.conf.size = sizeof options->tls.conf;
+    options->web.size = sizeof options->web;
     options->kafka.size = sizeof options->kafka;
 }
 
@@ -174,6 +179,30 @@ const rill_listen_opts *options_listen_kafka(const daemon_options *options, rill
     return room;
 }
 
+const rill_listen_opts *options_listen_web(const daemon_options *options, rill_listen_opts *room)
+{
+    *room = options->web;
+    room->ws_origins = options->web_origins;
+    room->tls = options->web_tls.on ? &options->web_tls.conf : NULL;
+    return room;
+}
+
+/* What the file says of the port for WebSocket. */
+static bool options_try_web(daemon_options *options)
+{
+    rill_listen_opts room;
+    rill_broker *broker;
+    if (options->web_port == 0) return true;
+    if (rill_broker_open(&broker, NULL) < 0)
+        return options_fail(options, "websocket: %s", rill_errmsg());
+    bool good = rill_broker_listen(broker, options->web_tls.on ? "wss://127.0.0.1:0"
+                                                               : "ws://127.0.0.1:0",
+                                   options_listen_web(options, &room)) >= 0;
+    if (!good) options_fail(options, "websocket: %s", rill_errmsg());
+    rill_broker_close(broker, 0);
+    return good;
+}
+
 /* A broker with streams but no door: what the file says of the port for Kafka's clients. */
 static bool options_try_kafka(daemon_options *options)
 {
@@ -195,6 +224,25 @@ bool options_try(daemon_options *options)
     rill_broker *broker;
     const rill_broker_opts who = {.size = sizeof who, .users = options->broker.users,
                                   .nusers = options->broker.nusers,
+                                  .accounts = options->broker.accounts,
+                                  .naccounts = options->broker.naccounts,
+                                  .system_account = options->broker.system_account,
+                                  .operators = options->broker.operators,
+                                  .noperators = options->broker.noperators,
+                                  .account_jwts = options->broker.account_jwts,
+                                  .naccount_jwts = options->broker.naccount_jwts,
+                                  .default_sentinel = options->broker.default_sentinel,
+                                  .callout_issuer = options->broker.callout_issuer,
+                                  .callout_account = options->broker.callout_account,
+                                  .callout_xkey = options->broker.callout_xkey,
+                                  .callout_users = options->broker.callout_users,
+                                  .ncallout_users = options->broker.ncallout_users,
+                                  .callout_accounts = options->broker.callout_accounts,
+                                  .ncallout_accounts = options->broker.ncallout_accounts,
+                                  .user = options->broker.user,
+                                  .password = options->broker.password,
+                                  .token = options->broker.token,
+                                  .jetstream = options->jetstream,
                                   .no_auth_user = options->broker.no_auth_user};
     if (rill_broker_open(&broker, &who) < 0)
         return options_fail(options, "authorization: %s", rill_errmsg());
@@ -203,7 +251,7 @@ bool options_try(daemon_options *options)
                                    options_listen(options, &room)) >= 0;
     if (!good) options_fail(options, "tls: %s", rill_errmsg());
     rill_broker_close(broker, 0);
-    return good && options_try_kafka(options);
+    return good && options_try_kafka(options) && options_try_web(options);
 }
 
 /* STORE_DIR/jetstream, as nats-server has it. */
@@ -236,6 +284,7 @@ static bool options_check(daemon_options *options)
         return options_fail(options, "%d is no port", options->kafka_port);
     if (!options->kafka_host) options->kafka_host = options->host;
     if (options->kafka_port) options->jetstream = true;
+    if (!options->web_host) options->web_host = options->host;
     if (options->port == 0) options->port = OPTIONS_PORT;
     if (!options->http_host) options->http_host = options->host;
     if (options->server_name && strpbrk(options->server_name, " \t\r\n") != NULL)
@@ -288,9 +337,14 @@ void options_free(daemon_options *options)
     for (size_t i = 0; i < options->broker.nmappings; i++) free((void *)options->mappings[i]);
     free(options->mappings);
     users_free(options);
+    accounts_free(options);
+    operators_free(options);
+    callouts_free(options);
     free(options->tls.ciphers);
     free(options->kafka_tls.ciphers);
     free(options->kafka_config);
+    free(options->web_tls.ciphers);
+    free(options->web_origins);
     config_free(&options->config);
     for (options_note *note = options->notes, *next; note; note = next) {
         next = note->next;
@@ -329,6 +383,9 @@ const char *options_fixed_change(const daemon_options *now, const daemon_options
         now->kafka.partitions != next->kafka.partitions ||
         !options_same(now->kafka_config, next->kafka_config))
         return "Kafka";
+    if (!options_same(now->web_host, next->web_host) || now->web_port != next->web_port ||
+        now->web_tls.on != next->web_tls.on)
+        return "Websocket";
     if (!options_same(now->http_host, next->http_host)) return "HTTPHost";
     if (now->http_port != next->http_port) return "HTTPPort";
     if (!options_same(now->server_name, next->server_name)) return "ServerName";

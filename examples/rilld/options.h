@@ -28,6 +28,25 @@ typedef struct daemon_user {
     bool has_permissions;
 } daemon_user;
 
+typedef struct daemon_account {
+    struct daemon_account *next;
+    rill_account row;
+    const rill_mapping **mappings; /* of it; ours, as are its rows */
+    rill_user defaults;          /* what those may do who have no permissions of their own */
+    rill_export *exports;        /* of it; ours, as are its imports */
+    const rill_export **export_rows;
+    rill_import *imports;
+    const rill_import **import_rows;
+    char **import_names;         /* of those that have a prefix */
+} daemon_account;
+
+typedef struct daemon_jwts {
+    const char **texts;          /* ours; each is of the configuration, or in `owned` */
+    size_t n;
+    char **owned;                /* what was read from files */
+    size_t nowned;
+} daemon_jwts;
+
 typedef struct daemon_tls {
     bool on;                     /* the file has a block of it, or a flag is given */
     rill_tls conf;
@@ -54,6 +73,14 @@ typedef struct daemon_options {
     daemon_tls kafka_tls;        /* of that port */
     char *kafka_config;          /* of groups: broker.kafka_config; NULL: nothing is said */
 
+    /* the port for WebSocket, over which NATS is spoken */
+    const char *web_host;        /* NULL: host */
+    int web_port;                /* 0: none; -1: any that is free */
+    rill_listen_opts web;
+    daemon_tls web_tls;          /* of that port */
+    bool web_no_tls;             /* it goes without */
+    char *web_origins;           /* of `web`; ours */
+
     /* the monitoring port */
     const char *http_host;       /* NULL: host */
     int http_port;               /* 0: none; -1: any that is free */
@@ -69,6 +96,12 @@ typedef struct daemon_options {
     rill_broker_opts broker;
     const rill_mapping **mappings; /* of `broker`; ours, as are its rows */
     const char *user, *password, *token;
+    daemon_account *accounts;    /* ours, as the next, which `broker` has */
+    const rill_account **account_rows;
+    size_t naccounts;
+    daemon_jwts operators;       /* JWTs and public keys, which `broker` has, as the next */
+    daemon_jwts account_jwts;
+    bool resolver;               /* the file says where accounts come from */
     struct daemon_user *users;   /* ours, as the next */
     const rill_user **user_rows;
     size_t nusers;
@@ -112,6 +145,8 @@ const char *options_fixed_change(const daemon_options *now, const daemon_options
 const rill_listen_opts *options_listen(const daemon_options *options, rill_listen_opts *room);
 /* The same for Kafka's clients. */
 const rill_listen_opts *options_listen_kafka(const daemon_options *options, rill_listen_opts *room);
+/* ... and for WebSocket. */
+const rill_listen_opts *options_listen_web(const daemon_options *options, rill_listen_opts *room);
 /* Would a broker take the users, and a listener the files of TLS? False leaves a sentence in
  * error. */
 bool options_try(daemon_options *options);

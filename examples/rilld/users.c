@@ -191,28 +191,46 @@ static bool users_user(daemon_options *options, const config_node *node, daemon_
     return keys_fail(options, node, "User entry requires a user");
 }
 
-bool users_read(daemon_options *options, config_node *node)
+bool users_read(daemon_options *options, config_node *node, const char *account)
 {
-    size_t n = 0, i = 0;
+    size_t n = 0, i = options->nusers;
     if (node->type != CONFIG_ARRAY)
         return keys_fail(options, node, "Expected users field to be an array, got %s",
                          config_type_name(node->type));
     for (const config_node *at = node->first; at; at = at->next) n++;
-    if (options->users) return keys_fail(options, node, "users is there twice");
-    options->users = calloc(n ? n : 1, sizeof *options->users);
-    options->user_rows = calloc(n ? n : 1, sizeof *options->user_rows);
-    if (!options->users || !options->user_rows) return keys_fail(options, node, "out of memory");
-    options->nusers = n;
+    for (size_t k = 0; k < i; k++) {
+        const char *of = options->users[k].user.account;
+        if (of == account) return keys_fail(options, node, "users is there twice");
+    }
+    daemon_user *grown = realloc(options->users, (i + n + 1) * sizeof *grown);
+    if (!grown) return keys_fail(options, node, "out of memory");
+    memset(grown + i, 0, (n + 1) * sizeof *grown);
+    options->users = grown;
+    options->nusers = i + n;
     for (const config_node *at = node->first; at; at = at->next, i++) {
-        options->user_rows[i] = &options->users[i].user;
-        if (!users_user(options, at, &options->users[i])) return false;
+        grown[i].user.account = account;
+        if (!users_user(options, at, &grown[i])) return false;
     }
     return true;
 }
 
-bool users_read_defaults(daemon_options *options, config_node *node)
+bool users_read_permissions(daemon_options *options, const config_node *node, rill_user *defaults)
 {
-    return users_permissions(options, node, &options->user_defaults);
+    return users_permissions(options, node, defaults);
+}
+
+void users_default(daemon_options *options, size_t first, const rill_user *defaults)
+{
+    for (size_t i = first; i < options->nusers; i++) {
+        if (options->users[i].has_permissions) continue;
+        rill_user user = *defaults;
+        user.size = sizeof user;
+        user.user = options->users[i].user.user;
+        user.password = options->users[i].user.password;
+        user.nkey = options->users[i].user.nkey;
+        user.account = options->users[i].user.account;
+        options->users[i].user = user;
+    }
 }
 
 bool users_finish(daemon_options *options)
@@ -220,26 +238,26 @@ bool users_finish(daemon_options *options)
     const rill_user *from = &options->user_defaults;
     bool any = from->npublish_allow || from->npublish_deny || from->nsubscribe_allow ||
                from->nsubscribe_deny || from->allow_responses;
-    if (any && !options->nusers) {
+    size_t own = 0; /* users of the block; the others are of accounts */
+    for (size_t i = 0; i < options->nusers; i++) own += !options->users[i].user.account;
+    if (any && !own) {
         snprintf(options->error, sizeof options->error, "permissions in authorization guards "
                  "access, and is for the users of an array here");
         return false;
     }
-    for (size_t i = 0; i < options->nusers; i++) {
-        if (options->users[i].has_permissions) continue;
-        rill_user user = *from;
-        user.size = sizeof user;
-        user.user = options->users[i].user.user;
-        user.password = options->users[i].user.password;
-        user.nkey = options->users[i].user.nkey;
-        options->users[i].user = user;
+    options->user_rows = calloc(options->nusers + 1, sizeof *options->user_rows);
+    if (!options->user_rows) {
+        snprintf(options->error, sizeof options->error, "out of memory");
+        return false;
     }
+    for (size_t i = 0; i < options->nusers; i++)
+        options->user_rows[i] = &options->users[i].user;
     options->broker.users = options->user_rows;
     options->broker.nusers = options->nusers;
     return true;
 }
 
-static void users_free_lists(rill_user *user)
+void users_free_lists(rill_user *user)
 {
     free((void *)user->publish_allow);
     free((void *)user->publish_deny);

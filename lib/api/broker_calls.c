@@ -56,6 +56,52 @@ static int broker_users(const rill_broker_opts *own)
     return rc;
 }
 
+static int broker_exports(const rill_account *row)
+{
+    int rc = ri_args_rows((const void *const *)row->exports, row->nexports, sizeof(rill_export),
+                          "rill_export");
+    for (size_t i = 0; rc == RILL_OK && i < row->nexports; i++) {
+        const rill_export *export = row->exports[i];
+        rc = ri_args_reserved(&export->reserved, sizeof export->reserved, "rill_export");
+        if (rc == RILL_OK)
+            rc = ri_args_reserved(&export->reserved2, sizeof export->reserved2, "rill_export");
+        if (rc == RILL_OK && export->naccounts > 0 && !export->accounts)
+            rc = ri_err(RILL_EINVAL, "rill_export: naccounts, and accounts is NULL");
+    }
+    if (rc == RILL_OK)
+        rc = ri_args_rows((const void *const *)row->imports, row->nimports, sizeof(rill_import),
+                          "rill_import");
+    for (size_t i = 0; rc == RILL_OK && i < row->nimports; i++)
+        rc = ri_args_reserved(&row->imports[i]->reserved, sizeof row->imports[i]->reserved,
+                              "rill_import");
+    return rc;
+}
+
+static int broker_accounts(const rill_broker_opts *own)
+{
+    int rc = ri_args_rows((const void *const *)own->accounts, own->naccounts, sizeof(rill_account),
+                          "rill_account");
+    for (size_t i = 0; rc == RILL_OK && i < own->naccounts; i++) {
+        const rill_account *row = own->accounts[i];
+        rc = ri_args_reserved(&row->reserved, sizeof row->reserved, "rill_account");
+        if (rc == RILL_OK)
+            rc = ri_args_reserved(&row->reserved2, sizeof row->reserved2, "rill_account");
+        if (rc == RILL_OK)
+            rc = ri_args_rows((const void *const *)row->mappings, row->nmappings,
+                              sizeof(rill_mapping), "rill_mapping");
+        if (rc == RILL_OK) rc = broker_exports(row);
+    }
+    return rc;
+}
+
+static int broker_texts(const char *const *texts, size_t n, const char *what)
+{
+    if (n && !texts) return ri_err(RILL_EINVAL, "%s is NULL, with %zu of them", what, n);
+    for (size_t i = 0; i < n; i++)
+        if (!texts[i]) return ri_err(RILL_EINVAL, "%s: the one at %zu is NULL", what, i);
+    return RILL_OK;
+}
+
 static int broker_opts(rill_broker_opts *own, const rill_broker_opts *opts)
 {
     int rc = RI_ARGS_OPTS(own, opts, "rill_broker_opts");
@@ -66,7 +112,22 @@ static int broker_opts(rill_broker_opts *own, const rill_broker_opts *opts)
         return ri_err(RILL_ETOOBIG, "%zu mappings; at most %d", own->nmappings, RI_LIMIT_MAPPINGS);
     if (own->nusers > RI_LIMIT_USERS)
         return ri_err(RILL_ETOOBIG, "%zu users; at most %d", own->nusers, RI_LIMIT_USERS);
-    rc = broker_users(own);
+    if (own->naccounts > RI_LIMIT_ACCOUNTS)
+        return ri_err(RILL_ETOOBIG, "%zu accounts; at most %d", own->naccounts, RI_LIMIT_ACCOUNTS);
+    if (own->noperators > RI_LIMIT_OPERATORS)
+        return ri_err(RILL_ETOOBIG, "%zu operators; at most %d", own->noperators,
+                      RI_LIMIT_OPERATORS);
+    if (own->naccount_jwts > RI_LIMIT_ACCOUNTS)
+        return ri_err(RILL_ETOOBIG, "%zu account_jwts; at most %d", own->naccount_jwts,
+                      RI_LIMIT_ACCOUNTS);
+    rc = broker_texts(own->operators, own->noperators, "operators");
+    if (rc == RILL_OK) rc = broker_texts(own->account_jwts, own->naccount_jwts, "account_jwts");
+    if (rc == RILL_OK)
+        rc = broker_texts(own->callout_users, own->ncallout_users, "callout_users");
+    if (rc == RILL_OK)
+        rc = broker_texts(own->callout_accounts, own->ncallout_accounts, "callout_accounts");
+    if (rc == RILL_OK) rc = broker_users(own);
+    if (rc == RILL_OK) rc = broker_accounts(own);
     if (rc < 0) return rc;
     return ri_args_rows((const void *const *)own->mappings, own->nmappings, sizeof(rill_mapping),
                         "rill_mapping");
@@ -140,6 +201,9 @@ int rill_broker_accept(rill_broker *broker, const char *url, rill_wire *wire)
     int rc = broker_is_open(broker); /* a dial() may call it */
     if (rc == RILL_OK) rc = ri_args_fork(broker_of(broker)->stamp);
     if (rc == RILL_OK && !url) rc = ri_err(RILL_EINVAL, "url is NULL");
+    if (rc == RILL_OK && (!strncmp(url, "ws:", 3) || !strncmp(url, "wss:", 4)))
+        rc = ri_err(RILL_EINVAL, "%.100s: a wire that is given speaks the protocol of nats://, "
+                    "without WebSocket", url);
     if (rc < 0) {
         ri_failure why;
         ri_failure_keep(&why, rc);
@@ -155,6 +219,9 @@ static int broker_identity(rill_user *own, const rill_user **identity)
 {
     int rc = RI_ARGS_OPTS(own, *identity, "rill_user");
     *identity = own;
+    if (rc == RILL_OK && own->account && strcmp(own->account, RI_ACCOUNT_GLOBAL) != 0)
+        return ri_err(RILL_ENOTSUP, "identity: account \"%.100s\": a bus of this process is in %s",
+                      own->account, RI_ACCOUNT_GLOBAL);
     return rc < 0 ? rc : ri_args_user_reserved(own);
 }
 
@@ -168,6 +235,8 @@ int rill_broker_bus(rill_broker *broker, rill_bus **bus, const rill_opts *opts)
     if (rc == RILL_OK) rc = ri_args_bus_opts(&own, opts);
     if (rc == RILL_OK && own.tls)
         return ri_err(RILL_EINVAL, "tls: a bus to this broker touches no socket");
+    if (rc == RILL_OK && (own.memory || own.flash))
+        rc = ri_err(RILL_ENOTSUP, "memory and flash are for a build for firmware: -Dprofile=micro");
     if (rc == RILL_OK && own.identity) rc = broker_identity(&identity, &own.identity);
     return rc < 0 ? rc : ri_build_join(bus, broker_of(broker), &own);
 }
@@ -202,7 +271,7 @@ int rill_broker_about(rill_broker *broker, rill_broker_info *out)
     int rc = broker_check(broker);
     if (rc < 0) return rc;
     const ri_broker *b = broker_of(broker);
-    rill_broker_info own = {.size = sizeof own, .id = b->id, .version = b->version,
+    rill_broker_info own = {.size = sizeof own, .id = b->keys.id, .version = b->version,
                             .name = b->name, .tls_library = b->tls_library};
     ri_broker_enter(broker_of(broker));
     own.tls_expires_ns = ri_door_tls_expires_ns(b);

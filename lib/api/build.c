@@ -2,6 +2,7 @@
 #include "api/build.h"
 
 #include "base/error.h"
+#include "front/http/http_server.h"
 #include "front/jetstream/jetstream_api.h"
 #include "front/kafka/kafka_server.h"
 #include "front/nats/nats_server.h"
@@ -9,7 +10,8 @@
 #include "front/peer_local/local.h"
 #include "front/peer_nats/nats_peer.h"
 
-const ri_door_ops *const ri_build_doors[] = {&ri_nats_door, &ri_kafka_door, NULL};
+const ri_door_ops *const ri_build_doors[] = {&ri_nats_door, &ri_kafka_door, &ri_http_door,
+                                                  NULL};
 const ri_service_ops *const ri_build_service = &ri_jetstream_service;
 static const ri_peer_ops *const build_peers[] = {&ri_local_peer, &ri_nats_peer_ops,
                                                   &ri_kafka_peer_ops};
@@ -28,12 +30,8 @@ int ri_build_open(rill_bus **bus, const ri_url *url, const rill_opts *opts)
                           ri_url_scheme_name(url->scheme));
         return build_peers[i]->open(bus, url, opts);
     }
-    if (url->scheme == RI_URL_WS || url->scheme == RI_URL_WSS)
-        return ri_err(RILL_ENOTSUP, "%s://: rill does not speak WebSocket; %s:// does without it, "
-                      "at another port of the server's", ri_url_scheme_name(url->scheme),
-                      url->scheme == RI_URL_WS ? "nats" : "tls");
-    return ri_err(RILL_EINVAL, "this build opens mem:, file:, nats://, tls://, unix: and "
-                  "kafka://, not %s",
+    return ri_err(RILL_EINVAL, "this build opens mem:, file:, nats://, tls://, ws://, unix: "
+                  "and kafka://, not %s",
                   ri_url_scheme_name(url->scheme));
 }
 

@@ -7,7 +7,8 @@
 
 static bool bus_may_have_tls(ri_url_scheme scheme)
 {
-    return scheme == RI_URL_NATS || scheme == RI_URL_TLS || scheme == RI_URL_UNIX;
+    return scheme == RI_URL_NATS || scheme == RI_URL_TLS || scheme == RI_URL_UNIX ||
+           scheme == RI_URL_WSS;
 }
 
 int rill_open(rill_bus **bus, const char *url, const rill_opts *opts)
@@ -22,11 +23,13 @@ int rill_open(rill_bus **bus, const char *url, const rill_opts *opts)
     if (rc == RILL_OK) rc = ri_args_tls(&tls, &own.tls);
     if (rc == RILL_OK && own.identity)
         rc = ri_err(RILL_EINVAL, "identity: only rill_broker_bus() gives a bus one");
+    if (rc == RILL_OK && (own.memory || own.flash))
+        rc = ri_err(RILL_ENOTSUP, "memory and flash are for a build for firmware: -Dprofile=micro");
     if (rc < 0) return rc;
     ri_host_init(&host, own.host);
     if ((rc = ri_url_parse(&parsed, &host, url)) < 0) return rc;
     if (own.tls && !bus_may_have_tls(parsed.scheme))
-        rc = ri_err(RILL_EINVAL, "tls is for nats://, tls:// and unix:, not for %s:",
+        rc = ri_err(RILL_EINVAL, "tls is for nats://, tls://, wss:// and unix:, not for %s:",
                     ri_url_scheme_name(parsed.scheme));
     else
         rc = ri_build_open(bus, &parsed, &own);

@@ -40,21 +40,28 @@ static int send_draft(ri_bus_draft *draft, rill_bus *bus, const char *subject, r
 }
 
 /* The plain case: nothing to write, nothing to free. */
-static int send_plain(rill_bus *bus, const char *subject, const void *data, size_t len)
+static int send_plain(ri_message *m, rill_bus *bus, const char *subject, ri_str data)
 {
     int rc = ri_args_bus(bus);
     if (rc < 0) return rc;
     if (!subject) return ri_err(RILL_EINVAL, "the subject is NULL");
-    if ((rc = ri_args_data(data, len)) < 0) return rc;
-    ri_message m = {.subject = ri_str_of(subject), .data = {data, len}};
-    rc = bus->ops->publish(bus, &m);
+    if ((rc = ri_args_data(data.ptr, data.len)) < 0) return rc;
+    *m = (ri_message){.subject = ri_str_of(subject), .data = data};
+    return RILL_OK;
+}
+
+static int send_publish_plain(rill_bus *bus, const char *subject, ri_str data)
+{
+    ri_message m;
+    int rc = send_plain(&m, bus, subject, data);
+    if (ri_likely(rc == RILL_OK)) rc = bus->ops->publish(bus, &m);
     return rc < 0 ? rc : RILL_OK;
 }
 
 int rill_publish(rill_bus *bus, const char *subject, const void *data, size_t len,
                  const rill_post *post)
 {
-    if (ri_likely(!post)) return send_plain(bus, subject, data, len);
+    if (ri_likely(!post)) return send_publish_plain(bus, subject, (ri_str){data, len});
     ri_bus_draft draft;
     int rc = send_draft(&draft, bus, subject, (ri_str){data, len}, post);
     if (ri_likely(rc == RILL_OK)) rc = send_no_safety(&draft);
@@ -104,6 +111,11 @@ int ri_send_append(rill_bus *bus, const char *subject, ri_str data, const rill_p
     ri_bus_draft draft;
     int rc = send_is_heard(bus, done);
     if (rc < 0) return rc;
+    if (ri_likely(!post)) {
+        ri_message m;
+        rc = send_plain(&m, bus, subject, data);
+        return rc < 0 ? rc : ri_bus_append_async(bus, &m, NULL, done);
+    }
     rc = send_stored(&draft, bus, subject, data, post);
     if (rc == RILL_OK) rc = ri_bus_append_async(bus, &draft.m, draft.safety, done);
     ri_bus_draft_fini(&draft);

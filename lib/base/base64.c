@@ -20,6 +20,16 @@ void ri_base64_put(ri_buffer *out, ri_str bytes)
     ri_buffer_added(out, len);
 }
 
+size_t ri_base64_write(ri_str bytes, char *out)
+{
+    size_t len = 0;
+    int rc = mbedtls_base64_encode((unsigned char *)out, bytes.len / 3 * 4 + 5, &len,
+                                   (const unsigned char *)bytes.ptr, bytes.len);
+    RI_ASSERT(rc == 0);
+    (void)rc;
+    return len;
+}
+
 int ri_base64_read(ri_str text, char *out, size_t *len)
 {
     *len = 0;

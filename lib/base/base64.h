@@ -7,6 +7,8 @@
 #include "base/buffer.h"
 
 void ri_base64_put(ri_buffer *out, ri_str bytes); /* a failed allocation shows in out->failed */
+/* How many letters, with a 0 behind them; `out` has room for bytes.len / 3 * 4 + 5. */
+size_t ri_base64_write(ri_str bytes, char *out);
 /* Bytes at most that reading `text` yields; `out` has room for so many. */
 static inline size_t ri_base64_size(ri_str text)
 {

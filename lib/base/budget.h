@@ -8,7 +8,8 @@
  *     who           does what
  *     turn's owner  ri_budget_open() behind the entering of the gate, ri_budget_close() before
  *                   the leaving: the loop for each read of a connection and for each turn of the
- *                   streams, a driver or a waiter for the turns that it takes
+ *                   streams, a driver or a waiter for the turns that it takes;
+ *                   ri_budget_open_part() for one of several that are in a stay together
  *     any loop      ri_budget_spend() for each step whose number a peer can choose; when that is
  *                   false the loop keeps its place, and its owner says that there is more
  *     scheduler     ri_budget_slice() before it serves one of several askers, so that each has its
@@ -39,6 +40,7 @@ typedef struct ri_budget {
     int64_t left;     /* units of this turn; below 0: the last step was longer than what was left */
     int64_t floor;    /* of the slice at hand; 0: the whole turn */
     int64_t limit;    /* units of a turn */
+    int64_t given;    /* of the one that goes on */
     bool open;        /* a turn is going on */
     uint64_t turns;   /* turns that are over */
     uint64_t spent;   /* units spent in these turns */
@@ -48,13 +50,13 @@ typedef struct ri_budget {
 
 static inline void ri_budget_init(ri_budget *b)
 {
-    *b = (ri_budget){.left = RI_BUDGET_TURN, .limit = RI_BUDGET_TURN};
+    *b = (ri_budget){.left = RI_BUDGET_TURN, .limit = RI_BUDGET_TURN, .given = RI_BUDGET_TURN};
 }
 
 static inline void ri_budget_close(ri_budget *b)
 {
     if (!b->open) return;
-    uint64_t spent = (uint64_t)(b->limit - b->left);
+    uint64_t spent = (uint64_t)(b->given - b->left);
     b->open = false;
     b->floor = 0;
     b->turns++;
@@ -67,8 +69,15 @@ static inline void ri_budget_close(ri_budget *b)
 static inline void ri_budget_open(ri_budget *b)
 {
     ri_budget_close(b);
-    b->left = b->limit;
+    b->left = b->given = b->limit;
     b->open = true;
+}
+
+/* The same, of one that has but a part of a turn's units, whatever slices are made of it. */
+static inline void ri_budget_open_part(ri_budget *b, int64_t units)
+{
+    ri_budget_open(b);
+    b->left = b->given = RI_MIN(units, b->limit);
 }
 
 /* Are units left, of the turn and of the slice? */

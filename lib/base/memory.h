@@ -118,6 +118,13 @@ static inline bool ri_memory_take(ri_memory *m, ri_memory_kind kind, uint64_t by
     return false;
 }
 
+/* The bytes of a share that nobody has. */
+static inline uint64_t ri_memory_left(const ri_memory *m, ri_memory_kind kind)
+{
+    uint64_t share = ri_memory_share(m, kind), used = ri_memory_used(m, kind);
+    return share - RI_MIN(share, used);
+}
+
 static inline void ri_memory_refused(ri_memory *m)
 {
     if (m) atomic_fetch_add_explicit(&m->refusals, 1, memory_order_relaxed);

@@ -8,7 +8,10 @@
 
 #include "base/alloc.h"
 
-enum { RI_NUID_LEN = 22, RI_NUID_POOL = 512 };
+#ifndef RI_NUID_POOL
+#define RI_NUID_POOL 512 /* bytes */
+#endif
+enum { RI_NUID_LEN = 22 };
 
 typedef struct ri_nuid {
     const ri_host *host;

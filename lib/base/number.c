@@ -51,7 +51,8 @@ bool ri_number_read(ri_str s, uint64_t *n)
     for (size_t i = 0; i < s.len; i++) {
         if (s.ptr[i] < '0' || s.ptr[i] > '9') return false;
         unsigned digit = (unsigned)(s.ptr[i] - '0');
-        if (value > (UINT64_MAX - digit) / 10) return false;
+        /* As many digits as all numbers may have need no division. */
+        if (i + 1 >= RI_NUMBER_MAX && value > (UINT64_MAX - digit) / 10) return false;
         value = value * 10 + digit;
     }
     *n = value;

@@ -22,6 +22,16 @@ enum {
     RI_LIMIT_RULES = 1000,                /* subjects in one list of what a user may do */
 };
 
+/* ---- JWTs of NATS ---- */
+enum {
+    RI_LIMIT_JWT = 1024 * 1024,         /* bytes of one */
+    RI_LIMIT_OPERATORS = 64,            /* that a broker trusts, with as many signing keys each */
+    RI_LIMIT_JWT_KEYS = 1024,           /* signing keys of an account */
+    RI_LIMIT_JWT_ITEMS = 4096,          /* tags, networks and times of a JWT, together */
+    RI_LIMIT_JWT_REVOCATIONS = 65536,   /* of an account */
+    RI_LIMIT_JWT_EXPANSIONS = 1000,     /* subjects that templates of one list become */
+};
+
 /* ---- URLs ---- */
 enum {
     RI_LIMIT_URL = 8192,      /* bytes */
@@ -38,6 +48,14 @@ enum {
                                                * and four more of each */
     RI_LIMIT_CACHE_ENTRIES = 65536,           /* subjects remembered by a match cache */
     RI_LIMIT_CACHE_BYTES = 16 * 1024 * 1024,  /* memory of a match cache */
+    RI_LIMIT_ACCOUNTS = 4096,                 /* of a broker */
+    RI_LIMIT_EXPORTS = 1024,                  /* of an account; and as many imports */
+    RI_LIMIT_ERRANDS = 16,                    /* services that a request goes through */
+    RI_LIMIT_ERRANDS_NOTED = 16384,           /* that one message meets, in all */
+    RI_LIMIT_REPLIES = 16384,                 /* requests of an import that wait for answers ... */
+    RI_LIMIT_REPLY_BYTES = 8 * 1024 * 1024,   /* ... and what is known of them */
+    RI_LIMIT_ACCOUNTS_CACHE_BYTES = 64 * 1024 * 1024, /* of the match caches of all accounts ... */
+    RI_LIMIT_ACCOUNT_CACHE_LEAST = 64 * 1024, /* ... of which each has so many at least */
 };
 
 /* ---- JetStream API ---- */
@@ -66,6 +84,23 @@ enum {
     RI_LIMIT_JS_WAITING = 8192,       /* pull requests of one consumer: max_waiting is this at
                                          most */
     RI_LIMIT_JS_TRANSFERS = 64,       /* backups and restores under way */
+};
+
+/* ---- HTTP ---- */
+enum {
+    RI_LIMIT_DEPARTED = 10000,              /* connections that have gone and are remembered ... */
+    RI_LIMIT_DEPARTED_BYTES = 4 * 1024 * 1024, /* ... with so many bytes in all ... */
+    RI_LIMIT_DEPARTED_TEXT = 256,           /* ... and so many of each name */
+    RI_LIMIT_HTTP_SUBS = 4096,              /* subscriptions in one list of an answer */
+    RI_LIMIT_HTTP_LISTENERS = 16,           /* of these, that listen to what happens ... */
+    RI_LIMIT_HTTP_MISSED = 10,              /* ... until so many events in a row had to be left out,
+                                               since they did not read */
+    RI_LIMIT_HTTP_VISITORS = 64,            /* connections of one door */
+    RI_LIMIT_HTTP_HEAD_MS = 10000,          /* until the next request is whole */
+    RI_LIMIT_HTTP_PACKED = 1024 * 1024,     /* bytes of an answer: larger ones go unpacked */
+    RI_LIMIT_HTTP_BYTES = 64 * 1024 * 1024, /* of answers that wait for all visitors of a door, and
+                                               a quarter of what the broker has for output */
+    RI_LIMIT_HTTP_RATE = 16,                /* bytes a millisecond that a visitor has to read */
 };
 
 /* ---- Streams ---- */
@@ -107,6 +142,7 @@ enum {
     RI_LIMIT_READER_PARTITIONS = 256,            /* of a stream that a program reads */
     RI_LIMIT_KAFKA_LEFT = 1000,                  /* topics that are being made, whose clients have
                                                   * left meanwhile */
+    RI_LIMIT_KAFKA_RULES = 10000,                /* who may do what, in a request */
     RI_LIMIT_KAFKA_SETTINGS = 64,                /* of a topic, in a request */
     RI_LIMIT_KAFKA_WORDS = 512,                  /* of a setting that is a list */
     RI_LIMIT_KAFKA_LISTS = 32 * 1024 * 1024,     /* of memory that the lists of a request may take:

@@ -16,7 +16,19 @@
 
 /* How many bytes the block holds, and how many its own length takes; RILL_EPROTO. */
 int ri_s2_block_size(ri_str block, size_t *holds, size_t *head);
-/* Decompress what stands behind the length into exactly `holds` bytes. RILL_EPROTO. */
+/* How far it is decompressed; zeroed at first. */
+typedef struct ri_s2_place {
+    size_t at;       /* bytes of the body that are done */
+    size_t len;      /* bytes that are written */
+    size_t distance; /* of the last copy; 0: there was none */
+    size_t literal, copy; /* bytes of the one at hand that are not written; one of them is 0 */
+} ri_s2_place;
+
+/* Decompress `most` bytes more, or what is left, of what stands behind the length: of exactly
+ * `holds` bytes at `out`, where what is written stays between two calls. 1 if there is more, or 0;
+ * RILL_EPROTO. */
+int ri_s2_block_some(ri_s2_place *place, ri_str body, char *out, size_t holds, size_t most);
+/* All of it. */
 int ri_s2_block_read(ri_str body, char *out, size_t holds);
 
 #endif

@@ -364,6 +364,14 @@ static void conn_wait_writable(ri_conn *conn, bool progress)
     if (conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
 }
 
+/* The wire has taken all that there was, and passed it on. */
+static void conn_wait_no_more(ri_conn *conn)
+{
+    conn->full = false;
+    ri_loop_timer_cancel(conn_loop(conn), &conn->write_timer);
+    if (conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
+}
+
 void ri_conn_write(ri_conn *conn)
 {
     RI_ASSERT(conn->wire && conn->held_at <= conn->held_len);
@@ -386,10 +394,8 @@ void ri_conn_write(ri_conn *conn)
             return;
         }
     }
-    if (!conn->full) return;
-    conn->full = false;
-    ri_loop_timer_cancel(conn_loop(conn), &conn->write_timer);
-    if (conn_update(conn) < 0) conn_end(conn, RI_CONN_NO_MEMORY);
+    if (!conn->ended && ri_wire_holds(conn->wire)) conn_wait_writable(conn, progress);
+    else if (conn->full) conn_wait_no_more(conn);
 }
 
 bool ri_conn_drop_some(ri_conn *conn, ri_outq_pool *pool, ri_budget *budget)

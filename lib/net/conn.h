@@ -22,7 +22,8 @@
  *     outside           ri_conn_write()    writev() until done or the wire is full
  *     inside            ri_conn_settle()   chunks and packets go back, `pending` is put right
  *
- * While the wire is full the connection waits for it to take more, at most the write deadline. */
+ * While the wire is full, or has not passed on what it took, the connection waits for it, at most
+ * the write deadline. */
 #ifndef RI_CONN_H
 #define RI_CONN_H
 
@@ -70,7 +71,7 @@ struct ri_conn {
     bool eof;                 /* the peer sends no more; it may still read */
     bool ended;               /* broken or silenced: no more events */
     bool narrow;              /* read little at once */
-    bool full;                /* the wire took no more at the last write */
+    bool full;                /* the wire took no more at the last write, or holds what it took */
     bool hold;                /* on_bytes() stopped before the end of what it was given */
     char *own;                /* beginning of an operation; NULL: nothing is kept */
     size_t own_len, own_cap;

@@ -85,7 +85,7 @@ static void fd_wire_close(ri_wire *wire)
 }
 
 static const ri_wire_ops fd_wire_ops = {"socket", fd_wire_readv, fd_wire_writev, fd_wire_watch,
-                                        fd_wire_shut, fd_wire_close};
+                                        fd_wire_shut, fd_wire_close, NULL};
 
 void ri_fd_wire_init(ri_fd_wire *w, int fd)
 {

@@ -48,6 +48,12 @@ static inline bool ri_gate_is_taken(const ri_gate *gate)
     return atomic_load_explicit(&gate->taken, memory_order_relaxed) == 1;
 }
 
+/* Inside: does anybody sleep before the gate? */
+static inline bool ri_gate_is_wanted(const ri_gate *gate)
+{
+    return atomic_load_explicit(&gate->sleepers, memory_order_relaxed) > 0;
+}
+
 static inline void ri_gate_leave(ri_gate *gate)
 {
     if (ri_likely(gate->light)) {

@@ -207,7 +207,7 @@ static void host_wire_close(ri_wire *wire)
 }
 
 static const ri_wire_ops host_wire_ops = {"wire", host_wire_readv, host_wire_writev,
-                                          host_wire_watch, host_wire_shut, host_wire_close};
+                                          host_wire_watch, host_wire_shut, host_wire_close, NULL};
 
 /* ---- The program's handle ---- */
 

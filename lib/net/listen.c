@@ -120,14 +120,20 @@ int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *ur
     RI_ASSERT(host && url);
     *listener = NULL;
     bool tcp = url->scheme == RI_URL_NATS || url->scheme == RI_URL_KAFKA ||
-               url->scheme == RI_URL_KAFKAS;
+               url->scheme == RI_URL_KAFKAS || url->scheme == RI_URL_HTTP ||
+               url->scheme == RI_URL_HTTPS || ri_url_is_ws(url);
     if (url->scheme != RI_URL_UNIX && (!tcp || url->npeers != 1))
-        return ri_err(RILL_EINVAL, "a listener's URL is nats://HOST:PORT, kafka://HOST:PORT, "
-                      "kafkas://HOST:PORT or unix:PATH");
+        return ri_err(RILL_EINVAL, "a listener's URL is nats://HOST:PORT, ws://HOST:PORT, "
+                      "wss://HOST:PORT, kafka://HOST:PORT, kafkas://HOST:PORT, http://HOST:PORT, "
+                      "https://HOST:PORT or unix:PATH");
+    if (tcp && url->peers[0].path.len)
+        return ri_err(RILL_EINVAL, "a listener's URL has no path: whatever a client asks for is "
+                      "served");
     ri_listener *l = ri_new(host, ri_listener);
     if (!l) return RILL_ENOMEM;
     l->host = host;
     l->fd = -1;
+    l->is_ws = ri_url_is_ws(url);
     ri_list_init(&l->link);
     ri_str name = url->scheme == RI_URL_UNIX ? url->path : url->peers[0].host;
     l->name_len = name.len;
@@ -147,7 +153,8 @@ bool ri_listen_is_at(const ri_listener *l, const ri_url *url)
 {
     RI_ASSERT(l && url);
     if (url->scheme == RI_URL_UNIX) return l->is_unix && ri_str_is(url->path, l->name);
-    return !l->is_unix && url->npeers == 1 && url->peers[0].port == l->port && l->port != 0 &&
+    bool tcp = !l->is_unix && url->npeers == 1 && l->is_ws == ri_url_is_ws(url);
+    return tcp && url->peers[0].port == l->port && l->port != 0 &&
            ri_str_is(url->peers[0].host, l->name);
 }
 
@@ -305,5 +312,6 @@ void ri_listen_close(ri_listener *l)
     ri_free(l->host, l->name, l->name_len + 1);
     if (l->advertise) ri_free(l->host, l->advertise, strlen(l->advertise) + 1);
     ri_tls_conf_unref(l->tls);
+    ri_ws_conf_unref(l->ws);
     ri_delete(l->host, l);
 }

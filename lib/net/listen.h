@@ -12,6 +12,7 @@
 #include "codec/nats/url.h"
 #include "net/loop.h"
 #include "net/tls.h"
+#include "net/ws_wire.h"
 
 #define RI_LISTEN_PEER_MAX 64 /* bytes of a peer's name, with its 0 */
 
@@ -38,6 +39,8 @@ struct ri_listener {
     int advertise_port;
     ri_tls_conf *tls;         /* a reference; NULL: none. Guarded by its owner, as is the next */
     bool tls_optional;        /* clients need not speak it */
+    ri_ws_conf *ws;           /* clients speak WebSocket: a reference; NULL: none. As tls */
+    bool is_ws;
     char address[RI_LISTEN_PEER_MAX]; /* HOST:PORT for log lines, as far as it fits */
 };
 
@@ -47,7 +50,8 @@ typedef struct ri_listen_certs { /* what the certificates of a door's listeners 
     int64_t again_ns;   /* from now: when to look again; 0: never */
 } ri_listen_certs;
 
-/* A unix:, nats:, kafka: or kafkas: URL. RILL_EINVAL, RILL_EIO, RILL_ENOMEM. Any thread. */
+/* A unix:, nats:, ws:, wss:, kafka:, kafkas:, http: or https: URL. RILL_EINVAL, RILL_EIO,
+ * RILL_ENOMEM. Any thread. */
 int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *url);
 /* Is it at this URL? A port of 0 is at none. */
 bool ri_listen_is_at(const ri_listener *listener, const ri_url *url);

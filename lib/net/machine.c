@@ -5,7 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+#include "base/assert.h"
+#include "base/saturate.h"
 
 enum { MACHINE_PATH = 1024, MACHINE_TEXT = 4096 };
 
@@ -68,4 +72,19 @@ uint64_t ri_machine_memory(void)
     uint64_t least = machine_cgroup();
     if (pages > 0 && page > 0) least = RI_MIN(least, (uint64_t)pages * (uint64_t)page);
     return least == UINT64_MAX ? 0 : least;
+}
+
+void ri_machine_use_of(ri_machine_use *out)
+{
+    char text[128];
+    struct rusage used = {0};
+    long page = sysconf(_SC_PAGESIZE);
+    RI_ASSERT(out);
+    *out = (ri_machine_use){.cores = RI_MAX(sysconf(_SC_NPROCESSORS_ONLN), 0L)};
+    if (getrusage(RUSAGE_SELF, &used) == 0)
+        out->cpu_ns = ri_ns_of_s(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+                      (used.ru_utime.tv_usec + used.ru_stime.tv_usec) * INT64_C(1000);
+    if (page <= 0 || !machine_read("/proc/self/statm", text, sizeof text)) return;
+    const char *resident = strchr(text, ' '); /* the second number */
+    if (resident) out->resident_bytes = strtoull(resident, NULL, 10) * (uint64_t)page;
 }

@@ -9,4 +9,11 @@
  * above it, whichever is least. 0: nobody knows. */
 uint64_t ri_machine_memory(void);
 
+typedef struct ri_machine_use { /* of this process; 0: nobody knows */
+    uint64_t resident_bytes;
+    int64_t cpu_ns;             /* of all its threads, so far */
+    long cores;                 /* that are there */
+} ri_machine_use;
+void ri_machine_use_of(ri_machine_use *out);
+
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/rfc3339.h"
 
 enum {
@@ -119,15 +120,83 @@ static void tls_texts_fini(const ri_host *host, tls_texts *t)
     tls_text_fini(host, &t->key);
 }
 
+/* Does the other side have to show a certificate? */
+static bool tls_verifies(const rill_tls *tls, bool server)
+{
+    if (tls->psk) return false;
+    return server ? tls->verify_peer || tls->verify_and_map : !tls->insecure;
+}
+
+/* ---- A key that is shared ---- */
+
+/* What a certificate would be given for. */
+static const char *tls_beside_psk(const rill_tls *tls)
+{
+    const struct {
+        bool given;
+        const char *name;
+    } others[] = {
+        {tls->ca_file || tls->ca_pem, "ca_file"}, {tls->cert_file || tls->cert_pem, "cert_file"},
+        {tls->key_file || tls->key_pem, "key_file"}, {tls->key_password, "key_password"},
+        {tls->ciphers, "ciphers"}, {tls->min_version == 13, "min_version 13"},
+        {tls->verify_peer, "verify_peer"}, {tls->verify_and_map, "verify_and_map"},
+        {tls->insecure, "insecure"}};
+    for (size_t i = 0; i < RI_LEN(others); i++)
+        if (others[i].given) return others[i].name;
+    return NULL;
+}
+
+static int tls_check_psk(const rill_tls *tls)
+{
+    const char *beside;
+    if (!tls->psk && !tls->psk_identity) return RILL_OK;
+    if (!tls->psk || !tls->psk_identity)
+        return ri_err(RILL_EINVAL, "%s", tls->psk ? "psk wants its psk_identity"
+                                                  : "psk_identity wants its psk");
+#ifndef RI_HAVE_PSK
+    return ri_err(RILL_ENOTSUP, "psk: this library was built without keys that are shared");
+#endif
+    if ((beside = tls_beside_psk(tls)) != NULL)
+        return ri_err(RILL_EINVAL, "psk and %s: a key that is shared stands for all certificates",
+                      beside);
+    size_t len = strlen(tls->psk_identity);
+    if (len == 0 || len > RI_TLS_PSK_NAME_MAX)
+        return ri_err(RILL_EINVAL, "psk_identity has %zu bytes; 1 to %d", len, RI_TLS_PSK_NAME_MAX);
+    return RILL_OK;
+}
+
+static int tls_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Nothing of the key is in a sentence. */
+static int tls_read_psk(const rill_tls *tls, uint8_t out[RI_TLS_PSK_MAX], size_t *len)
+{
+    size_t digits = tls->psk ? strlen(tls->psk) : 0;
+    *len = digits / 2;
+    if (!tls->psk) return RILL_OK;
+    bool well = digits % 2 == 0 && *len >= RI_TLS_PSK_MIN && *len <= RI_TLS_PSK_MAX;
+    for (size_t i = 0; well && i < digits; i++) {
+        int digit = tls_digit(tls->psk[i]);
+        well = digit >= 0;
+        out[i / 2] = (uint8_t)(i % 2 ? out[i / 2] | digit : digit << 4);
+    }
+    return well ? RILL_OK : ri_err(RILL_EINVAL, "psk is %d to %d digits of base 16",
+                                   2 * RI_TLS_PSK_MIN, 2 * RI_TLS_PSK_MAX);
+}
+
 static int tls_texts_have(const ri_host *host, const rill_tls *tls, bool server, tls_texts *t)
 {
     int rc = tls_text_have(host, tls->ca_file, tls->ca_pem, "ca", &t->ca);
     if (rc == RILL_OK) rc = tls_text_have(host, tls->cert_file, tls->cert_pem, "cert", &t->cert);
     if (rc == RILL_OK) rc = tls_text_have(host, tls->key_file, tls->key_pem, "key", &t->key);
     if (rc < 0) return rc;
-    bool verify = server ? tls->verify_peer : !tls->insecure;
+    bool verify = tls_verifies(tls, server);
     if (verify && !t->ca.pem.len) rc = tls_text_system(host, &t->ca);
-    if (rc == RILL_OK && server && !t->cert.pem.len)
+    if (rc == RILL_OK && server && !t->cert.pem.len && !tls->psk)
         rc = ri_err(RILL_EINVAL, "TLS needs a certificate: cert_file or cert_pem");
     if (rc == RILL_OK && t->cert.pem.len && !t->key.pem.len)
         rc = ri_err(RILL_EINVAL, "the certificate %s needs its key: key_file or key_pem",
@@ -147,9 +216,10 @@ static int tls_check(const rill_tls *tls, bool server)
         return ri_err(RILL_EINVAL, "insecure is for handles: a listener has verify_peer");
     if (server && tls->server_name)
         return ri_err(RILL_EINVAL, "server_name is for handles: a listener has its certificate's");
-    if (!server && tls->verify_peer)
-        return ri_err(RILL_EINVAL, "verify_peer is for listeners: a handle verifies its server "
-                      "unless it is insecure");
+    if (!server && (tls->verify_peer || tls->verify_and_map))
+        return ri_err(RILL_EINVAL, "%s is for listeners: a handle verifies its server "
+                      "unless it is insecure",
+                      tls->verify_peer ? "verify_peer" : "verify_and_map");
     if (!server && (tls->first_ms || tls->timeout_ms || tls->max_handshakes))
         return ri_err(RILL_EINVAL, "%s is for listeners",
                       tls->first_ms ? "first_ms" : tls->timeout_ms ? "timeout_ms"
@@ -177,7 +247,9 @@ static void tls_conf_fill(ri_tls_conf *conf, const ri_host *host, const rill_tls
     conf->host = *host;
     atomic_init(&conf->refs, 1);
     conf->server = server;
-    conf->verify = server ? tls->verify_peer : !tls->insecure;
+    conf->verify = tls_verifies(tls, server);
+    conf->maps = tls->verify_and_map;
+    conf->psk = tls->psk != NULL;
     conf->handshake_first = tls->handshake_first;
     conf->first_ns = tls->first_ms ? ri_ns_of_ms(tls->first_ms) : INT64_MAX;
     conf->timeout_ns = INT64_MAX; /* a handle has a time of its own */
@@ -193,22 +265,29 @@ int ri_tls_conf_new(ri_tls_conf **conf, const ri_host *host, const rill_tls *tls
     const ri_tls_ops *library = ri_tls_library();
     static const rill_tls defaults = {.size = sizeof defaults};
     tls_texts t = {0};
+    uint8_t psk[RI_TLS_PSK_MAX] = {0};
+    size_t psk_len = 0;
     *conf = NULL;
     if (!tls) tls = &defaults;
     int rc = tls_check(tls, server);
+    if (rc == RILL_OK) rc = tls_check_psk(tls);
+    if (rc == RILL_OK) rc = tls_read_psk(tls, psk, &psk_len);
     if (rc == RILL_OK) rc = tls_texts_have(host, tls, server, &t);
     const ri_tls_rules rules = {
-        .server = server, .verify = server ? tls->verify_peer : !tls->insecure,
+        .server = server, .verify = tls_verifies(tls, server),
         .min_version = tls->min_version ? tls->min_version : 12,
         .ca = t.ca.pem, .cert = t.cert.pem, .key = t.key.pem, .key_password = tls->key_password,
         .ciphers = tls->ciphers, .ca_name = t.ca.name, .cert_name = t.cert.name,
-        .key_name = t.key.name};
+        .key_name = t.key.name, .psk = {(const char *)psk, psk_len},
+        .psk_identity = tls->psk_identity};
     if (rc == RILL_OK) rc = library->conf_new(conf, host, &rules);
     if (rc == RILL_OK) {
         (*conf)->library = library;
+        ri_hash128(t.ca.pem.ptr, t.ca.pem.len, (*conf)->ca);
         tls_conf_fill(*conf, host, tls, server);
     }
     tls_texts_fini(host, &t);
+    explicit_bzero(psk, sizeof psk);
     return rc;
 }
 
@@ -341,6 +420,7 @@ int ri_tls_alert_err(int alert)
         {90, false, "it was taken back"},
         {109, false, "an extension that is missing"},
         {112, true, "it has no such name"},
+        {115, true, "it does not know our psk_identity"},
         {116, true, "a certificate is wanted"},
     };
     for (size_t i = 0; i < RI_LEN(alerts); i++)
@@ -411,6 +491,11 @@ int ri_tls_nomem_err(const char *what)
 {
     RI_ASSERT(what);
     return ri_err(RILL_ENOMEM, "no memory for %s", what);
+}
+
+int ri_tls_psk_err(void)
+{
+    return ri_err(RILL_EAUTH, "the other side has another psk or psk_identity");
 }
 
 int ri_tls_other_err(const char *why)

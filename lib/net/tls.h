@@ -38,6 +38,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/buffer.h"
 #include "base/str.h"
 
 enum {
@@ -47,6 +48,9 @@ enum {
     RI_TLS_NAME_MAX = 256,                  /* bytes of a host's name, with its 0 */
     RI_TLS_SLOTS = 64,                      /* handshakes under way at a time, if nothing is said */
     RI_TLS_WORD_MAX = 64,                   /* bytes of a cipher's name, with its 0 */
+    RI_TLS_PSK_MIN = 16,                    /* bytes of a key that is shared ... */
+    RI_TLS_PSK_MAX = 64,
+    RI_TLS_PSK_NAME_MAX = 128,              /* ... and of its name */
 };
 
 /* What a call may use, and what it has done. */
@@ -87,6 +91,8 @@ typedef struct ri_tls_rules {
     const char *key_password; /* or NULL */
     const char *ciphers;      /* names of IANA's with anything else in between; or NULL */
     const char *cert_name, *key_name, *ca_name; /* files, or what else they are, for sentences */
+    ri_str psk;               /* bytes that both sides share, in place of certificates; or empty */
+    const char *psk_identity; /* their name */
 } ri_tls_rules;
 
 typedef struct ri_tls_ops ri_tls_ops;
@@ -97,6 +103,9 @@ typedef struct ri_tls_conf {
     ri_host host;
     atomic_uint refs;
     bool server, verify;
+    bool psk;                 /* a key is shared */
+    bool maps;                /* whose certificate it is says who it is (rill_tls.verify_and_map) */
+    uint64_t ca[2];           /* a hash of whom it believes: the same for the same text */
     bool handshake_first;
     int64_t expires_ns;       /* when the own certificate does, of the wall clock; INT64_MAX: never,
                                  or there is none */
@@ -139,7 +148,10 @@ struct ri_tls_ops {
     /* Bytes that became one record, of at most RI_TLS_RECORD; there is room for it. */
     int (*write)(ri_tls *tls, ri_tls_io *io, const void *bytes, size_t len);
     void (*shut)(ri_tls *tls, ri_tls_io *io); /* says that this side sends no more */
-    void (*about)(const ri_tls *tls, ri_tls_about *out); /* behind a handshake */
+    void (*about)(const ri_tls *tls, ri_tls_about *out); /* behind a handshake, as the next */
+    /* The other side's certificate, in DER, behind `out`; nothing: it has shown none. One that was
+     * shown before is meant, too, where the session is resumed. */
+    void (*shown)(const ri_tls *tls, ri_buffer *out);
 };
 
 /* ---- tls_mbedtls.c ---- */
@@ -203,6 +215,7 @@ int ri_tls_pem_err(const char *name, const char *what, const char *why);
 int ri_tls_cipher_err(const char *name); /* RILL_EINVAL: it is unknown; NULL: none is known */
 int ri_tls_ciphers_err(int max);         /* RILL_EINVAL: the list names more than `max` */
 int ri_tls_nomem_err(const char *what);  /* RILL_ENOMEM: for what there is no memory */
+int ri_tls_psk_err(void);                /* RILL_EAUTH: what is shared is not the same */
 int ri_tls_other_err(const char *why);   /* RILL_EPROTO: only the library has a word for it */
 
 typedef enum ri_tls_fault {

@@ -46,6 +46,14 @@ static const int tls_mbedtls_ciphers[] = {
     0,
 };
 
+#if defined(RI_HAVE_PSK) && defined(MBEDTLS_KEY_EXCHANGE_ECDHE_PSK_ENABLED)
+#define TLS_MBEDTLS_HAS_PSK 1
+static const int tls_mbedtls_psk_ciphers[] = {
+    MBEDTLS_TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256,
+    0,
+};
+#endif
+
 typedef struct tls_mbedtls_conf {
     ri_tls_conf conf; /* first */
     mbedtls_ssl_config ssl;
@@ -333,6 +341,27 @@ static int tls_mbedtls_set_tickets(tls_mbedtls_conf *c)
     return RILL_OK;
 }
 
+/* Its name is its key's alone: of TLS 1.2, which all that is built has. mbedTLS wipes its copy. */
+static int tls_mbedtls_set_psk(tls_mbedtls_conf *c, const ri_tls_rules *rules)
+{
+#ifdef TLS_MBEDTLS_HAS_PSK
+    RI_ASSERT(rules->psk.len >= RI_TLS_PSK_MIN && rules->psk_identity);
+    if (mbedtls_ssl_conf_psk(&c->ssl, (const unsigned char *)rules->psk.ptr, rules->psk.len,
+                             (const unsigned char *)rules->psk_identity,
+                             strlen(rules->psk_identity)) != 0)
+        return ri_tls_nomem_err("TLS");
+    mbedtls_ssl_conf_ciphersuites(&c->ssl, tls_mbedtls_psk_ciphers);
+#if MBEDTLS_VERSION_MAJOR >= 3
+    mbedtls_ssl_conf_max_tls_version(&c->ssl, MBEDTLS_SSL_VERSION_TLS1_2);
+#endif
+    return RILL_OK;
+#else
+    (void)c;
+    (void)rules;
+    return ri_err(RILL_ENOTSUP, "psk: this mbedTLS has no keys that are shared");
+#endif
+}
+
 static int tls_mbedtls_configure(tls_mbedtls_conf *c, const ri_tls_rules *rules)
 {
     int end = rules->server ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT;
@@ -349,6 +378,7 @@ static int tls_mbedtls_configure(tls_mbedtls_conf *c, const ri_tls_rules *rules)
     if (rc == RILL_OK && rules->ciphers) rc = tls_mbedtls_parse_ciphers(c, rules->ciphers);
     if (rc < 0) return rc;
     mbedtls_ssl_conf_ciphersuites(&c->ssl, rules->ciphers ? c->ciphers : tls_mbedtls_ciphers);
+    if (rules->psk.len && (rc = tls_mbedtls_set_psk(c, rules)) < 0) return rc;
     return rules->server ? tls_mbedtls_set_tickets(c) : RILL_OK;
 }
 
@@ -453,7 +483,13 @@ static int tls_mbedtls_err(const ri_tls *tls, int rc)
     case MBEDTLS_ERR_X509_FATAL_ERROR:
         return ri_tls_verdict_err(&(ri_tls_verdict){.flaw = RI_TLS_FLAW_LONG}, name);
     case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE: return ri_tls_alert_err(tls_mbedtls_alert(tls));
+#ifdef TLS_MBEDTLS_HAS_PSK
+    case MBEDTLS_ERR_SSL_UNKNOWN_IDENTITY: return ri_tls_psk_err();
+#endif
     case MBEDTLS_ERR_SSL_INVALID_MAC:
+        if (tls->conf->conf.psk && tls->ssl.state != MBEDTLS_SSL_HANDSHAKE_OVER)
+            return ri_tls_psk_err();
+        return ri_tls_fault_err(RI_TLS_FAULT_RECORD);
     case MBEDTLS_ERR_SSL_INVALID_RECORD: return ri_tls_fault_err(RI_TLS_FAULT_RECORD);
     case MBEDTLS_ERR_SSL_ALLOC_FAILED: return ri_tls_nomem_err("a TLS connection");
     case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE:
@@ -578,6 +614,13 @@ static void tls_mbedtls_about(const ri_tls *tls, ri_tls_about *out)
         if (*at == '-') *at = '_';
 }
 
+static void tls_mbedtls_shown(const ri_tls *tls, ri_buffer *out)
+{
+    const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&tls->ssl);
+    RI_ASSERT(tls->ssl.state == MBEDTLS_SSL_HANDSHAKE_OVER && out);
+    if (crt && crt->raw.p) ri_buffer_put(out, crt->raw.p, crt->raw.len);
+}
+
 const ri_tls_ops ri_tls_mbedtls = {
     .bytes = TLS_MBEDTLS_BYTES,
     .version = tls_mbedtls_version,
@@ -591,4 +634,5 @@ const ri_tls_ops ri_tls_mbedtls = {
     .write = tls_mbedtls_write,
     .shut = tls_mbedtls_shut,
     .about = tls_mbedtls_about,
+    .shown = tls_mbedtls_shown,
 };

@@ -35,6 +35,9 @@ typedef struct tls_openssl_conf {
     BIO_METHOD *method;               /* of what moves bytes to and from memory */
     SSL_SESSION *session;             /* a client's last; NULL: there is none ... */
     char remembered[RI_TLS_NAME_MAX]; /* ... with this server */
+    unsigned char psk[RI_TLS_PSK_MAX]; /* a key that is shared ... */
+    unsigned psk_len;
+    char psk_identity[RI_TLS_PSK_NAME_MAX + 1]; /* ... and its name */
 } tls_openssl_conf;
 
 struct ri_tls {
@@ -206,6 +209,7 @@ static void tls_openssl_conf_free(ri_tls_conf *conf)
     SSL_SESSION_free(c->session);
     SSL_CTX_free(c->ctx);
     BIO_meth_free(c->method);
+    OPENSSL_cleanse(c->psk, sizeof c->psk);
     ri_delete(&host, c);
 }
 
@@ -405,6 +409,48 @@ static int tls_openssl_set_ciphers(tls_openssl_conf *c, const ri_tls_rules *rule
     return rules->ciphers ? ri_tls_cipher_err(rules->ciphers) : tls_openssl_nomem();
 }
 
+static unsigned tls_openssl_put_psk(const tls_openssl_conf *c, unsigned char *psk, unsigned room)
+{
+    RI_ASSERT(c->psk_len > 0);
+    if (c->psk_len > room) return 0;
+    memcpy(psk, c->psk, c->psk_len);
+    return c->psk_len;
+}
+
+static unsigned tls_openssl_on_psk_server(SSL *ssl, const char *identity, unsigned char *psk,
+                                          unsigned room)
+{
+    const ri_tls *tls = SSL_get_app_data(ssl);
+    bool known = identity && strcmp(identity, tls->conf->psk_identity) == 0;
+    return known ? tls_openssl_put_psk(tls->conf, psk, room) : 0;
+}
+
+static unsigned tls_openssl_on_psk_client(SSL *ssl, const char *hint, char *identity,
+                                          unsigned identity_room, unsigned char *psk, unsigned room)
+{
+    const ri_tls *tls = SSL_get_app_data(ssl);
+    (void)hint;
+    int n = snprintf(identity, identity_room, "%s", tls->conf->psk_identity);
+    return n >= 0 && (unsigned)n < identity_room ? tls_openssl_put_psk(tls->conf, psk, room) : 0;
+}
+
+/* One cipher, and TLS 1.2, as the other libraries have it. */
+static int tls_openssl_set_psk(tls_openssl_conf *c, const ri_tls_rules *rules)
+{
+    RI_ASSERT(rules->psk.len <= sizeof c->psk && rules->psk_identity);
+    memcpy(c->psk, rules->psk.ptr, rules->psk.len);
+    c->psk_len = (unsigned)rules->psk.len;
+    snprintf(c->psk_identity, sizeof c->psk_identity, "%s", rules->psk_identity);
+    if (rules->server) SSL_CTX_set_psk_server_callback(c->ctx, tls_openssl_on_psk_server);
+    else SSL_CTX_set_psk_client_callback(c->ctx, tls_openssl_on_psk_client);
+    if (SSL_CTX_set_min_proto_version(c->ctx, TLS1_2_VERSION) == 1 &&
+        SSL_CTX_set_max_proto_version(c->ctx, TLS1_2_VERSION) == 1 &&
+        SSL_CTX_set_cipher_list(c->ctx, "ECDHE-PSK-CHACHA20-POLY1305") == 1)
+        return RILL_OK;
+    ERR_clear_error();
+    return ri_err(RILL_ENOTSUP, "psk: this OpenSSL has no keys that are shared");
+}
+
 /* A client remembers its last session; takes it over. */
 static int tls_openssl_on_session(SSL *ssl, SSL_SESSION *session)
 {
@@ -453,7 +499,8 @@ static int tls_openssl_conf_new(ri_tls_conf **conf, const ri_host *host, const r
     c->ctx = SSL_CTX_new(rules->server ? TLS_server_method() : TLS_client_method());
     int rc = c->method && c->ctx ? RILL_OK : tls_openssl_nomem();
     if (rc == RILL_OK) tls_openssl_configure(c, rules);
-    if (rc == RILL_OK) rc = tls_openssl_set_ciphers(c, rules);
+    if (rc == RILL_OK)
+        rc = rules->psk.len ? tls_openssl_set_psk(c, rules) : tls_openssl_set_ciphers(c, rules);
     if (rc == RILL_OK) rc = tls_openssl_parse(c, rules);
     if (rc < 0) tls_openssl_conf_free(&c->conf);
     else *conf = &c->conf;
@@ -574,6 +621,9 @@ static int tls_openssl_err(const ri_tls *tls)
     const char *name = tls->conf->conf.server || !tls->name[0] ? NULL : tls->name;
     RI_ASSERT(!tls->io);
     if (nomem) return tls_openssl_nomem();
+    bool differs = reason == SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC ||
+                   reason == SSL_R_PSK_IDENTITY_NOT_FOUND;
+    if (tls->conf->conf.psk && differs && !SSL_is_init_finished(tls->ssl)) return ri_tls_psk_err();
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) return ri_tls_verdict_err(&tls->verdict, name);
     if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
         return ri_tls_verdict_err(&(ri_tls_verdict){.flaw = RI_TLS_FLAW_ABSENT}, name);
@@ -658,6 +708,16 @@ static void tls_openssl_about(const ri_tls *tls, ri_tls_about *out)
     snprintf(out->cipher, sizeof out->cipher, "%s", cipher ? cipher : "");
 }
 
+static void tls_openssl_shown(const ri_tls *tls, ri_buffer *out)
+{
+    const X509 *cert = SSL_get0_peer_certificate(tls->ssl);
+    int len = cert ? i2d_X509(cert, NULL) : 0;
+    RI_ASSERT(SSL_is_init_finished(tls->ssl) && out);
+    unsigned char *at = len > 0 ? (unsigned char *)ri_buffer_room(out, (size_t)len) : NULL;
+    if (at && i2d_X509(cert, &at) == len) ri_buffer_added(out, (size_t)len);
+    ERR_clear_error();
+}
+
 const ri_tls_ops ri_tls_openssl = {
     .bytes = TLS_OPENSSL_BYTES,
     .version = tls_openssl_version,
@@ -671,4 +731,5 @@ const ri_tls_ops ri_tls_openssl = {
     .write = tls_openssl_write,
     .shut = tls_openssl_shut,
     .about = tls_openssl_about,
+    .shown = tls_openssl_shown,
 };

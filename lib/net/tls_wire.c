@@ -829,8 +829,14 @@ static void tls_wire_close(ri_wire *wire)
     ri_free(&host, w, sizeof *w + strlen(w->name) + 1);
 }
 
+static bool tls_wire_holds(const ri_wire *wire)
+{
+    const ri_tls_wire *w = ri_container_of(wire, ri_tls_wire, wire);
+    return w->state == RI_TLS_OPEN && !w->mute && (tls_wire_has_out(w) || ri_wire_holds(w->below));
+}
+
 static const ri_wire_ops tls_wire_ops = {"tls", tls_wire_readv, tls_wire_writev, tls_wire_watch,
-                                         tls_wire_shut, tls_wire_close};
+                                         tls_wire_shut, tls_wire_close, tls_wire_holds};
 
 int ri_tls_wire_new(ri_wire **wire, ri_tls_conf *conf, ri_wire *below,
                     const ri_tls_wire_opts *opts)
@@ -886,4 +892,9 @@ bool ri_tls_wire_about(const ri_tls_wire *w, ri_tls_about *about)
     if (!w->tls || w->state != RI_TLS_OPEN) return false;
     w->conf->library->about(w->tls, about);
     return true;
+}
+
+void ri_tls_wire_shown(const ri_tls_wire *w, ri_buffer *out)
+{
+    if (w->tls && w->state == RI_TLS_OPEN && w->conf->verify) w->conf->library->shown(w->tls, out);
 }

@@ -70,6 +70,9 @@ int64_t ri_tls_wire_open_ns(const ri_tls_wire *wire); /* when its handshake has 
                                                          the loop's clock; 0: not yet */
 /* What was agreed upon; false: nothing yet, or no more. */
 bool ri_tls_wire_about(const ri_tls_wire *wire, ri_tls_about *about);
+/* The certificate of the other side, in DER, behind `out`, where it had to show one; nothing: it
+ * had not, or nothing was agreed upon. */
+void ri_tls_wire_shown(const ri_tls_wire *wire, ri_buffer *out);
 
 /* On the loop's thread: so many handshakes may be under way on it. RILL_ENOMEM. */
 int ri_tls_wire_set_slots(ri_loop *loop, uint32_t slots);

@@ -49,7 +49,8 @@
  * closes the wire below, and frees what the wire has allocated, also itself unless it is embedded
  * in its owner. It may come before the wire is on a loop, and at any time after that, but not from
  * within on_ready(); on_ready() is not called any more. An owner whose last words are to arrive
- * calls shut() and gives the peer time before close().
+ * waits until the wire holds() none of its bytes (WRITE is not ready before), calls shut() and
+ * gives the peer time before close().
  *
  * Failures are values: readv() and writev() return -errno, never -EINTR, and after any but -EAGAIN
  * ri_err_text() is the sentence that says what failed. The wire is broken then; only close() is
@@ -79,6 +80,8 @@ typedef struct ri_wire_ops {
     int (*watch)(ri_wire *wire, unsigned what);
     void (*shut)(ri_wire *wire);
     void (*close)(ri_wire *wire);
+    /* Bytes that writev() has taken are inside, and are to go below. NULL: they never are. */
+    bool (*holds)(const ri_wire *wire);
 } ri_wire_ops;
 
 typedef void (*ri_wire_ready_fn)(ri_wire *wire, unsigned what);
@@ -98,6 +101,11 @@ static inline void ri_wire_attach(ri_wire *wire, ri_loop *loop, ri_wire_ready_fn
     wire->loop = loop;
     wire->on_ready = on_ready;
     wire->owner = owner;
+}
+
+static inline bool ri_wire_holds(const ri_wire *wire)
+{
+    return wire->ops->holds && wire->ops->holds(wire);
 }
 
 /* Undoes ri_wire_attach() for a wire whose first watch() has failed. */

@@ -119,6 +119,7 @@ START_TEST(close_is_bounded_even_when_a_callback_is_stuck)
     api_send(bus, "a", "never");
     EVENTUALLY(atomic_load(&b.inside));
     int64_t start = api_now_ms();
+    OK(rill_sub_stop(sub)); /* it waits for nobody */
     FAILS(rill_close(bus, 50), RILL_ETIMEDOUT);
     ck_assert_int_lt(api_now_ms() - start, 5000);
     ck_assert(!(atomic_load(&kinds) & 1 << RILL_EV_CLOSED)); /* `b` is in use still */
@@ -126,6 +127,40 @@ START_TEST(close_is_bounded_even_when_a_callback_is_stuck)
     rill_sub_close(sub); /* waits for the callback */
     ck_assert_int_eq(atomic_load(&b.after), 1);
     EVENTUALLY(atomic_load(&kinds) & 1 << RILL_EV_CLOSED);
+}
+END_TEST
+
+static void *poll_bus(void *bus)
+{
+    rill_poll(bus, 10000);
+    return NULL;
+}
+
+/* The same where the program turns its bus: on another thread, which is in the callback. */
+START_TEST(a_driven_bus_closes_beside_a_stuck_callback)
+{
+    rill_bus *bus, *other = api_open("mem:stuck");
+    rill_sub *sub;
+    block b = {0};
+    pthread_t thread;
+    OK(rill_open(&bus, "mem:stuck", RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST)));
+    OK(rill_subscribe(bus, &sub, "a",
+                      RILL_OPTS(rill_sub_opts, .on_msg = block_in_callback, .arg = &b)));
+    OK(rill_flush(bus, 10000));
+    api_send(other, "a", "x");
+    api_send(other, "a", "never");
+    ck_assert_int_eq(pthread_create(&thread, NULL, poll_bus, bus), 0);
+    EVENTUALLY(atomic_load(&b.inside));
+    int64_t start = api_now_ms();
+    OK(rill_sub_stop(sub));
+    FAILS(rill_close(bus, 50), RILL_ETIMEDOUT);
+    ck_assert_int_lt(api_now_ms() - start, 5000);
+    ck_assert_int_eq(atomic_load(&b.after), 0);
+    atomic_store(&b.go_on, 1);
+    pthread_join(thread, NULL);
+    rill_sub_close(sub);
+    ck_assert_int_eq(atomic_load(&b.after), 1);
+    OK(rill_close(other, 5000));
 }
 END_TEST
 
@@ -162,4 +197,5 @@ END_TEST
 SUITE_MAIN("close", what_outlives_its_bus_answers_eclosed, a_broker_closes_before_its_buses,
            a_bus_hears_that_its_broker_is_gone, closing_wakes_who_waits,
            close_is_bounded_even_when_a_callback_is_stuck,
+           a_driven_bus_closes_beside_a_stuck_callback,
            a_sub_close_waits_for_its_running_callback, null_is_a_no_op)

@@ -148,6 +148,33 @@ START_TEST(window)
 }
 END_TEST
 
+/* Room in bytes is librdkafka's own to count, and who finds none is told so. */
+START_TEST(window_of_bytes)
+{
+    static const char text[1000];
+    const rill_header header = {RILL_STR("trace"), RILL_STR("7")};
+    begin();
+    rill_bus *bus = join(_i, "queue.buffering.max.kbytes=2");
+    answers a = {0};
+    append(bus, "orders", "first");
+    a.last = 1;
+    set_slow(60000);
+    int sent = 0, rc = RILL_OK;
+    while (sent < 10000 && rc == RILL_OK) {
+        rc = rill_append_async(bus, "orders", text, sizeof text, NULL, on_stored, &a);
+        if (rc == RILL_OK) sent++;
+    }
+    FAILS(rc, RILL_EAGAIN);
+    ck_assert_str_eq(rill_errmsg(), "append to orders: librdkafka has no room for more");
+    FAILS(rill_publish(bus, "orders", "x", 1,
+                       RILL_OPTS(rill_post, .headers = &header, .nheaders = 1)), RILL_EAGAIN);
+    ck_assert_str_eq(rill_errmsg(), "append to orders: librdkafka has no room for more");
+    set_slow(0);
+    DRIVEN(bus, _i, a.stored == sent);
+    end(bus);
+}
+END_TEST
+
 START_TEST(records)
 {
     begin();
@@ -459,7 +486,8 @@ static void *alloc_short(void *arg, void *p, size_t old_size, size_t new_size)
     return NULL;
 }
 
-/* A reader that finds no memory for a record goes on when there is some. */
+/* A reader that finds no memory for a record goes on when there is some; one whose records stay
+ * where they are until they are read is told so. */
 START_TEST(no_memory)
 {
     begin();
@@ -467,15 +495,27 @@ START_TEST(no_memory)
     short_of memory = {0};
     const rill_host host = {.size = sizeof host, .arg = &memory, .alloc = alloc_short};
     rill_bus *bus = join(_i, NULL), *poor = join_with(_i, (rill_opts){.host = &host});
-    rill_sub *sub = tail(poor, NULL);
+    rill_sub *sub = tail(poor, NULL), *member;
+    const rill_msg *m;
+    OK(rill_consume(poor, &member, "orders", RILL_OPTS(rill_sub_opts, .group = "poor",
+                                                       .ack = RILL_ACK_NONE)));
     append(bus, "orders", "first");
+    memory.fails = true;
+    FAILS(rill_next(sub, &m, 60000), RILL_ENOMEM);
+    memory.fails = false;
     next_is(sub, "first");
+    next_is(member, "first");
+    memory.failed = 0;
     memory.fails = true;
     for (int i = 0; i < 3; i++) OK(rill_publish(bus, "orders", text, sizeof text, NULL));
     OK(rill_flush(bus, 60000));
     DRIVEN(poor, _i, memory.failed > 0);
     memory.fails = false;
-    for (uint64_t i = 2; i <= 4; i++) ck_assert_uint_eq(next(sub)->seq, i);
+    for (uint64_t i = 2; i <= 4; i++) {
+        ck_assert_uint_eq(next(member)->seq, i);
+        ck_assert_uint_eq(next(sub)->seq, i);
+    }
+    rill_sub_close(member);
     rill_sub_close(sub);
     OK(rill_close(poor, 60000));
     end(bus);
@@ -839,7 +879,7 @@ START_TEST(our_own_partitions)
 END_TEST
 
 SUITE_MAIN_ROWS("kafka", SUITE_ONCE(refused, own_loop, seek_and_close),
-                SUITE_EACH(2, cannot, receipts, many, window, records, tails, slow, callbacks,
-                            partitions, places, alone, flush_beside, no_memory, one_deadline,
-                            unsure, down, idle, lost, closing, begun, reaped, our_own_over_tls,
-                            our_own_partitions))
+                SUITE_EACH(2, cannot, receipts, many, window, window_of_bytes, records, tails, slow,
+                           callbacks, partitions, places, alone, flush_beside, no_memory,
+                           one_deadline, unsure, down, idle, lost, closing, begun, reaped,
+                           our_own_over_tls, our_own_partitions))

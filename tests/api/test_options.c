@@ -368,7 +368,7 @@ START_TEST(a_configuration_is_read_back)
             rill_stream_opts opts = all[i];
             opts.size = sizeof opts;
             int rc = rill_stream_ensure(bus, names[i], &opts);
-            ck_assert_msg(rc == !turn, "%s: %d, %s", names[i], rc, rill_errmsg());
+            FAILS(rc, !turn);
             reading r = {.bus = bus, .want = &opts};
             OK(rill_stream_describe(bus, names[i], read_back, &r));
             ck_assert_int_eq(r.told, 1);

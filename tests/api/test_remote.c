@@ -356,10 +356,6 @@ START_TEST(unreachable)
     FAILS(rill_open(&bus, "nats://no-such-host.invalid", &opts), RILL_ECONN);
     FAILS(rill_open(&bus, "unix:/no/such/socket", &opts), RILL_ECONN);
     ck_assert_ptr_nonnull(strstr(rill_errmsg(), "/no/such/socket"));
-    FAILS(rill_open(&bus, "ws://127.0.0.1", &opts), RILL_ENOTSUP);
-    ck_assert_ptr_nonnull(strstr(rill_errmsg(), "nats:// does without it"));
-    FAILS(rill_open(&bus, "wss://127.0.0.1", &opts), RILL_ENOTSUP);
-    ck_assert_ptr_nonnull(strstr(rill_errmsg(), "tls:// does without it"));
     start(NULL);
     snprintf(url, sizeof url, "nats://127.0.0.1:1,127.0.0.1:%d,localhost:%d", deaf, port);
     opts.connect_timeout_ms = 1000; /* the last of them answers within it */
@@ -427,8 +423,9 @@ START_TEST(own_loop)
 }
 END_TEST
 
-/* TSan ends a child of a fork that begins a thread. */
-#if defined(__SANITIZE_THREAD__)
+/* TSan ends a child of a fork that begins a thread. ASan's allocator (of gcc 12) has locks that no
+ * fork looks after: the child waits for ever for what another thread had in hand. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 static const bool child_has_threads = false;
 #else
 static const bool child_has_threads = true;

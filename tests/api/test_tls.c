@@ -221,6 +221,122 @@ START_TEST(certificates)
 }
 END_TEST
 
+static void on_certificate(const rill_login *login, void *arg)
+{
+    (void)arg;
+    const char *subject = login->certificate ? login->certificate : "none";
+    rill_login_answer(login, RILL_OPTS(rill_user, .user = subject), NULL);
+}
+
+static int see_user(const rill_conn_info *conn, void *arg)
+{
+    snprintf(arg, 80, "%s", conn->user ? conn->user : "nobody");
+    return 0;
+}
+
+static int see_none(const rill_conn_info *conn, void *arg)
+{
+    (void)conn;
+    (void)arg;
+    return 0;
+}
+
+/* By his certificate a client is a user, with his rights; or the program is told whose it is. */
+START_TEST(certified)
+{
+    rill_bus *bus;
+    char seen[80];
+    static const char *const only[] = {"mine.>"};
+    const rill_user named = {.size = sizeof named, .user = "CN=named", .publish_allow = only,
+                             .npublish_allow = 1};
+    const rill_user *const users[] = {&named};
+    const rill_tls client = {BELIEVES, .cert_file = TLS("named.pem"), .key_file = TLS("named.key")};
+    const rill_tls server = {SERVER, .ca_file = TLS("maps.pem"), .verify_peer = _i == 1,
+                             .verify_and_map = _i == 0};
+    serve(_i ? RILL_OPTS(rill_broker_opts, .on_login = on_certificate)
+             : RILL_OPTS(rill_broker_opts, .users = users, .nusers = 1),
+          RILL_OPTS(rill_listen_opts, .tls = &server));
+    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .tls = &client)));
+    ck_assert_int_eq(rill_broker_conns(broker, NULL, see_user, seen), 1);
+    ck_assert_str_eq(seen, "CN=named");
+    OK(rill_publish(bus, "mine.a", "x", 1, NULL));
+    OK(rill_flush(bus, WAIT_MS));
+    OK(rill_close(bus, WAIT_MS));
+    const rill_tls other = {BELIEVES, .cert_file = TLS("subject.pem"),
+                            .key_file = TLS("subject.key")};
+    int rc = rill_open(&bus, url, RILL_OPTS(rill_opts, .tls = &other));
+    ck_assert_int_eq(rc, _i ? RILL_OK : RILL_EAUTH);
+    if (rc == RILL_OK) {
+        ck_assert_int_eq(rill_broker_conns(broker, NULL, see_user, seen), 1);
+        ck_assert_str_eq(seen, "CN=Bob\\, Jr,OU=dev+OU=ops+OU=all,O=Acme,L=Berlin,C=DE,DC=com,"
+                         "DC=example");
+        OK(rill_close(bus, WAIT_MS));
+    }
+    FAILS(rill_open(&bus, url, RILL_OPTS(rill_opts, .tls = &(rill_tls){
+          BELIEVES, .verify_and_map = true})), RILL_EINVAL);
+    end();
+}
+END_TEST
+
+/* Who came by a certificate that its listener does not believe any more is nobody when it is asked
+ * again: a user of that name, or whom the program would have let in. */
+START_TEST(certified_no_more)
+{
+    rill_bus *bus;
+    char at[80];
+    const rill_user named = {.size = sizeof named, .user = "CN=named"};
+    const rill_user more = {.size = sizeof more, .user = "more"};
+    const rill_user *const users[] = {&named, &more};
+    const rill_tls client = {BELIEVES, .cert_file = TLS("named.pem"), .key_file = TLS("named.key")};
+    rill_tls server = {SERVER, .ca_file = TLS("maps.pem"), .verify_and_map = true};
+    serve(RILL_OPTS(rill_broker_opts, .users = users, .nusers = 1),
+          RILL_OPTS(rill_listen_opts, .tls = &server));
+    atomic_store(&ups, 0);
+    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .tls = &client, .on_event = on_event)));
+    snprintf(at, sizeof at, "nats://127.0.0.1:%d", port);
+    ck_assert_int_eq(rill_broker_listen(broker, at, RILL_OPTS(rill_listen_opts, .tls = &server)),
+                     port);
+    OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .users = users, .nusers = 2)));
+    echo(bus);
+    server.ca_file = TLS("ca.pem");
+    ck_assert_int_eq(rill_broker_listen(broker, at, RILL_OPTS(rill_listen_opts, .tls = &server)),
+                     port);
+    OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .users = users, .nusers = 1)));
+    EVENTUALLY(rill_broker_conns(broker, NULL, see_none, NULL) == 0);
+    rill_close(bus, 0);
+    end();
+}
+END_TEST
+
+/* A key that both sides share, in place of all certificates. */
+START_TEST(shared_key)
+{
+    rill_bus *bus;
+    rill_tls shares = {.size = sizeof shares, .psk = "000102030405060708090a0b0c0d0e0f",
+                       .psk_identity = "pump 7", .timeout_ms = WAIT_MS};
+    int rc = rill_broker_open(&broker, NULL);
+    OK(rc);
+    rc = rill_broker_listen(broker, "nats://127.0.0.1:0", RILL_OPTS(rill_listen_opts,
+                            .tls = &shares));
+    if (rc == RILL_ENOTSUP) { /* it was built without */
+        ck_assert_ptr_nonnull(strstr(rill_errmsg(), "psk: this library was built without"));
+        end();
+        return;
+    }
+    OK(port = rc);
+    snprintf(url, sizeof url, "tls://localhost:%d", port);
+    shares.timeout_ms = 0;
+    OK(join(_i, url, &shares, &bus));
+    echo(bus);
+    OK(rill_close(bus, WAIT_MS));
+    shares.psk_identity = "pump 8";
+    ck_assert_int_lt(join(_i, url, &shares, &bus), 0);
+    FAILS(rill_broker_listen(broker, "nats://127.0.0.1:0", RILL_OPTS(rill_listen_opts,
+          .tls = &(rill_tls){SERVER, .psk = shares.psk, .psk_identity = "x"})), RILL_EINVAL);
+    end();
+}
+END_TEST
+
 START_TEST(insecure)
 {
     rill_bus *bus;
@@ -367,7 +483,7 @@ START_TEST(places)
     rill_tls short_one = {.size = 4};
     FAILS(join(_i, at, &short_one, &bus), RILL_EINVAL);
     rill_tls newer = {BELIEVES};
-    newer.reserved[4] = true;
+    newer.reserved[3] = true;
     FAILS(join(_i, at, &newer, &bus), RILL_EINVAL);
     FAILS(rill_broker_listen(broker, at, RILL_OPTS(rill_listen_opts, .tls_optional = true)),
           RILL_EINVAL);
@@ -405,6 +521,6 @@ START_TEST(kafka_places)
 }
 END_TEST
 
-SUITE_MAIN_ROWS("api_tls", SUITE_ONCE(kafka_places),
-                 SUITE_EACH(2, live, by_the_system, refused, wanted, certificates,
-                                      insecure, load, listen_again, again, places))
+SUITE_MAIN_ROWS("api_tls", SUITE_ONCE(kafka_places, certified_no_more),
+                 SUITE_EACH(2, certified, shared_key, live, by_the_system, refused, wanted,
+                                      certificates, insecure, load, listen_again, again, places))

@@ -146,7 +146,7 @@ static void clean_run(const char *top, clean_kind kind, bool dies, ri_log_stats 
     clean_need(ri_log_open(&log, &opts));
     clean_need(ri_log_track(log, 1, &how, &track));
     if (dies && kind >= CLEAN_COMPACT)
-        clean_need(ri_track_compact(track, &(ri_compact_rule){.tombstone_ns = 1}));
+        clean_need(ri_track_compact(track, &(ri_compact_rule){.tombstone_ns = 1, .dirty = 500}));
     for (uint64_t i = 0; i < records; i++) {
         clean_step(track, kind, dies, i, &r);
         if (i % CLEAN_COMMIT) continue;

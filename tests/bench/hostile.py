@@ -140,10 +140,9 @@ def attack(function, place, pipe):
 
 
 class Attacker:
-    def __init__(self, function, server):
+    def __init__(self, function, place):
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=attack, args=(function, Place(server), theirs),
-                                       daemon=True)
+        self.process = context.Process(target=attack, args=(function, place, theirs), daemon=True)
         self.process.start()
         theirs.close()
 
@@ -189,7 +188,7 @@ def measure(program, name):
     """Of each bystander the figures at rest and under attack, and what became of the attack."""
     function, _ = hostile_attacks.ATTACKS[name]
     with Server(program, config=config_of(name)) as server:
-        attacker = Attacker(function, server)
+        attacker = Attacker(function, Place(server))
         attacker.prepared()
         standers = {make.__name__: Bystander(make, server.port) for make in (echo, append)}
         rest = time.monotonic()
@@ -243,7 +242,7 @@ def held(program, name, more):
     """MB: the most that a server held more than before, and what is left of it afterwards."""
     function, _ = hostile_attacks.MEMORY[name]
     with Server(program, config=CONFIG.format(more=more)) as server:
-        attacker = Attacker(function, server)
+        attacker = Attacker(function, Place(server))
         attacker.prepared()
         before = most = server.rss_kib()
         attacker.go()

@@ -42,6 +42,14 @@ void peers_end(long count)
            (double)count / wall_ns * 1e9, (double)count / cpu_ns * 1e9, cpu_ns / (double)count);
 }
 
+peers_place peers_place_of(const char *url)
+{
+    peers_place at;
+    if (sscanf(url, "kafka://%127[^#]#%63s", at.broker, at.topic) != 2)
+        wire_die("%s: not kafka://HOST:PORT#TOPIC", url);
+    return at;
+}
+
 /* ---- The other side ---- */
 
 static int port_of(const char *url)

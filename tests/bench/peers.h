@@ -15,6 +15,15 @@
  *     idle          COUNT connections that do nothing
  *     version       of the library; URL and COUNT are not needed
  *
+ * over Kafka, where URL is kafka://HOST:PORT#TOPIC, of peers_rill and peers_kafka:
+ *
+ *     kafka_append  messages of 128 B into the topic, with a callback each
+ *     kafka_tail    as many out of it, from the first on
+ *
+ * of peers_kafka alone, the same by batches and by callbacks: kafka_append_batches,
+ * kafka_tail_called; of peers_rill alone, by a handle that has threads: kafka_append_threads,
+ * kafka_tail_threads
+ *
  * of peers_natsc alone, the same by callbacks:
  *
  *     receive_called, js_consume_called
@@ -51,6 +60,12 @@ extern const peers_work peers_works[];
 const char *peers_version(void);
 
 extern char peers_data[PEERS_SIZE];
+
+/* What kafka://HOST:PORT#TOPIC names. */
+typedef struct peers_place {
+    char broker[128], topic[64]; /* HOST:PORT, and TOPIC */
+} peers_place;
+peers_place peers_place_of(const char *url);
 
 /* The measured part begins, and has ended behind `count` of something. */
 void peers_begin(void);

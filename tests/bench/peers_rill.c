@@ -4,8 +4,10 @@
 #include "peers.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "rill.h"
 
@@ -176,6 +178,107 @@ static void run_js_consume(const char *url, long count)
     bus_close(bus);
 }
 
+/* ---- Kafka ---- */
+
+static rill_bus *kafka_bus(const peers_place *at, rill_drive drive)
+{
+    rill_bus *bus;
+    char url[160];
+    snprintf(url, sizeof url, "kafka://%s", at->broker);
+    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .drive = drive)));
+    return bus;
+}
+
+enum { KAFKA_TOLD = 1000 }; /* receipts, of which the last one is told */
+static atomic_long kafka_stored;
+static pthread_mutex_t kafka_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t kafka_told = PTHREAD_COND_INITIALIZER;
+
+/* A handle with threads calls back on one of them, which tells now and then. */
+static void on_stored_there(int err, const rill_receipt *receipt, void *arg)
+{
+    on_stored(err, receipt, arg);
+    long n = *(long *)arg;
+    if (n % KAFKA_TOLD != 0) return;
+    pthread_mutex_lock(&kafka_lock);
+    kafka_stored = n;
+    pthread_cond_signal(&kafka_told);
+    pthread_mutex_unlock(&kafka_lock);
+}
+
+/* Until something happens: in rill_poll(), or on the handle's own thread, after `seen`. */
+static void kafka_wait(rill_bus *bus, rill_drive drive, long seen)
+{
+    if (drive == RILL_DRIVE_HOST) {
+        OK(rill_poll(bus, PEERS_WAIT_MS));
+        return;
+    }
+    pthread_mutex_lock(&kafka_lock);
+    while (kafka_stored == seen) pthread_cond_wait(&kafka_told, &kafka_lock);
+    pthread_mutex_unlock(&kafka_lock);
+}
+
+static void kafka_append(const char *url, long count, rill_drive drive)
+{
+    peers_place at = peers_place_of(url);
+    rill_bus *bus = kafka_bus(&at, drive);
+    long stored = 0;
+    count = (count + KAFKA_TOLD - 1) / KAFKA_TOLD * KAFKA_TOLD;
+    OK(rill_append(bus, at.topic, peers_data, PEERS_SIZE, NULL, NULL, PEERS_WAIT_MS));
+    peers_begin();
+    for (long i = 0; i < count; i++) {
+        int rc;
+        long seen = kafka_stored;
+        while ((rc = rill_append_async(bus, at.topic, peers_data, PEERS_SIZE, NULL,
+                                       on_stored_there, &stored)) == RILL_EAGAIN) {
+            kafka_wait(bus, drive, seen);
+            seen = kafka_stored;
+        }
+        OK(rc);
+        if (drive == RILL_DRIVE_HOST && i % 100 == 0) OK(rill_poll(bus, 0));
+    }
+    for (long seen; (seen = kafka_stored) < count;) kafka_wait(bus, drive, seen);
+    peers_end(count);
+    bus_close(bus);
+}
+
+static void run_kafka_append(const char *url, long count)
+{
+    kafka_append(url, count, RILL_DRIVE_HOST);
+}
+
+static void run_kafka_append_threads(const char *url, long count)
+{
+    kafka_append(url, count, RILL_DRIVE_THREAD);
+}
+
+/* What comes first has found the broker, and is not measured. */
+static void kafka_tail(const char *url, long count, rill_drive drive)
+{
+    peers_place at = peers_place_of(url);
+    rill_bus *bus = kafka_bus(&at, drive);
+    rill_sub *sub;
+    const rill_msg *msgs[PEERS_FETCH];
+    OK(rill_tail(bus, &sub, at.topic, NULL));
+    long first = rill_read(sub, msgs, PEERS_FETCH, PEERS_WAIT_MS);
+    OK(first);
+    peers_begin();
+    read_all(sub, count - first, NULL);
+    peers_end(count - first);
+    rill_sub_close(sub);
+    bus_close(bus);
+}
+
+static void run_kafka_tail(const char *url, long count)
+{
+    kafka_tail(url, count, RILL_DRIVE_HOST);
+}
+
+static void run_kafka_tail_threads(const char *url, long count)
+{
+    kafka_tail(url, count, RILL_DRIVE_THREAD);
+}
+
 /* ---- Idle ---- */
 
 static void run_idle(const char *url, long count)
@@ -261,5 +364,9 @@ const peers_work peers_works[] = {
     {"own_live", run_own_live},
     {"own_request", run_own_request},
     {"own_append", run_js_publish},
+    {"kafka_append", run_kafka_append},
+    {"kafka_append_threads", run_kafka_append_threads},
+    {"kafka_tail", run_kafka_tail},
+    {"kafka_tail_threads", run_kafka_tail_threads},
     {NULL, NULL},
 };

@@ -5,8 +5,9 @@
  *                            operator, an account and a user, whose JWTs are signed here
  *     login try URL FILE     opens a handle by that file of credentials, or, FILE beginning with
  *                            SU, by that seed: prints "in", or the name of the failure
- *     login denied URL SEED  listens to what its user may, to what it may not, and to what it may
- *                            not any more when a line comes on its input */
+ *     login denied URL SEED  appends and asks where its user may not publish; listens to what it
+ *                            may, to what it may not, and to what it may not any more when a line
+ *                            comes on its input */
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,7 +115,8 @@ static void write_all(const char *dir)
     ri_buffer_fini(&jwt);
     file = create(dir, "nkey.conf");
     fprintf(file, "listen: \"127.0.0.1:-1\"\nauthorization { users: [ { nkey: %s, permissions: "
-            "{ subscribe: { deny: [\"secret.>\"] } } } ] }\n", user.key);
+            "{ subscribe: { deny: [\"secret.>\"] }, publish: { deny: [\"shut.>\", "
+            "\"$JS.API.STREAM.DELETE.>\"] } } } ] }\n", user.key);
     fclose(file);
     write_creds(dir, "user.creds", &of, USER);
     write_creds(dir, "wrong.creds", &of, STRANGER); /* of another key than the JWT names */
@@ -166,6 +168,36 @@ static void await(ended *e, rill_sub *sub)
     exit(1);
 }
 
+/* The server's own words, and not after the time that was given. */
+static void must_be_refused(int rc, const char *what)
+{
+    if (rc == RILL_EAUTH && strstr(rill_errmsg(), "ermissions Violation for Publish")) return;
+    printf("%s: %s: %s\n", what, rill_errname(rc), rill_errmsg());
+    exit(1);
+}
+
+static void on_refused(int err, const rill_receipt *receipt, void *arg)
+{
+    (void)receipt;
+    if (err < 0) must_be_refused(err, "append, told later");
+    sem_post(arg);
+}
+
+/* A server answers nothing to what may not be published; it says so beside the answers. */
+static void publish_denied(rill_bus *bus)
+{
+    rill_receipt receipt = {.size = sizeof receipt};
+    rill_msg *m = NULL;
+    sem_t told;
+    sem_init(&told, 0, 0);
+    must(rill_append_async(bus, "shut.y", "x", 1, NULL, on_refused, &told), "append, later");
+    must_be_refused(rill_append(bus, "shut.x", "x", 1, NULL, &receipt, WAIT_MS), "append");
+    must_be_refused(rill_request(bus, "shut.x", "x", 1, NULL, &m, WAIT_MS), "request");
+    must_be_refused(rill_stream_delete(bus, "S"), "delete");
+    while (sem_wait(&told) < 0) continue;
+    sem_destroy(&told);
+}
+
 static int denied(const char *url, const char *seed)
 {
     rill_bus *bus;
@@ -182,6 +214,7 @@ static int denied(const char *url, const char *seed)
          "subscribe");
     must(rill_subscribe(bus, &secret, "secret.x", NULL), "subscribe");
     await(&e, secret);
+    publish_denied(bus);
     must(rill_publish(bus, "open.x", "x", 1, NULL), "publish");
     must(rill_next(open, &m, WAIT_MS), "next");
     puts("waits");

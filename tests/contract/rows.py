@@ -2,15 +2,25 @@
 """Where a peer that is a server differs from a broker in this process: one row each, with its
 reason. Tests that say of themselves that they are of this process (LOCAL_KINDS) are not run."""
 
-PROGRAMS = ("live slow request drive close drain stream batch place options kv obj groups "
+PROGRAMS = ("topics live slow request drive close drain stream batch place options kv obj groups "
             "refused").split()
 
 NATS = "path newest cluster"   # nats-server, whatever its version
 ALL = "rilld " + NATS
 OLD = "path"                   # 2.9, as Debian 12 has it
+MOCK = "kafka-mock"            # librdkafka's
+KAFKA = "kafka-mock kafka-rilld kafka"
 
 # targets, program, test (with a ? if it holds now and then), reason
 ROWS = [
+    # Kafka's topics, and JetStream's streams.
+    (ALL, "topics", "keys_pick_partitions", "a stream of JetStream has one partition"),
+    (MOCK, "topics", "a_purge_empties_from_the_front",
+     "the cluster for tests deletes no records: RILL_ENOTSUP"),
+    (MOCK, "topics", "groups_are_listed_moved_and_deleted", "it lists no groups"),
+    (MOCK, "topics", "nobody_takes_what_has_no_stream", "it makes each topic that is asked for"),
+    (MOCK, "topics", "streams_are_made_listed_and_deleted", "it has no controller, who makes them"),
+    (MOCK, "topics", "times_are_places", "it finds no offset by its time"),
     # Live messages: a publish is over when the server's socket has it.
     (ALL, "live", "a_message_of_a_publisher_can_be_kept?",
      "on_publisher: who publishes does not run the callbacks of those who get it"),
@@ -55,6 +65,8 @@ ROWS = [
      "more than max_inflight are RILL_EAGAIN, if the server does not answer soon"),
     (NATS, "groups", "who_joins_gets_the_group_as_it_is", "the same"),
     (NATS, "options", "a_configuration_is_read_back", "dedupe_strictly is rill's: RILL_ENOTSUP"),
+    (NATS, "options", "what_is_denied_stays_denied?",
+     "a stream that is made again under a name that was deleted now and then has its old messages"),
     (NATS, "options", "readers_have_options?", "a reader's place ends a moment after the reader"),
     (NATS, "place", "acks_come_by_themselves?", "an ack is heeded a moment after it was sent"),
     ("rilld newest cluster", "batch", "batches_have_bounds",
@@ -80,10 +92,44 @@ ROWS = [
     (OLD, "place", "a_group_can_be_held_up", "pauses: RILL_ENOTSUP"),
     (OLD, "groups", "anybody_may_look_at_a_group", "pauses: RILL_ENOTSUP"),
     (OLD, "place", "one_message_is_had_by_its_place", "a message by its time: RILL_ENOTSUP"),
+    (OLD, "topics", "times_are_places", "the same"),
     (OLD, "options", "a_message_can_wait_for_its_time", "schedules: RILL_ENOTSUP"),
     (OLD, "options", "a_message_has_a_time_to_live_of_its_own", "ttl_ms: RILL_ENOTSUP"),
     (OLD, "kv", "a_key_may_die_by_itself", "ttl_ms: RILL_ENOTSUP"),
     (OLD, "options", "a_stream_copies_others", "first_seq: RILL_ENOTSUP"),
     (OLD, "options", "subjects_are_changed_and_messages_published_anew",
      "transforms: RILL_ENOTSUP"),
+]
+
+# Programs that are not run over a target, and why.
+NOT_RUN = {MOCK: ("drive stream batch options refused".split(),
+                  "its topics are there: it has no controller, who makes others")}
+
+LIVE = "^Kafka has no live messages and no answers: rill_tail[(][)] reads a topic"
+BUCKETS = "^Kafka holds no buckets: it finds no message by its key"
+OPTION = "^Kafka has no such option for a (topic|reader): [a-z_]+"
+
+# Programs whose tests ask for what Kafka has not: targets, program, what the sentences of their
+# RILL_ENOTSUP say, the tests that hold all the same, reason.
+LACKS = [
+    (KAFKA, "live", LIVE, "", "subjects that are live and not stored"),
+    (KAFKA, "slow", LIVE, "", "the same"),
+    (KAFKA, "request", LIVE, "", "who answers has to be listening"),
+    (KAFKA, "drain", LIVE, "", "subjects that are live and not stored"),
+    (KAFKA, "drive", LIVE + "|" + BUCKETS, "only_a_driven_bus_is_polled doors_in_either_order",
+     "the same, and a bucket"),
+    (KAFKA, "close", LIVE, "a_broker_closes_before_its_buses "
+     "a_bus_hears_that_its_broker_is_gone null_is_a_no_op", "the same"),
+    (KAFKA, "kv", BUCKETS, "", "buckets"),
+    (KAFKA, "obj", BUCKETS, "", "buckets"),
+    (KAFKA, "stream", OPTION,
+     "many_appends_are_under_way_at_once what_is_not_waited_for_is_sent",
+     "streams of several subjects, and limits that are not Kafka's: what a topic has is in topics"),
+    (KAFKA, "batch", OPTION, "", "the same"),
+    (KAFKA, "place", OPTION, "", "the same"),
+    (KAFKA, "groups", OPTION, "", "the same"),
+    (KAFKA, "options", OPTION,
+     "all_streams_are_described streams_are_promised_no_more_than_there_may_be", "the same"),
+    (KAFKA, "refused", BUCKETS, "nulls_in_appends nulls_in_streams nulls_in_brokers "
+     "the_broker_is_gone", "buckets"),
 ]

@@ -211,7 +211,35 @@ class Daemon(Case):
                 ("authorization { user: u, password: p, users: [ {user: a} ] }", 1,
                  "Can not have a single user/pass and a users array"),
                 ("tls { pinned_certs: x }", 1, "guards access"),
-                ("accounts { A { users [ {user: a} ] } }", 1, "users in accounts"),
+                ("accounts { A { exports: {stream: x} } }", 1, "Exports should be an array, got"),
+                ("accounts {\n A { imports: [x] } }", 2, "Import Items should be a map with type"),
+                ("accounts { A { exports: [ {stream: x, service: y} ] } }", 1,
+                 'Detected service "y" but already saw a stream'),
+                ("accounts { A { exports: [ {service: x, response: foo} ] } }", 1,
+                 'Unknown response type: "foo"'),
+                ("accounts { A { exports: [ {stream: x, response: stream} ] } }", 1,
+                 "Detected response directive on non-service"),
+                ("accounts { A { exports: [ {service: x, response_threshold: 5} ] } }", 1,
+                 "Expected response threshold to be a parseable time duration"),
+                ("accounts { A { exports: [ {service: x, latency: {sampling: 0}} ] } }", 1,
+                 "bad sampling percentage, should be 1-100"),
+                ("accounts { A { exports: [ {stream: x, what: y} ] } }", 1, 'unknown field "what"'),
+                ("accounts { A { imports: [ {stream: {account: B}} ] } }", 1,
+                 "Expect an account name and a subject"),
+                ("accounts { A { imports: [ {stream: {account: B, subject: s}, prefix: p, to: t} ] "
+                 "} }", 1, "Stream import can not have a 'prefix' and a 'to' property"),
+                ("accounts { A { imports: [ {stream: {account: B, subject: s}, prefix: 'p.*'} ] } "
+                 "}", 1, "stream import prefix can not contain wildcard tokens"),
+                ("accounts {\n A { jetstream: maybe } }", 2, "Expected 'enabled' or 'disabled'"),
+                ("accounts {\n A { jetstream { max_fil: 1 } } }", 2, 'Unknown field "max_fil"'),
+                ("accounts {\n $G { } }", 2, '"$G" is a Reserved Account'),
+                ("accounts [ A, B, A ]", 1, "Duplicate Account Entry: A"),
+                ("accounts {\n A { user: [] } }", 2, 'unknown field "user"; "users" was meant?'),
+                ("accounts {\n A { limits { max_conns: 5 } } }", 2, 'Unknown field "max_conns"'),
+                ("accounts {\n A { limits { max_conn: 0 } } }", 2, "max_conn is 0; 1 to"),
+                ("accounts {\n A { mappings { a: 'a..b' } } }", 2, 'Error adding mapping for "a"'),
+                ("accounts { A { users [ {user: a} ] } }\nauthorization { token: t }", 2,
+                 "Can not have a token and accounts"),
                 ("jetstream: maybe", 1, "Expected 'enabled' or 'disabled'"),
                 ("jetstream { sync_interval: 0s }", 1, "say always"),
                 ("jetstream { sync_interval: often }", 1, "error parsing sync_interval"),
@@ -262,12 +290,125 @@ class Daemon(Case):
         self.assertEqual(done.returncode, 0)
         self.assertRegex(done.stdout, r"configuration file \S+a\.conf is valid")
 
+    def test_config_accounts(self):
+        """What one line does not tell: users and names of accounts have to fit together."""
+        for text, what in (
+                ("accounts { A { users [ {user: a} ] }, B { users: [ {user: a} ] } }",
+                 'Duplicate user "a" detected'),
+                ("accounts { A { users [ {user: a} ] } }\nno_auth_user: b", "not present as user"),
+                ("accounts { A { jetstream: enabled } }", "jetstream, and the broker has none"),
+                ("accounts { A { users [ {user: a} ] } }\nsystem_account: B",
+                 'system_account: "B" is no account')):
+            path = self.write("a.conf", text)
+            for flags in ((), ("-t",)):
+                done = self.run_once("-c", path, *flags)
+                self.assertEqual(done.returncode, 1, text)
+                self.assertIn(what, done.stderr, text)
+
+    def test_account_streams(self):
+        """Each account has streams of its own, with limits of its own, also after a crash; a reload
+        that would change which is refused."""
+        text = """jetstream { store_dir: "%s/js" }
+            accounts { A { users: [ { user: a, password: p } ], jetstream: enabled }
+              "B/1" { users: [ { user: b, password: p } ], jetstream: { max_streams: 1 } }
+              N { users: [ { user: n, password: p } ] }
+              $SYS { users: [ { user: s, password: p } ] } }
+            authorization { users: [ { user: g, password: p } ] }""" % self.folder
+        path = self.write("a.conf", text)
+
+        def enter(server, user):
+            client = Client(server.port, connect='{"verbose":false,"headers":true,'
+                            '"no_responders":true,"user":"%s","pass":"p"}' % user)
+            self.addCleanup(client.close)
+            client.write("SUB in 1\r\n")
+            return client
+
+        def ask(client, subject, body=""):
+            client.write("PUB %s in %d\r\n%s\r\n" % (subject, len(body), body))
+            line = client.read()
+            if not line.startswith("MSG "):
+                return line
+            return client.read()
+
+        create = '{"name":"%s","subjects":["%s.>"]}'
+        server = self.serve("-c", path)
+        a, b, g, n = (enter(server, user) for user in "abgn")
+        for client, name in ((a, "S"), (a, "T"), (b, "S"), (g, "G")):
+            self.assertIn('"did_create":true', ask(client, "$JS.API.STREAM.CREATE." + name,
+                                                   create % (name, name.lower())))
+        self.assertIn('"err_code":10027', ask(b, "$JS.API.STREAM.CREATE.T", create % ("T", "t")))
+        self.assertIn('"err_code":10039', ask(n, "$JS.API.INFO"))
+        for data in ("one", "two"):
+            self.assertIn('"stream":"S","seq"', ask(a, "s.x", data))
+        self.assertIn('"stream":"S","seq":1', ask(b, "s.x", "other"))
+        server.kill()
+        self.assertEqual(sorted(os.listdir(self.folder + "/js/jetstream/accounts")),
+                         ["A", "B%2F1"])
+        server = self.serve("-c", path)
+        a, b, g = (enter(server, user) for user in "abg")
+        for client, names, messages in ((a, '["S","T"]', 2), (b, '["S"]', 1), (g, '["G"]', 0)):
+            self.assertIn('"streams":' + names, ask(client, "$JS.API.STREAM.NAMES"))
+            name = "G" if client is g else "S"
+            self.assertIn('"messages":%d,' % messages, ask(client, "$JS.API.STREAM.INFO." + name))
+        s = enter(server, "s")
+        listed = ask(s, "$SYS.REQ.SERVER.PING.CONNZ")
+        for account in ("A", "B/1", "$G", "$SYS"):
+            self.assertIn('"account":"%s"' % account, listed)
+        self.assertTrue(ask(g, "$SYS.REQ.SERVER.PING.CONNZ").startswith("HMSG in 1 "))
+        listed = ask(a, "$SYS.REQ.ACCOUNT.PING.CONNZ")
+        self.assertIn('"num_connections":1,"total":1', listed)
+        self.assertIn('"account":"A"', listed)
+        self.write("a.conf", text.replace("jetstream: enabled", "jetstream: disabled"))
+        server.send_signal(signal.SIGHUP)
+        server.logged('account "A": a reload cannot change whether it has streams')
+        self.assertIn('"streams":["S","T"]', ask(a, "$JS.API.STREAM.NAMES"))
+
+    def test_monitor_accounts(self):
+        """Connections say in which account they are, and accounts how many they have."""
+        path = self.write("a.conf", """accounts {
+            A { users: [ { user: a, password: p } ], exports: [ { stream: "s.>", accounts: [B] },
+                { service: q, response: stream } ] }
+            B { users: [ { user: b, password: p } ], imports: [
+                { stream: { account: A, subject: "s.>" }, prefix: in },
+                { service: { account: A, subject: q }, to: ask, share: true } ] }
+            $SYS { users: [ { user: s, password: p } ] } }""")
+        server = self.monitored("-c", path)
+        port = server.http_port
+        self.assertEqual(self.page(port, "/accountz?acc=A")["account_detail"]["exports"], [
+            {"subject": "s.>", "type": "stream", "approved_accounts": ["B"]},
+            {"subject": "q", "type": "service", "response_type": "Streamed"}])
+        self.assertEqual(self.page(port, "/accountz?acc=B")["account_detail"]["imports"], [
+            {"subject": "s.>", "account": "A", "local_subject": "in.s.>", "type": "stream",
+             "invalid": False, "share": False, "tracking": False},
+            {"subject": "q", "account": "A", "to": "ask", "local_subject": "ask",
+             "type": "service", "invalid": False, "share": True, "tracking": False}])
+        clients = [Client(server.port, connect='{"verbose":false,"user":"%s","pass":"p"}' % user)
+                   for user in ("a", "a", "b")]
+        for client in clients:
+            self.addCleanup(client.close)
+        clients[0].write("SUB x 1\r\nSUB y 2\r\n")
+        for client in clients:
+            self.assertTrue(client.ping())
+        page = self.page(port, "/accountz")
+        self.assertEqual(page["accounts"], ["$G", "$SYS", "A", "B"])
+        self.assertEqual(page["system_account"], "$SYS")
+        detail = self.page(port, "/accountz?acc=A")["account_detail"]
+        self.assertEqual((detail["client_connections"], detail["subscriptions"],
+                          detail["is_system"]), (2, 2, False))
+        self.assertTrue(self.page(port, "/accountz?acc=%24SYS")["account_detail"]["is_system"])
+        stats = {row["acc"]: row["conns"] for row in self.page(port, "/accstatz")["account_statz"]}
+        self.assertEqual(stats, {"$G": 0, "A": 2, "B": 1})
+        page = self.page(port, "/connz?acc=B&auth=1")
+        self.assertEqual([(c["authorized_user"], c["account"]) for c in page["connections"]],
+                         [("b", "B")])
+        self.assertEqual(self.page(port, "/connz?acc=A")["total"], 2)
+
     def test_config_unknown(self):
         """Unknown keys, and those of parts that are missing, are named and do no harm."""
         path = self.write("a.conf", """
             listen: "127.0.0.1:-1"
             flux_capacitor: 88
-            websocket { port: -1, no_tls: true }
+            mqtt { port: -1, no_tls: true }
             leafnodes { listen: "127.0.0.1:-1" }
             http: "127.0.0.1:-1"
             server_tags: [ "a", "b" ]
@@ -275,10 +416,60 @@ class Daemon(Case):
             authorization { timeout: 1.5 }
         """ % self.folder)
         server = self.start("-c", path).ready()
-        for line, name in ((3, "flux_capacitor"), (4, "websocket"), (5, "leafnodes"),
+        for line, name in ((3, "flux_capacitor"), (4, "mqtt"), (5, "leafnodes"),
                            (7, "server_tags"), (8, "warp")):
             self.assertRegex(server.log(), r'\[WRN\] \S*a\.conf:%d: .*"%s"' % (line, name))
         self.assertTrue(self.client(server).ping())
+
+    def upgrade(self, port, *headers):
+        """The answer to a request for WebSocket: its first line, and what follows the head."""
+        lines = ("GET /any HTTP/1.1", "Host: 127.0.0.1:%d" % port, "Upgrade: websocket",
+                 "Connection: Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+                 "Sec-WebSocket-Version: 13", *headers, "", "")
+        sock = socket.create_connection(("127.0.0.1", port), timeout=BOUND_S)
+        self.stack.callback(sock.close)
+        sock.sendall("\r\n".join(lines).encode())
+        got = b""
+        while b"\r\n\r\n" not in got or (b" 101 " in got and b"}" not in got):
+            part = sock.recv(4096)
+            self.assertTrue(part, got)
+            got += part
+        head, _, rest = got.partition(b"\r\n\r\n")
+        return head.split(b"\r\n")[0].decode(), rest, sock
+
+    def test_config_websocket(self):
+        path = self.write("a.conf", """
+            websocket { host: "127.0.0.1", port: -1, no_tls: true, handshake_timeout: "1500ms"
+                        compression: true
+                        allowed_origins: ["https://a.example", "http://b:81"] }
+        """)
+        server = self.monitored("-c", path)
+        port = int(re.search(r"websocket clients on ws://127\.0\.0\.1:(\d+)", server.log())[1])
+        line, rest, sock = self.upgrade(port)
+        self.assertEqual(line, "HTTP/1.1 101 Switching Protocols")
+        self.assertRegex(rest, rb"^\x82.{1,9}INFO {.*\"port\":%d" % port)
+        sock.sendall(b"\x02\x8e\0\0\0\0CONNECT {}\r\nPI\x80\x84\0\0\0\0NG\r\n")
+        self.assertIn(b"PONG", sock.recv(4096))
+        for origin, status in (("https://a.example", 101), ("http://b:81", 101),
+                               ("http://b", 403), ("null", 403)):
+            line, _, _ = self.upgrade(port, "Origin: " + origin)
+            self.assertRegex(line, r"HTTP/1\.1 %d " % status)
+        web = self.page(server.http_port, "/varz")["websocket"]
+        self.assertEqual(web, {"host": "127.0.0.1", "port": port, "no_tls": True,
+                               "compression": True,
+                               "handshake_timeout": 1500000000,
+                               "allowed_origins": ["https://a.example", "http://b:81"]})
+        conns = self.page(server.http_port, "/connz")["connections"]
+        self.assertIn(("Client", "websocket"), [(c["kind"], c["type"]) for c in conns])
+        for block, why in (("port: 1", "websocket requires TLS configuration"),
+                           ("port: -1, no_tls: true, jwt_cookie: a", "guards access"),
+                           ("port: -1, no_tls: true, same_orign: true", '"same_origin" was meant'),
+                           ("port: -1, no_tls: true, origins: a.example", "is no origin"),
+                           ("port: 70000, no_tls: true", "70000 is no port"),
+                           ("port: -1, tls { cert_file: x, key_file: y }", "x")):
+            done = self.run_once("-t", "-c", self.write("b.conf", "websocket { %s }" % block))
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(why, done.stderr + done.stdout)
 
     def test_config_guards(self):
         """A typing error in what guards access is no warning: the door would be open."""
@@ -626,7 +817,7 @@ class Daemon(Case):
                            ("max_connections", 65536), ("slow_consumers", 0)):
             self.assertEqual(varz[key], value, key)
         self.assertGreater(varz["mem"], 100000)
-        self.assertRegex(varz["now"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")
+        self.assertRegex(varz["now"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$")
         self.assertRegex(varz["uptime"], r"^\d+s$")
         self.assertEqual(self.page(server.http_port, "/varz")["http_req_stats"]["/varz"], 2)
         self.assertEqual(self.page(server.http_port, "/subsz")["num_subscriptions"], 2)
@@ -680,6 +871,90 @@ class Daemon(Case):
         self.assertEqual(connz["connections"][0]["authorized_user"], "u")
         self.assertEqual(self.http(server.http_port, "/connz?sort=beauty")[0].status, 400)
 
+    def test_monitor_closed(self):
+        """Who has gone is remembered, with the reason in nats-server's words."""
+        path = self.write("a.conf", "authorization { users: [ { user: u, password: p }, "
+                          "{ user: v, password: p } ] }\nmax_payload: 100\n")
+        port = self.serve("-c", path, "-m", "-1")
+        found = re.search(r"Starting http monitor on 127\.0\.0\.1:(\d+)\n", port.log())
+        server, port = port, int(found[1])
+        login = '{"verbose":false,"user":"%s","pass":"p","name":"%s"}'
+        stays = self.client(server, connect=login % ("u", "stays"))
+        stays.say("SUB orders.* 1")
+        self.assertTrue(stays.ping())
+        goes = Client(server.port, connect=login % ("v", "goes <b>"))
+        goes.write("SUB other 1\r\nPUB x 2\r\nhi\r\n")
+        self.assertTrue(goes.ping())
+        goes.close()
+        big = Client(server.port, connect=login % ("v", "big"))
+        big.write("PUB x 101\r\n")
+        wrong = Client(server.port, connect='{"verbose":false,"user":"u","pass":"no"}')
+
+        def closed(query=""):
+            return self.page(port, "/connz?state=closed" + query)
+        wait_for("three that have gone", lambda: closed()["total"] == 3)
+        big.close()
+        wrong.close()
+        page = closed("&sort=reason&auth=1")
+        self.assertEqual([c["reason"] for c in page["connections"]],
+                         ["Authentication Failure", "Client Closed",
+                          "Maximum Message Payload Exceeded"])
+        conn = page["connections"][1]
+        self.assertEqual((conn["name"], conn["authorized_user"], conn["in_msgs"],
+                          conn["in_bytes"], conn["subscriptions"]), ("goes <b>", "v", 1, 2, 1))
+        self.assertLessEqual(conn["start"], conn["stop"])
+        stops = [c["stop"] for c in closed("&sort=stop")["connections"]]
+        self.assertEqual(stops, sorted(stops, reverse=True))
+        self.assertEqual(closed("&limit=1&offset=2")["num_connections"], 1)
+        self.assertEqual([c["name"] for c in closed("&user=v")["connections"]],
+                         ["goes <b>", "big"])
+        everybody = self.page(port, "/connz?state=any")["connections"]
+        self.assertEqual([c["cid"] for c in everybody],
+                         sorted(c["cid"] for c in everybody))
+        self.assertEqual(len(everybody), 4)
+        for query, names in (("filter_subject=orders.%3E", ["stays"]), ("filter_subject=none", []),
+                             ("user=u", ["stays"]), ("user=v", []), ("acc=$G", ["stays"])):
+            page = self.page(port, "/connz?" + query)
+            self.assertEqual([c["name"] for c in page["connections"]], names, query)
+        for query in ("sort=stop", "sort=reason&state=any"):
+            answer, text = self.http(port, "/connz?" + query)
+            self.assertEqual(answer.status, 400, query)
+            self.assertIn(" only valid on closed connections", text)
+
+    def test_monitor_rtt(self):
+        """How long a PING takes to be answered is known, and sorts."""
+        path = self.write("a.conf", "ping_interval: '50ms'\nping_max: 1000\n")
+        server = self.monitored("-c", path)
+        a, b = self.client(server), self.client(server)
+        self.assertTrue(a.ping() and b.ping())
+        for client in (a, b):
+            while client.read() != "PING":
+                pass
+            client.say("PONG")
+            self.assertTrue(client.ping())
+        conns = self.page(server.http_port, "/connz?sort=rtt")["connections"]
+        for conn in conns:
+            self.assertRegex(conn["rtt"], "^[1-9][0-9.]*(\u00b5s|ms|s)$")
+        self.assertEqual(len(conns), 2)
+
+    def test_monitor_others(self):
+        """What nats-server says of clusters, queues and Go, as far as there is such."""
+        server = self.monitored("-js", "-sd", self.folder)
+        port = server.http_port
+        self.assertEqual(self.page(port, "/routez")["routes"], [])
+        self.assertEqual(self.page(port, "/leafz")["leafs"], [])
+        self.assertEqual(self.page(port, "/gatewayz")["inbound_gateways"], {})
+        self.assertEqual(self.page(port, "/ipqueuesz?all=1"),
+                         {"JetStream API queue": {"pending": 0}})
+        self.assertEqual(self.page(port, "/ipqueuesz"), {})
+        self.assertEqual(self.http(port, "/raftz")[0].status, 404)
+        for path in ("/expvarz", "/debug/vars"):
+            self.assertGreater(self.page(port, path)["memstats"]["Sys"], 100000)
+        answer, body = self.http(port, "/healthz?account=$G&stream=x&details=1")
+        self.assertEqual((answer.status, json.loads(body)), (404, {"status": "error", "errors": [
+            {"type": "STREAM", "account": "$G", "stream": "x",
+             "error": 'JetStream stream "x" not found on account "$G"'}]}))
+
     def test_monitor_keeps(self):
         """A connection is good for many requests, unless it is not wanted to be."""
         port = self.monitored().http_port
@@ -696,7 +971,7 @@ class Daemon(Case):
         ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
         for text, answers in ((b"\r\n".join([ask] * 3) + b"connection: Close\r\n\r\n" + ask, 3),
                               (ask.replace(b"1.1", b"1.0") + b"\r\n" + ask, 1),
-                              (ask.replace(b"GET", b"POST") + b"Content-Length: 2\r\n\r\nab", 1),
+                              (ask.replace(b"GET", b"POST") + b"Content-Length: 2\r\n\r\nab", 0),
                               (ask.replace(b"1.1", b"1.0") + b"Connection: keep-alive\r\n\r\n" +
                                ask + b"Connection: close\r\n\r\n", 2)):
             with socket.create_connection(("127.0.0.1", port), timeout=BOUND_S) as s:
@@ -924,15 +1199,16 @@ class Daemon(Case):
         server = self.monitored()
         port = server.http_port
         self.assertEqual(self.http(port, "/nothing")[0].status, 404)
-        self.assertEqual(self.http(port, "/varz", "DELETE")[0].status, 400)
+        self.assertEqual(self.http(port, "/varz", "DELETE")[0].status, 405)
         answer, body = self.http(port, "/varz", "HEAD")
         self.assertEqual((answer.status, body), (200, ""))
         self.assertGreater(int(answer.getheader("Content-Length")), 100)
-        self.assertIn("href=./varz", self.http(port, "/")[1])
+        self.assertIn("<title>rill</title>", self.http(port, "/")[1])
+        self.assertIn("\nrill_door_connections{door=\"nats\"} 0\n", self.http(port, "/metrics")[1])
         silent = [self.stack.enter_context(socket.create_connection(("127.0.0.1", port)))
                   for _ in range(31)]
-        for text, status in ((b"\0\0\0\r\n\r\n", b"400"), (b"x" * 9000, b"400"),
-                             (b"GET /healthz\r\n\r\n", b"400"),
+        for text, status in ((b"\0\0\0\r\n\r\n", b"400"), (b"x" * 9000, b"431"),
+                             (b"GET /healthz\r\n\r\n", b"505"),
                              (b"GET /healthz HTTP/1.0\r\n\r\n", b"200")):
             with socket.create_connection(("127.0.0.1", port), timeout=BOUND_S) as s:
                 s.sendall(text)

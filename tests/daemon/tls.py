@@ -78,7 +78,7 @@ class Tls(Case):
             self.assertEqual(done.returncode, 1, args)
             self.assertIn(what, done.stderr, args)
         for text, what in (
-                (self.block("server", "verify_and_map: true"), "guards access"),
+                (self.block("server", "pinned_certs: []"), "guards access"),
                 (self.block("server", "verify: optional"), "guards access"),
                 (self.block("server", "pinned_certs: [ x ]"), "guards access"),
                 (self.block("server", "verfy: true"), '"verify" was meant'),
@@ -415,7 +415,7 @@ class Tls(Case):
         self.assertTrue(self.versions(self.kafka_client(port)) and self.versions(old))
 
     def test_kafka_refused(self):
-        for more, what in (("verify_and_map: true", "guards access"),
+        for more, what in (("pinned_certs: []", "guards access"),
                            ("verfy: true", '"verify" was meant'),
                            ("handshake_first: auto", "TLS comes first"),
                            ("min_version: '1.1'", "min_version is"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """unkind.py EXE [TEST...]: the daemon among readers that do not read, visitors that do not speak,
-and a host that has nothing left; what others have of it must stay as it is."""
+who says that he is somebody else now, and a host that has nothing left; what others have of it must
+stay as it is."""
 
 import http.client
 import os
@@ -71,6 +72,32 @@ class Unkind(Case):
         process.send_signal(signal.SIGTERM)
         wait_for("its end", lambda: process.poll() is not None)
         os.close(ours)
+
+    def test_another_name_while_a_reload_is_checked(self):
+        """A password that was right is not taken for that of a name which comes meanwhile."""
+        # "s3cret", by two salts, and another word: each takes a while to be looked at.
+        first = "$2b$12$abcdefghijklmnopqrstuuIkD3QUGeSzQARHziTZIsG4D8yrNpG.S"
+        second = "$2b$12$bcdefghijklmnopqrstuvuZcklASGaQQnpzjoyXWrBkUjT3jP46t2"
+        admin = "$2b$12$cdefghijklmnopqrstuvwu7pM4xiy0xV/tHYLRyFVJvny3XnokJSS"
+
+        def conf(of_ann):
+            return self.write("a.conf", """port: -1
+                authorization { users: [ { user: watch, password: w },
+                    { user: ann, password: "%s", permissions: { publish: "open.>" } },
+                    { user: admin, password: "%s" } ] }""" % (of_ann, admin))
+        server = self.serve("-c", conf(first))
+        watch = self.client(server, connect='{"user":"watch","pass":"w"}')
+        watch.say("SUB > 1")
+        self.assertTrue(watch.ping())
+        ann = self.client(server, connect='{"verbose":false,"user":"ann","pass":"s3cret"}')
+        self.assertTrue(ann.ping())
+        conf(second)
+        server.send_signal(signal.SIGHUP)
+        server.logged("[INF] Reloaded server configuration")
+        ann.say('CONNECT {"verbose":false,"user":"admin","pass":"guessed"}\r\n'
+                "PUB closed.x 1\r\nx\r\nPUB open.x 1\r\nx\r\nPING")
+        self.assertEqual(ann.read_end(), ["-ERR 'Authorization Violation'"])
+        self.assertTrue(watch.ping())  # and nothing of it was heard
 
     def test_silent_visitors(self):
         """Those who say nothing keep nobody out, however many they are."""

@@ -1,11 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# header.sh RILL_ALL_C: rill.h alone compiles pedantically as C11 and as C++20, without padding in any
-# struct and with enumerations of 32 bits, and the library compiles as one unit, with gcc and with
+# header.sh RILL_ALL_C BUILD: rill.h alone compiles pedantically as C11 and as C++20, without padding in
+# any struct and with enumerations of 32 bits. The library compiles as one file, which has nothing but
+# rill.h beside it and no option that says what is there, and a program runs with it; with gcc and with
 # clang. A compiler that is absent is named.
+# shellcheck disable=SC2086  # lists are words, split at blanks
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
+mkdir "$work/alone"
+cp "$1" "$root/include/rill.h" "$root/examples/hello.c" "$work/alone"
+libraries=$(PKG_CONFIG_PATH=$2/meson-private pkg-config --libs-only-l --static rill | sed 's/-lrill//')
 trap 'rm -rf "$work"' EXIT
 failed=0
 
@@ -76,8 +81,9 @@ for cc in gcc clang; do
     # In one scope a local name may hide a static of another file, and what is inlined across
     # files makes gcc guess wrong about what may be uninitialized. Neither is a fault.
     try $cc -std=c11 $warn -Wno-padded -Wno-sign-conversion -Wno-shadow -Wno-unknown-warning-option \
-        -Wno-maybe-uninitialized -Wno-format-truncation -O0 -D_GNU_SOURCE -I"$root/include" -I"$root/lib" \
-        -c "$1" -o "$work/all.o"
+        -Wno-maybe-uninitialized -Wno-format-truncation -Wno-unused-function -O0 -c "$work/alone/rill_all.c" -o "$work/alone/all.o"
+    try $cc -std=c11 "$work/alone/hello.c" "$work/alone/all.o" $libraries -o "$work/alone/hello"
+    try "$work/alone/hello"
 done
 for cxx in g++ clang++; do
     if ! command -v "$cxx" >/dev/null; then echo "$cxx is not here"; continue; fi

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # install.sh BUILD_DIR: install into an empty place and use rill from there as a stranger would:
-# by pkg-config against the shared and the static library, as a meson subproject, and from C++ by
-# pkg-config and by CMake, where they are here.
+# by pkg-config against the shared and the static library, as a meson subproject, from C++ by
+# pkg-config, and from both by CMake, where they are here.
+# shellcheck disable=SC2046  # flags are words
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
@@ -13,7 +14,10 @@ pc=$(find "$work/dest" -name rill.pc)
 prefix=$(sed -n 's/^prefix=//p' "$pc")
 lib=$(dirname "$(dirname "$pc")")
 for file in "$lib/librill.so" "$lib/librill.so.0" "$lib/librill.a" \
-    "$work/dest$prefix/include/rill.h" "$work/dest$prefix/include/rill.hpp" "$work/dest$prefix/bin/rilld"; do
+    "$work/dest$prefix/include/rill.h" "$work/dest$prefix/include/rill.hpp" "$work/dest$prefix/bin/rilld" \
+    "$work/dest$prefix/bin/rill" "$work/dest$prefix/share/man/man1/rill.1" \
+    "$work/dest$prefix/share/man/man3/rill.3" "$work/dest$prefix/share/man/man3/rill_append.3" \
+    "$work/dest$prefix/share/man/man5/rilld.conf.5" "$work/dest$prefix/share/man/man8/rilld.8"; do
     [ -e "$file" ] || { echo "not installed: $file"; exit 1; }
 done
 readelf -d "$lib/librill.so" | grep -q 'SONAME.*\[librill\.so\.0\]' || { echo "no SONAME"; exit 1; }
@@ -41,7 +45,7 @@ cc use.c "$I" -L"$lib" $(flags --libs) -o shared
 echo "ok: shared, by pkg-config"
 cc use.c "$I" "$lib/librill.a" $(flags --libs --static | sed 's/-lrill//') -o static
 [ "$(./static)" = used ]
-! readelf -d static | grep -q librill
+if readelf -d static | grep -q librill; then echo "static, and wants librill.so"; exit 1; fi
 echo "ok: static, by pkg-config"
 
 cat >use.cc <<'END'
@@ -63,20 +67,23 @@ fi
 if command -v c++ >/dev/null && command -v cmake >/dev/null; then
     cat >CMakeLists.txt <<'END'
 cmake_minimum_required(VERSION 3.13)
-project(user CXX)
+project(user C CXX)
 set(CMAKE_CXX_STANDARD 17)
 find_package(rill 0.1 REQUIRED)
 add_executable(dynamic use.cc)
 target_link_libraries(dynamic rill::rill)
+add_executable(c use.c)
+target_link_libraries(c rill::rill)
 add_executable(whole use.cc)
 target_link_libraries(whole rill::static)
 END
-    cmake -S . -B cmake -Drill_DIR="$lib/cmake/rill" >"$work/log" 2>&1 &&
-        cmake --build cmake >>"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+    { cmake -S . -B cmake -Drill_DIR="$lib/cmake/rill" >"$work/log" 2>&1 &&
+        cmake --build cmake >>"$work/log" 2>&1; } || { cat "$work/log"; exit 1; }
     [ "$(cmake/dynamic)" = used ]
+    [ "$(cmake/c)" = used ]
     [ "$(cmake/whole)" = used ]
-    ! readelf -d cmake/whole | grep -q librill
-    echo "ok: C++, by CMake"
+    if readelf -d cmake/whole | grep -q librill; then echo "rill::static wants librill.so"; exit 1; fi
+    echo "ok: C and C++, by CMake"
 fi
 
 mkdir -p user/subprojects
@@ -86,8 +93,8 @@ cat >user/meson.build <<'END'
 project('user', 'c', default_options: ['c_std=c11'])
 executable('use', 'use.c', dependencies: dependency('rill', fallback: ['rill', 'rill_dep']))
 END
-PKG_CONFIG_PATH="" PKG_CONFIG_SYSROOT_DIR="" meson setup user/build user --force-fallback-for=rill \
-    >"$work/log" 2>&1 && ninja -C user/build use >>"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+{ PKG_CONFIG_PATH="" PKG_CONFIG_SYSROOT_DIR="" meson setup user/build user --force-fallback-for=rill \
+    >"$work/log" 2>&1 && ninja -C user/build use >>"$work/log" 2>&1; } || { cat "$work/log"; exit 1; }
 [ "$(user/build/use)" = used ]
 echo "ok: meson subproject"
 

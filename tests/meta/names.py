@@ -14,9 +14,10 @@ from support import finish, library, planted
 # file: (words that it has besides, why). One that is not needed any more is a problem, too.
 OTHERS = {
     # What every file uses, many times a page, has the shortest name that is clear.
-    "base/alloc": (("host", "calloc", "realloc", "free", "strdup", "mono", "wall", "coarse",
+    "base/alloc": (("calloc", "realloc", "free", "strdup", "mono", "wall", "coarse",
                     "arena"), "the hooks of the host, one by one"),
     "base/error": (("err", "failure"), "an error, and one that is kept"),
+    "micro/micro_error": (("err",), "base/error without printf, under its names"),
     "base/claim": (("ledger",), "the list that claims are in"),
     "base/heap": (("timer",), "what lies in the heap"),
     "base/saturate": (("ns", "u64", "size"), "the type of the number that saturates"),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FLOORS = ["base", "codec", "store", "engine", "net", "front", "api"]
+FLOORS = ["base", "codec", "store", "engine", "net", "front", "api", "micro"]
 
 
 def tracked():

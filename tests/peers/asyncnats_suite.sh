@@ -4,6 +4,7 @@
 # rilld standing in for the nats-server that they start. CHECKOUT is its repository. What passes
 # against the real server (NATS_SERVER, else the one on PATH) must pass against rilld, but for the
 # tests below. By hand, with cargo: building takes minutes, so .ci/run leaves it out.
+# shellcheck disable=SC2086  # lists are words, split at blanks
 set -u
 checkout=$1
 rilld=$(realpath "$2")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// client.mjs core|js: a user's work through nats.js; prints what it saw, the same for any server.
-import { connect, headers } from "@nats-io/transport-node";
+// client.mjs core|js: a user's work through nats.js, over WebSocket where NATS_WEB_URL names it;
+// prints what it saw, the same for any server.
+import { connect, headers, wsconnect } from "@nats-io/transport-node";
 import { AckPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 
@@ -103,7 +104,11 @@ async function js(nc) {
 }
 
 const guard = setTimeout(() => { console.error("too slow"); process.exit(1); }, 60000);
-const nc = await connect({ servers: process.env.NATS_URL, maxReconnectAttempts: 1 });
+const web = process.env.NATS_WEB_URL;
+// Before version 22 Node has no WebSocket of its own.
+if (web && !globalThis.WebSocket) globalThis.WebSocket = (await import("ws")).default;
+const nc = await (web ? wsconnect : connect)({ servers: web || process.env.NATS_URL,
+                                               maxReconnectAttempts: 1 });
 await (process.argv[2] === "js" ? js : core)(nc);
 await nc.drain();
 clearTimeout(guard);

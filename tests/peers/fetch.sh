@@ -3,8 +3,10 @@
 # fetch.sh WHAT DIR: bring a peer from its registry into DIR, once; later calls find it there.
 #   server tool     newest nats-server and the nats tool, built with Go into DIR/bin
 #   go python node  a client library: DIR/go/client, DIR/python (a venv), DIR/node
+#   browser       a headless Chromium of Debian, and playwright-core in DIR/browser
 #   kafka-go kafka-python kafka-node  the same of Kafka: DIR/kafka-go/day, and so on
 # Exit 77, with one line that says why, when the toolchain is absent or the registry is not reached.
+# shellcheck disable=SC3013  # -nt is in each sh that we know
 set -u
 what=$1
 dir=$2
@@ -48,14 +50,26 @@ python)
         skip "nats.py was not to be had from PyPI: $(tail -n 1 "$log")"
     touch "$dir/python/ready" ;;
 node)
-    [ -f "$dir/node/ready" ] && exit 0
+    [ -f "$dir/node/ready" ] && [ -d "$dir/node/node_modules/ws" ] && exit 0
     need node
     need npm
     mkdir -p "$dir/node"
     timeout 300 npm install --prefix "$dir/node" --no-audit --no-fund @nats-io/transport-node \
-        @nats-io/jetstream @nats-io/kv >"$log" 2>&1 ||
+        @nats-io/jetstream @nats-io/kv ws >"$log" 2>&1 ||
         skip "nats.js was not to be had from npm: $(tail -n 1 "$log")"
     touch "$dir/node/ready" ;;
+browser)
+    [ -f "$dir/browser/ready" ] && exit 0
+    need node
+    need npm
+    mkdir -p "$dir/browser"
+    if ! command -v chromium-headless-shell >/dev/null && ! command -v chromium >/dev/null; then
+        timeout 600 apt-get install -y --no-install-recommends chromium-headless-shell \
+            >"$log" 2>&1 || skip "no Chromium here, nor from Debian: $(tail -n 1 "$log")"
+    fi
+    timeout 300 npm install --prefix "$dir/browser" --no-audit --no-fund playwright-core \
+        >"$log" 2>&1 || skip "playwright-core was not to be had from npm: $(tail -n 1 "$log")"
+    touch "$dir/browser/ready" ;;
 kafka-go)
     program=$here/kafka_clients
     [ -n "$(find "$dir/kafka-go/day" -newer "$program/day.go" -newer "$program/franz.go" \

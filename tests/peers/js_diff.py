@@ -457,6 +457,15 @@ def wait_settled(s, name):
         time.sleep(0.05)
 
 
+def wait_forgotten(s, info):
+    """Until a consumer waits for no ack of what was deleted: there it hears of that behind the
+    answer."""
+    for _ in range(40):
+        if json_of(s.client.request("$JS.API." + info)).get("num_ack_pending") == 0:
+            return
+        time.sleep(0.05)
+
+
 def script_messages(s):
     for body in ("", {}, {"seq": 1}, {"seq": 2}, {"seq": 3}, {"seq": 99}, {"last_by_subj": "s.b"},
                  {"last_by_subj": "s.*"}, {"last_by_subj": "zz"}, {"seq": 1, "next_by_subj": "s.b"},
@@ -971,6 +980,7 @@ def script_acks(s):
     s.api("STREAM.PURGE.AK", {"seq": 4}, step="acks_purge")
     s.api("CONSUMER.INFO.AK.all", step="all_purged")
     s.api("STREAM.MSG.DELETE.AK", {"seq": 6}, step="acks_msg_delete")
+    wait_forgotten(s, "CONSUMER.INFO.AK.all")
     s.api("CONSUMER.INFO.AK.all", step="all_deleted")
     s.api("STREAM.PURGE.AK", step="acks_purge_all")
     s.api("CONSUMER.INFO.AK.all", step="all_empty")

@@ -5,6 +5,7 @@
 # KAFKA_PID, KAFKA_JARS and KAFKA_PROPERTIES say what it is, for a program that starts another.
 # KAFKA_BROKERS names one that runs already, KAFKA_HEAP another heap. Exit 77, with a line that says
 # why, when there is no Java, or no Maven, or the registry is not reached.
+# shellcheck disable=SC2086  # lists are words, split at blanks
 set -u
 dir=$1
 shift

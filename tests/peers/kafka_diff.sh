@@ -5,6 +5,7 @@
 # kafka_diff/accepted.txt, with the reason. KAFKA_BROKERS names a Kafka that is new, and is asked
 # beside rilld instead. Exit 77, with a line that says why, when there is no Go, or its registry is
 # not reached.
+# shellcheck disable=SC3013  # -nt is in each sh that we know
 set -u
 dir=$1
 rilld=$(realpath "$2")

@@ -223,6 +223,56 @@ static void partitions(void)
     puts("topics get partitions, which keys pick as in a broker of ours");
 }
 
+/* Until it is the last one: a transaction is read a moment after its commit was answered. */
+static void await_last(const char *name, uint64_t seq)
+{
+    rill_msg *m;
+    time_t until = time(NULL) + 20;
+    for (uint64_t last = 0; last != seq;) {
+        int rc = rill_stream_get(bus, name, RILL_AT_LAST(name), &m);
+        if (rc != RILL_ENOENT) OK(rc);
+        if (rc == RILL_OK) last = m->seq;
+        if (rc == RILL_OK) rill_msg_unref(m);
+        HOLDS(last <= seq && time(NULL) < until);
+    }
+}
+
+/* All of a batch is read, or none; what ends one has a number of its own. */
+static void batches(void)
+{
+    rill_batch *batch;
+    rill_sub *sub;
+    const rill_msg *m;
+    rill_receipt last = {.size = sizeof last};
+    const char *names[] = {"rill-left", "rill-right"};
+    for (int i = 0; i < 2; i++) OK(rill_stream_ensure(bus, names[i], NULL));
+    for (int round = 1; round <= 3; round++) {
+        bool refused = round == 2; /* when two of its messages are there */
+        OK(rill_batch_begin(bus, &batch, NULL));
+        for (int i = 0; i < 2; i++)
+            OK(rill_batch_add(batch, names[i], &round, sizeof round, NULL));
+        OK(rill_batch_add(batch, names[1], &round, sizeof round,
+                          refused ? RILL_OPTS(rill_post, .msg_id = "7") : NULL));
+        if (refused) FAILS(rill_batch_commit(batch, &last, 30000), RILL_ENOTSUP);
+        else OK(rill_batch_commit(batch, &last, 30000));
+        rill_batch_close(batch);
+        if (!refused) await_last(names[1], last.seq);
+    }
+    for (int i = 0; i < 2; i++) {
+        OK(rill_tail(bus, &sub, names[i], NULL));
+        for (int n = 0; n < 2 * (i + 1); n++) {
+            int round;
+            OK(rill_next(sub, &m, 10000));
+            memcpy(&round, m->data.ptr, sizeof round);
+            HOLDS(round == (n < i + 1 ? 1 : 3));
+        }
+        FAILS(rill_next(sub, &m, 1000), RILL_ETIMEDOUT);
+        rill_sub_close(sub);
+        OK(rill_stream_delete(bus, names[i]));
+    }
+    puts("batches are stored as a whole, or not at all");
+}
+
 static void ends(void)
 {
     rill_sub *sub;
@@ -247,6 +297,7 @@ int main(int argc, char **argv)
     groups();
     new_group();
     partitions();
+    batches();
     ends();
     OK(rill_close(bus, 10000));
     return 0;

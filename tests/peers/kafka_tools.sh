@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# kafka_tools.sh DIR RILLD: the steps of Kafka's quickstart and of an operator's first day, by Kafka's
-# own tools, which are fetched into DIR/kafka, against rilld. Exit 77, with a line that says why, when
-# they cannot be had.
+# kafka_tools.sh DIR RILLD: the steps of an operator's first day, by Kafka's own tools, which are
+# fetched into DIR/kafka, against rilld. Exit 77, with a line that says why, when they cannot be had.
+# shellcheck disable=SC2153  # JARS is kafka.sh's
+# shellcheck disable=SC2086  # lists are words, split at blanks
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 if [ -z "${NATS_URL:-}" ]; then
@@ -10,20 +11,8 @@ if [ -z "${NATS_URL:-}" ]; then
     JARS=$jars exec sh "$here/with_server.sh" "$(realpath "$2")" --kafka -1 -js -sd @DIR@/store -- \
         sh "$0" "$@"
 fi
-port=$(sed -n "s/.*Listening for Kafka.s clients on .*:\([0-9][0-9]*\)$/\1/p" "$SERVER_DIR/log")
-at="--bootstrap-server 127.0.0.1:$port"
-out=$SERVER_DIR/out
-t=org.apache.kafka.tools
-
-# tool CLASS ARG...: what it prints goes to $out; what it says of failures, too.
-tool() {
-    class=$1
-    shift
-    timeout 120 java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$JARS/*" \
-        "$class" "$@" >"$out" 2>&1 || fail "$class $*: exit $?"
-}
-fail() { echo "FAILED: $1"; cat "$out"; exit 1; }
-says() { grep -q -- "$1" "$out" || fail "no \"$1\""; }
+# shellcheck source=tests/peers/kafka_tool.sh
+. "$here/kafka_tool.sh"
 
 tool $t.TopicCommand $at --create --topic quickstart-events
 says "Created topic quickstart-events."
@@ -55,6 +44,22 @@ tool $t.VerifiableConsumer $at --topic verified --group-id v --max-messages 2000
 says '"partition":0,"offset":2000'
 tool $t.GetOffsetShell $at --topic verified
 says "verified:0:2000"
+tool $t.MetadataQuorumCommand $at describe --status
+says "LeaderId: *1"
+says '"endpoints": \["KAFKA://127.0.0.1:'
+tool $t.MetadataQuorumCommand $at describe --replication
+says "Leader"
+tool $t.LogDirsCommand $at --describe --topic-list quickstart-events
+says '"partition":"quickstart-events-0"'
+where=$(sed -n 's/.*"logDir":"\([^"]*\)".*/\1/p' "$out")
+cat >"$SERVER_DIR/moves.json" <<X
+{"version":1,"partitions":[{"topic":"quickstart-events","partition":0,"replicas":[1],"log_dirs":["$where"]}]}
+X
+moves="$t.reassign.ReassignPartitionsCommand $at --reassignment-json-file $SERVER_DIR/moves.json"
+tool $moves --execute
+says "Successfully started moving log directory"
+tool $moves --verify
+says "Reassignment of replica quickstart-events-0-1 completed successfully"
 tool $t.TopicCommand $at --delete --topic quickstart-events
 tool $t.TopicCommand $at --list
 says "^verified$"

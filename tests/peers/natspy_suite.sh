@@ -3,6 +3,7 @@
 # natspy_suite.sh DIR RILLD MODULE...: nats.py's own test suite, of the newest source archive on
 # PyPI that holds it, with rilld standing in for nats-server. What passes against the real server
 # (RILL_PEER, else the one on PATH) must pass against rilld.
+# shellcheck disable=SC2086  # lists are words, split at blanks
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 dir=$1
@@ -30,6 +31,7 @@ peer=${RILL_PEER:-$(command -v nats-server)}
 own="unshare --net --map-root-user"
 $own ip link set lo up 2>/dev/null || own=""
 [ -z "$own" ] || exec 9>&- # else the ports are one run's until it ends
+# shellcheck disable=SC2016  # another shell expands them
 run() {
     (cd "$suite/$release" && SUITE_SERVER=$1 PYTHONPATH=.:$here/../support timeout 900 $own sh -c \
         '[ -z "$1" ] || ip link set lo up; shift; exec "$@"' sh "$own" \

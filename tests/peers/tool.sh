@@ -52,7 +52,7 @@ js() {
     try "consumer next" consumer next T C --count 2 --raw --ack
     echo "next: $(grep -c '^message' "$work/out")"
     try "consumer ls" consumer ls T --names
-    echo "consumers: $(cat "$work/out" | tr -d ' \n')"
+    echo "consumers: $(tr -d ' \n' <"$work/out")"
     try "account info" account info
     try "kv add" kv add B --history 3
     try "kv put" kv put B key value

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # with_server.sh SERVER [ARG...] -- COMMAND...: run the command with a server of its own on a free
-# port of loopback, named by NATS_URL; then end the server and demand that it ends. @DIR@ in the
+# port of loopback, named by NATS_URL, and NATS_WEB_URL for WebSocket; then end the server and demand that it ends. @DIR@ in the
 # server's arguments is a directory that goes with it.
+# shellcheck disable=SC2086  # lists are words, split at blanks
 set -u
 work=$(mktemp -d)
 server=$1
@@ -29,7 +30,9 @@ until [ -n "$port" ] && grep -q "Server is ready" "$work/log"; do
     fi
     sleep 0.05
 done
-NATS_URL=nats://127.0.0.1:$port SERVER_PID=$pid SERVER_DIR=$work "$@"
+# Where the server listens for WebSocket, if its configuration says so.
+web=$(sed -n 's|.*Listening for websocket clients on \(ws.*\)$|\1|p' "$work/log")
+NATS_URL=nats://127.0.0.1:$port NATS_WEB_URL=$web SERVER_PID=$pid SERVER_DIR=$work "$@"
 status=$?
 kill -0 $pid 2>/dev/null || { echo "the server is gone"; status=1; }
 kill -TERM $pid 2>/dev/null

@@ -119,8 +119,12 @@ static inline void duct_init(duct_pair *p)
 
 static inline rill_wire *duct_wire(duct_end *end, const rill_host *host)
 {
-    ck_assert_int_eq(rill_wire_new(&end->wire, &duct_ops, end, host), RILL_OK);
-    return end->wire;
+    rill_wire *wire;
+    ck_assert_int_eq(rill_wire_new(&wire, &duct_ops, end, host), RILL_OK);
+    pthread_mutex_lock(&end->duct->lock);
+    end->wire = wire;
+    pthread_mutex_unlock(&end->duct->lock);
+    return wire;
 }
 
 static inline bool duct_is_closed(duct_end *end)

@@ -80,7 +80,8 @@ static void far_reply(far *f, const ri_message *request, const char *answers)
             far_end(f)->wire.ops->close(&far_end(f)->wire);
             return;
         }
-        far_reply_one(f, request, one);
+        if (ri_str_starts(one, RI_STR("-ERR "))) pipe_put(far_end(f), one.ptr, one.len);
+        else far_reply_one(f, request, one);
     }
 }
 

@@ -28,7 +28,8 @@ enum { FAR_DIALS_MAX = 64 };
 
 /* What the server answers to a request whose subject begins so; in the text "%n" stands for the
  * token of the subject behind the stream's, which names a consumer. An answer that begins with
- * "NATS/1.0" is a header block, and what stands behind its empty line. */
+ * "NATS/1.0" is a header block, and what stands behind its empty line; one that begins with "-ERR"
+ * is said as it is. */
 typedef struct far_row {
     const char *subject, *answer;
 } far_row;

@@ -154,7 +154,7 @@ static void pipe_close(ri_wire *wire)
 }
 
 static const ri_wire_ops pipe_ops = {"pipe", pipe_readv, pipe_writev, pipe_watch,
-                                     pipe_shut, pipe_close};
+                                     pipe_shut, pipe_close, NULL};
 
 void pipe_init(pipe_pair *p)
 {

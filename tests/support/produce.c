@@ -118,7 +118,7 @@ ri_str produce_end(produce *p)
     if (p->codec == RI_KAFKA_CODEC_NONE) return all;
     ri_buffer_put(&p->packed, all.ptr, RI_KAFKA_BATCH_HEADER);
     if (p->codec == RI_KAFKA_CODEC_GZIP) ck_assert_ok(ri_gzip_pack(body, &p->packed));
-    else if (p->codec == RI_KAFKA_CODEC_SNAPPY) produce_snappy(body, true, &p->packed);
+    else if (p->codec == RI_KAFKA_CODEC_SNAPPY) produce_snappy(body, !p->unframed, &p->packed);
     else if (p->codec == RI_KAFKA_CODEC_LZ4) produce_lz4(body, &p->packed);
     else produce_zstd(body, &p->packed);
     ri_kafka_batch_seal(p->packed.ptr, p->packed.len, p->codec);

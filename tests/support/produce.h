@@ -12,6 +12,7 @@ typedef struct produce {
     ri_buffer plain, packed, headers;
     ri_kafka_builder builder;
     int codec;
+    bool unframed;   /* snappy comes without its frame */
 } produce;
 
 /* Of a producer with an id, or of none (-1). */

@@ -173,7 +173,14 @@ START_TEST(test_batch_memory)
     expect(w, "s.a", "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 2\r\n", data,
            ERR(429, 10210, "atomic publish too many inflight"));
     world_publish(w, "s.a", "", "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 1\r\n", data);
+    ri_list stirred; /* as of an account that is stepped when something has come for it */
+    ri_list_init(&stirred);
+    ri_list_init(&w->router.global.stir_link);
+    w->router.global.stirs = &stirred;
     ck_assert(ri_claim_grow(work, &other, 16 * 1024)); /* it has less: the batch goes */
+    ck_assert(ri_list_linked(&w->router.global.stir_link)); /* and its memory, by a step */
+    ri_list_remove(&w->router.global.stir_link);
+    w->router.global.stirs = NULL;
     expect(w, "s.a", "Nats-Batch-Id: b\r\nNats-Batch-Sequence: 2\r\n", "",
            ERR(400, 10176, "atomic publish batch is incomplete"));
     ri_claim_end(work, &filling);

@@ -51,6 +51,28 @@ START_TEST(test_slices)
 }
 END_TEST
 
+/* Who has a part of a turn has no more by what is sliced off it. */
+START_TEST(test_part)
+{
+    ri_budget b;
+    ri_budget_init(&b);
+    ri_budget_open_part(&b, 2500);
+    ri_budget_slice(&b, 100);
+    ck_assert(!ri_budget_spend(&b, 100));
+    ri_budget_whole(&b);
+    ck_assert(ri_budget_spend(&b, 2399));
+    ck_assert(!ri_budget_spend(&b, 1));
+    ri_budget_close(&b);
+    ck_assert_uint_eq(b.longest, 2500);
+    ck_assert_uint_eq(b.cut, 1);
+    b.limit = 1000;
+    ri_budget_open_part(&b, 2500); /* no more than a turn has */
+    ck_assert_int_eq(b.left, 1000);
+    ri_budget_open(&b);
+    ck_assert_int_eq(b.left, 1000);
+}
+END_TEST
+
 /* What passes outside of a turn is no turn. */
 START_TEST(test_outside)
 {
@@ -67,4 +89,4 @@ START_TEST(test_outside)
 }
 END_TEST
 
-SUITE_MAIN("budget", test_turn, test_slices, test_outside)
+SUITE_MAIN("budget", test_turn, test_slices, test_part, test_outside)

@@ -34,7 +34,7 @@ static void reopen(void)
     ri_log_close(store);
     ck_assert_ok(ri_log_open(&store, &opts));
     ck_assert_ok(ri_log_track(store, 7, &(ri_track_opts){.batches = true}, &track));
-    ck_assert_ok(ri_track_compact(track, &(ri_compact_rule){.tombstone_ns = DAY_NS}));
+    ck_assert_ok(ri_track_compact(track, &(ri_compact_rule){.tombstone_ns = DAY_NS, .dirty = 500}));
 }
 
 static void setup(void)
@@ -296,7 +296,7 @@ START_TEST(test_slices)
     ri_log_opts opts = {.host = &host, .os = &disk.os, .dir = "/log", .segment_bytes = 1048576};
     ck_assert_ok(ri_log_open(&store, &opts));
     ck_assert_ok(ri_log_track(store, 7, &(ri_track_opts){.batches = true}, &track));
-    ri_compact_rule rule = {.tombstone_ns = DAY_NS, .removed = count_removed};
+    ri_compact_rule rule = {.tombstone_ns = DAY_NS, .dirty = 500, .removed = count_removed};
     ck_assert_ok(ri_track_compact(track, &rule));
     for (unsigned n = 0; n < 2; n++) {
         for (unsigned k = 0; k < LONG; k++) all[last + 1 + k] = (sent){k, 1 + n};
@@ -323,5 +323,88 @@ START_TEST(test_slices)
 }
 END_TEST
 
-SUITE_MAIN("compactor", test_against_the_model, test_unreadable, test_transactions,
-           test_slices)
+/* One round; then one more record, which is looked at when the rule says so. */
+static void wait_for_a_round(const ri_compact_rule *rule)
+{
+    setup();
+    for (unsigned k = 0; k < 750; k++) all[1 + k] = (sent){k, 1};
+    for (int i = 0; i < 5; i++) send(150, 0, 0);
+    ck_assert_ok(ri_log_commit(store));
+    tidy();
+    ck_assert_ok(ri_track_compact(track, rule));
+    now_ns += 15 * RI_SEC; /* the rest behind a round */
+    say(5, 2, 0, 0);
+    ck_assert_ok(ri_log_commit(store));
+    tidy();
+}
+
+START_TEST(test_when)
+{
+    wait_for_a_round(&(ri_compact_rule){.tombstone_ns = DAY_NS, .dirty = 500});
+    ck_assert(is_there(6));
+    ck_assert_int_eq(ri_log_compact_due_ns(store), INT64_MAX);
+    teardown();
+    wait_for_a_round(&(ri_compact_rule){.tombstone_ns = DAY_NS, .dirty = 1});
+    ck_assert(!is_there(6));
+    teardown();
+    wait_for_a_round(&(ri_compact_rule){.tombstone_ns = DAY_NS, .dirty = 500, .lag_ns = RI_SEC});
+    ck_assert(is_there(6));
+    ck_assert_int_eq(ri_log_compact_due_ns(store), now_ns + RI_SEC);
+    now_ns += RI_SEC - 1;
+    tidy();
+    ck_assert(is_there(6));
+    now_ns++;
+    tidy();
+    ck_assert(!is_there(6));
+    ck_assert_int_eq(ri_log_compact_due_ns(store), INT64_MAX);
+    teardown();
+}
+END_TEST
+
+/* What was clean is not known behind a restart: a round comes then, also if one was waited for. */
+START_TEST(test_waits_no_more)
+{
+    const ri_compact_rule rule = {.tombstone_ns = DAY_NS, .dirty = 500, .lag_ns = RI_SEC};
+    wait_for_a_round(&rule);
+    ck_assert(is_there(6));
+    reopen();
+    ck_assert_ok(ri_track_compact(track, &rule));
+    tidy();
+    ck_assert(!is_there(6));
+    teardown();
+}
+END_TEST
+
+/* With a rule that lets each record begin a round there is none for a while behind one, and then
+ * there is; but at once where much is new. */
+START_TEST(test_rests)
+{
+    wait_for_a_round(&(ri_compact_rule){.tombstone_ns = DAY_NS, .dirty = 0});
+    ck_assert(!is_there(6));
+    say(6, 2, 0, 0);
+    ck_assert_ok(ri_log_commit(store));
+    tidy();
+    ck_assert(is_there(7));
+    ck_assert_int_eq(ri_log_compact_due_ns(store), now_ns + 15 * RI_SEC);
+    now_ns += 15 * RI_SEC - 1;
+    tidy();
+    ck_assert(is_there(7));
+    now_ns++;
+    tidy();
+    ck_assert(!is_there(7));
+    ck_assert_int_eq(ri_log_compact_due_ns(store), INT64_MAX);
+    for (unsigned k = 7; k < 57; k++) say(k, 2, 0, 0);
+    ck_assert_ok(ri_log_commit(store));
+    tidy();
+    ck_assert(!is_there(8));
+    say(57, 2, 0, 0);
+    ck_assert_ok(ri_log_commit(store));
+    now_ns -= RI_SEC; /* the clock was set back */
+    tidy();
+    ck_assert(!is_there(58));
+    teardown();
+}
+END_TEST
+
+SUITE_MAIN("compactor", test_when, test_rests, test_waits_no_more, test_against_the_model,
+           test_unreadable, test_transactions, test_slices)

@@ -2,8 +2,8 @@
 /* A connection with a protocol that is nothing but lengths: an operation is four bytes, little end
  * first, and so many bytes behind them. Each case runs over all wires: a socketpair with the loop
  * on its own thread, a pipe in memory with the loop turned by the test in virtual time, a program's
- * wire whose functions move the bytes of such a pipe, and TLS over a pipe, both ends of which are
- * on that loop. */
+ * wire whose functions move the bytes of such a pipe, and TLS and WebSocket over a pipe, both ends
+ * of which are on that loop. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,6 +18,7 @@
 #include "net/host_wire.h"
 #include "net/park.h"
 #include "net/tls_wire.h"
+#include "net/ws_wire.h"
 #include "support/pipe.h"
 #include "support/rng.h"
 #include "support/suite.h"
@@ -27,10 +28,14 @@ enum { FRAME_MAX = 3 * 1024 * 1024, WAIT_MS = 10000, TURNS_MAX = 1000000 };
 static bool over_pipe;   /* which wire it is */
 static bool over_host;   /* the pipe is a program's */
 static bool over_tls;    /* over the pipe there is TLS */
+static bool over_ws;     /* ... or WebSocket, of which the connection is the server's or ... */
+static bool ws_client;   /* ... the client's end */
 
 /* Each test says it, for the one before it may have run in this process. */
-static void go_over(bool pipe, bool host, bool tls)
+static void go_over(bool pipe, bool host, bool tls, bool ws)
 {
+    over_ws = ws;
+    ws_client = false;
     over_pipe = pipe;
     over_host = host;
     over_tls = tls;
@@ -47,7 +52,8 @@ typedef struct pump {
     int peer;            /* the other end, of a socketpair */
     pipe_pair pipe;      /* or a pipe */
     rill_wire *wire;     /* of the program that has its other end; NULL: none */
-    ri_wire *peer_tls;   /* TLS over its other end; NULL: none */
+    ri_wire *peer_over;  /* TLS or WebSocket over its other end; NULL: none */
+    ri_ws_conf *ws;      /* of a server's end */
     ri_tls_conf *confs[2]; /* the connection's, and the peer's; NULL: confs_shared() */
     bool virtual, open;  /* its clock is still_clock's */
     int turns;
@@ -227,11 +233,32 @@ static int pump_open_tls(pump *p)
     ri_tls_conf **confs = p->virtual ? confs_shared() : p->confs;
     int rc = p->virtual ? RILL_OK : confs_make(confs, &p->host);
     if (rc == RILL_OK)
-        rc = ri_tls_wire_new(&p->peer_tls, confs[1], &p->pipe.end[1].wire, &client);
+        rc = ri_tls_wire_new(&p->peer_over, confs[1], &p->pipe.end[1].wire, &client);
     if (rc < 0) return rc;
-    ri_wire_attach(p->peer_tls, &p->loop, peer_on_ready, p);
-    if ((rc = p->peer_tls->ops->watch(p->peer_tls, 0)) < 0) return rc;
+    ri_wire_attach(p->peer_over, &p->loop, peer_on_ready, p);
+    if ((rc = p->peer_over->ops->watch(p->peer_over, 0)) < 0) return rc;
     if ((rc = ri_tls_wire_new(&wire, confs[0], &p->pipe.end[0].wire, &server)) < 0) return rc;
+    rc = ri_conn_init(&p->conn, &p->loop, wire, &pump_ops);
+    if (rc < 0) wire->ops->close(wire);
+    return rc;
+}
+
+/* WebSocket over both ends of the pipe. */
+static int pump_open_ws(pump *p)
+{
+    const ri_ws_conf conf = {.deflates = false};
+    int rc = ri_ws_conf_new(&p->ws, &p->host, &conf);
+    if (rc < 0) return rc;
+    const ri_ws_wire_opts server = {.timeout_ns = RI_SEC, .conf = p->ws};
+    const ri_ws_wire_opts client = {.timeout_ns = RI_SEC, .host = "h:1", .path = "/"};
+    ri_wire *wire;
+    rc = ri_ws_wire_new(&p->peer_over, &p->host, &p->pipe.end[1].wire,
+                        ws_client ? &server : &client);
+    if (rc < 0) return rc;
+    ri_wire_attach(p->peer_over, &p->loop, peer_on_ready, p);
+    if ((rc = p->peer_over->ops->watch(p->peer_over, 0)) < 0) return rc;
+    rc = ri_ws_wire_new(&wire, &p->host, &p->pipe.end[0].wire, ws_client ? &client : &server);
+    if (rc < 0) return rc;
     rc = ri_conn_init(&p->conn, &p->loop, wire, &pump_ops);
     if (rc < 0) wire->ops->close(wire);
     return rc;
@@ -249,6 +276,8 @@ static int pump_open(pump *p, const ri_host *host)
     pipe_init(&p->pipe);
     if (over_tls) {
         rc = pump_open_tls(p);
+    } else if (over_ws) {
+        rc = pump_open_ws(p);
     } else if (over_host) {
         rc = pump_open_host(p);
     } else if (over_pipe) {
@@ -284,8 +313,8 @@ static void pump_turn(pump *p)
 static void peer_close(pump *p)
 {
     pipe_end *end = &p->pipe.end[1];
-    if (p->peer_tls) p->peer_tls->ops->close(p->peer_tls);
-    p->peer_tls = NULL;
+    if (p->peer_over) p->peer_over->ops->close(p->peer_over);
+    p->peer_over = NULL;
     if (over_pipe && end->pair && !end->closed) end->wire.ops->close(&end->wire);
     pump_ready(p);
     if (p->peer >= 0) close(p->peer);
@@ -294,7 +323,7 @@ static void peer_close(pump *p)
 
 static void peer_shut(pump *p)
 {
-    ri_wire *wire = p->peer_tls ? p->peer_tls : &p->pipe.end[1].wire;
+    ri_wire *wire = p->peer_over ? p->peer_over : &p->pipe.end[1].wire;
     if (over_pipe) wire->ops->shut(wire);
     else shutdown(p->peer, SHUT_WR);
     pump_ready(p);
@@ -315,6 +344,7 @@ static void pump_close(pump *p)
     peer_close(p);
     if (p->pipe.end[0].pair) pipe_fini(&p->pipe);
     for (int i = 0; i < 2; i++) ri_tls_conf_unref(p->confs[i]);
+    ri_ws_conf_unref(p->ws);
     ri_outq_pool_fini(&p->pool);
     ri_loop_fini(&p->loop);
     ri_park_fini(&p->changed);
@@ -368,23 +398,24 @@ static bool peer_wait(pump *p, short what)
     return true;
 }
 
-/* Why the TLS of the peer is broken, if it is. */
+/* Why the TLS, or WebSocket, of the peer is broken, if it is. */
 static int pump_code(const pump *p)
 {
-    return p->peer_tls ? ri_tls_wire_code(ri_tls_wire_of(p->peer_tls)) : RILL_OK;
+    if (over_ws && p->peer_over) return ri_ws_wire_code(ri_ws_wire_of(p->peer_over));
+    return p->peer_over ? ri_tls_wire_code(ri_tls_wire_of(p->peer_over)) : RILL_OK;
 }
 
 static ssize_t peer_put(pump *p, const char *bytes, size_t len)
 {
     struct iovec iov = {(char *)(uintptr_t)bytes, len};
-    if (p->peer_tls) return p->peer_tls->ops->writev(p->peer_tls, &iov, 1);
+    if (p->peer_over) return p->peer_over->ops->writev(p->peer_over, &iov, 1);
     return over_pipe ? (ssize_t)pipe_put(&p->pipe.end[1], bytes, len) : write(p->peer, bytes, len);
 }
 
 static ssize_t peer_get(pump *p, char *bytes, size_t len)
 {
     struct iovec iov = {bytes, len};
-    if (p->peer_tls) return p->peer_tls->ops->readv(p->peer_tls, &iov, 1);
+    if (p->peer_over) return p->peer_over->ops->readv(p->peer_over, &iov, 1);
     return over_pipe ? (ssize_t)pipe_get(&p->pipe.end[1], bytes, len) : read(p->peer, bytes, len);
 }
 
@@ -393,7 +424,7 @@ static void peer_write(pump *p, const char *bytes, size_t len)
     for (size_t done = 0; done < len;) {
         ssize_t n = peer_put(p, bytes + done, len - done);
         pump_ready(p);
-        if (p->peer_tls && (p->ended || pump_code(p) < 0)) return;
+        if (p->peer_over && (p->ended || pump_code(p) < 0)) return;
         if (n > 0) done += (size_t)n;
         else ck_assert(peer_wait(p, POLLOUT));
     }
@@ -693,7 +724,7 @@ START_TEST(crumbs)
     rng_init(&r, 8);
     char bytes[604], back[604];
     size_t len = frame_make(bytes, 600, &r);
-    go_over(true, false, false);
+    go_over(true, false, false, false);
     pump p;
     pump_start(&p);
     p.echo = true;
@@ -720,7 +751,7 @@ START_TEST(bytes_inside)
     char bytes[3 * 24];
     size_t len = 0;
     for (int i = 0; i < 3; i++) len += frame_make(bytes + len, 20, &r);
-    go_over(true, false, false);
+    go_over(true, false, false, false);
     pump p;
     pump_start(&p);
     peer_write(&p, bytes, len);
@@ -752,7 +783,7 @@ START_TEST(broken)
     rng_init(&r, 10);
     char bytes[104];
     frame_make(bytes, 100, &r);
-    go_over(true, false, false);
+    go_over(true, false, false, false);
     for (int how = 0; how < 3; how++) {
         pump p;
         pump_start(&p);
@@ -779,30 +810,43 @@ END_TEST
 #define X(name)                \
     START_TEST(socket_##name)  \
     {                          \
-        go_over(false, false, false); \
+        go_over(false, false, false, false); \
         case_##name();         \
     }                          \
     END_TEST                   \
     START_TEST(host_##name)    \
     {                          \
-        go_over(true, true, false);   \
+        go_over(true, true, false, false);   \
         case_##name();         \
     }                          \
     END_TEST                   \
     START_TEST(pipe_##name)    \
     {                          \
-        go_over(true, false, false);  \
+        go_over(true, false, false, false);  \
         case_##name();         \
     }                          \
     END_TEST                   \
     START_TEST(tls_##name)     \
     {                          \
-        go_over(true, false, true);   \
+        go_over(true, false, true, false);   \
+        case_##name();         \
+    }                          \
+    END_TEST                   \
+    START_TEST(ws_##name)      \
+    {                          \
+        go_over(true, false, false, true);   \
+        case_##name();         \
+        ws_client = true;      \
         case_##name();         \
     }                          \
     END_TEST
 CASES_MAP(X)
 #undef X
 
+/* Where the build has none of it, there is none to be tried. */
+#ifdef RI_HAVE_WEBSOCKET
+#define X(name) socket_##name, pipe_##name, host_##name, tls_##name, ws_##name,
+#else
 #define X(name) socket_##name, pipe_##name, host_##name, tls_##name,
+#endif
 SUITE_MAIN("conn", CASES_MAP(X) crumbs, bytes_inside, broken)

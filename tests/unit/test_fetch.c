@@ -241,6 +241,95 @@ START_TEST(test_gaps)
 }
 END_TEST
 
+/* Records that compaction has taken, or somebody has deleted: no reader gets them, however the
+ * batch is packed, and who asks for one that is gone begins with the next. */
+START_TEST(test_thinned)
+{
+    ri_js_error e;
+    make(TOPIC);
+    send(RI_KAFKA_CODEC_NONE, 1, 4);
+    send(RI_KAFKA_CODEC_GZIP, 5, 4);
+    for (uint64_t seq = 1; seq <= 8; seq += seq == 2 ? 2 : 1)
+        if (seq != 5 && seq != 7) ck_assert_ok(ri_stream_erase(stream, seq, false, &e));
+    world_turn(&w);
+    ends(2, 8);
+    ck_assert_str_eq(fetched(2, ALL, true), "[2..3 2:k3=v3][4..7 4:k5=v5 6:k7=v7] 8");
+    ck_assert_str_eq(fetched(5, ALL, true), "[6..7 6:k7=v7] 8");
+    ck_assert_str_eq(fetched(4, 150, true), "[4..5 4:k5=v5] 6");
+    ck_assert_str_eq(fetched(4, 1, false), " 4");
+}
+END_TEST
+
+/* A client takes all that comes behind the offset that it asked for: what follows on the piece with
+ * the gap is no whole batch, though nothing is gone behind it. */
+START_TEST(test_thinned_at_the_front)
+{
+    ri_js_error e;
+    enum { N = 9000 };
+    make(TOPIC);
+    send(RI_KAFKA_CODEC_NONE, 0, N);
+    ck_assert_ok(ri_stream_erase(stream, 2, false, &e));
+    world_turn(&w);
+    int64_t offset = 0, last = -1;
+    int rc;
+    do {
+        ri_budget_open(&w.router.budget);
+        rc = ri_fetch_some(&reader, stream, &offset, ALL * 8, true, &out);
+        ri_budget_close(&w.router.budget);
+    } while (rc == 1);
+    ck_assert_ok(rc);
+    ri_kafka_batch b;
+    ri_kafka_record r;
+    for (ri_str rest = ri_buffer_str(&out); rest.len; rest = ri_str_from(rest, b.bytes.len)) {
+        ri_kafka_records it;
+        ck_quick(ri_kafka_batch_parse(rest, ALL, &b) > 0);
+        ri_kafka_records_init(&it, &b, b.records);
+        for (; ri_kafka_records_next(&it, &r) == 1; last = r.offset)
+            ck_quick(r.offset == (last == 0 ? 2 : last + 1));
+    }
+    ck_assert_int_eq(last, N - 1);
+}
+END_TEST
+
+/* A long one comes in pieces, in slices of the turn; the last says where the batch ended. */
+START_TEST(test_thinned_slices)
+{
+    ri_js_error e;
+    enum { N = 20000 };
+    make(TOPIC);
+    send(RI_KAFKA_CODEC_GZIP, 0, N);
+    for (uint64_t seq = 2; seq <= N; seq += 2)
+        ck_quick(ri_stream_erase(stream, seq, false, &e) == RILL_OK);
+    world_turn(&w);
+    int64_t offset = 0, next = 0;
+    int rc;
+    do {
+        ri_budget_open(&w.router.budget);
+        rc = ri_fetch_some(&reader, stream, &offset, ALL * 8, true, &out);
+        ri_budget_close(&w.router.budget);
+    } while (rc == 1);
+    ck_assert_ok(rc);
+    ck_assert_int_eq(offset, N);
+    ri_kafka_batch b;
+    ri_kafka_record r;
+    int pieces = 0;
+    for (ri_str rest = ri_buffer_str(&out); rest.len; rest = ri_str_from(rest, b.bytes.len)) {
+        ri_kafka_records it;
+        ck_quick(ri_kafka_batch_parse(rest, ALL, &b) > 0);
+        ck_quick(ri_kafka_batch_verify(&b) == RILL_OK);
+        ri_kafka_records_init(&it, &b, b.records);
+        for (; ri_kafka_records_next(&it, &r) == 1; next += 2) {
+            ck_quick(r.offset == next);
+            ck_quick(r.timestamp_ms == 1000 + next);
+        }
+        pieces++;
+    }
+    ck_assert_int_eq(next, N);
+    ck_assert_int_eq(ri_kafka_batch_last_offset(&b), N - 1);
+    ck_assert_int_gt(pieces, 2);
+}
+END_TEST
+
 START_TEST(test_not_committed)
 {
     make(TOPIC);
@@ -317,7 +406,32 @@ START_TEST(test_without_memory)
     make(TOPIC);
     say("t", "Color: red\r\n", "b");
     send(RI_KAFKA_CODEC_NONE, 1, 2);
+    send(RI_KAFKA_CODEC_GZIP, 3, 4);
     ck_assert_uint_ge(fault_each(read_all, NULL), 1);
+    ri_js_error e;
+    ck_assert_ok(ri_stream_erase(stream, 5, false, &e));
+    world_turn(&w);
+    ck_assert_uint_ge(fault_each(read_all, NULL), 1);
+}
+END_TEST
+
+/* Without room to unpack it a batch does not go out with what was deleted of it: the reader comes
+ * again. */
+START_TEST(test_without_room)
+{
+    ri_js_error e;
+    int64_t offset = 0;
+    make(TOPIC);
+    send(RI_KAFKA_CODEC_GZIP, 0, 4);
+    ck_assert_ok(ri_stream_erase(stream, 2, false, &e));
+    world_turn(&w);
+    for (int i = 4; i < 200; i += 4) send(RI_KAFKA_CODEC_GZIP, i, 4); /* it is not at hand then */
+    ri_memory_set_limit(&w.router.memory, 8 * 10);
+    ck_assert_rc(ri_fetch_some(&reader, stream, &offset, ALL, true, &out), RILL_ENOMEM);
+    ck_assert_uint_eq(ri_buffer_size(&out), 0);
+    ck_assert_int_eq(offset, 0);
+    ri_memory_set_limit(&w.router.memory, 0);
+    ck_assert_str_eq(fetched(0, 1, true), "[0..1 0:k0=v0 {h: x}] 2");
 }
 END_TEST
 
@@ -356,5 +470,8 @@ START_TEST(test_watch)
 END_TEST
 
 SUITE_MAIN_ROWS("fetch", SUITE_WITH(setup, teardown, test_both_kinds, test_verbatim, test_limits,
-                                    test_out_of_range, test_gaps, test_not_committed,
-                                    test_subjects, test_slices, test_without_memory, test_watch))
+                                    test_out_of_range, test_gaps, test_thinned,
+                                    test_thinned_slices, test_thinned_at_the_front,
+                                    test_without_room,
+                                    test_not_committed, test_subjects, test_slices,
+                                    test_without_memory, test_watch))

@@ -59,7 +59,8 @@ static void close_broker(ri_broker *b)
     ck_assert_ok(rill_broker_close((rill_broker *)(void *)b, -1));
 }
 
-static void commit(ri_broker *b, ri_groups *groups, int64_t offset)
+/* *woken counts anew when it is waited for. */
+static void commit_after(ri_broker *b, ri_groups *groups, int64_t offset, uint32_t *woken)
 {
     asked a = {.of.commit = {.call.done = committed, .group = RI_STR("g"), .member = RI_STR(""),
                              .generation = -1, .retention_ms = -1}};
@@ -69,9 +70,64 @@ static void commit(ri_broker *b, ri_groups *groups, int64_t offset)
     ck_assert_int_eq(ri_groups_commit_put(&a.of.commit, &given), 0);
     ri_groups_commit_end(&a.of.commit);
     ri_durable_touched(b->durable);
+    *woken = 0;
     ck_assert(ri_durable_wait(b->durable, &a.over, WAIT_NS));
     ck_assert_int_eq(a.error, 0);
 }
+
+static void commit(ri_broker *b, ri_groups *groups, int64_t offset)
+{
+    uint32_t woken;
+    commit_after(b, groups, offset, &woken);
+}
+
+/* ---- Who turns ---- */
+
+typedef struct sleeper { /* a driver that notes that it was woken, and sleeps on */
+    ri_driver driver;
+    uint32_t woken;
+} sleeper;
+
+static void sleeper_wake(ri_driver *driver)
+{
+    ri_container_of(driver, sleeper, driver)->woken++;
+}
+
+static const ri_driver_ops sleeper_ops = {.rank = RI_DRIVER_LOOP, .alone = true,
+                                          .wake = sleeper_wake};
+
+/* Who waited for his commit made it himself, and leaves what else there is to do, such as a file
+ * that is to be wiped, to the driver, who knows of it. */
+START_TEST(test_who_leaves_wakes_the_driver)
+{
+    enum { COMMITS = 2000, SEGMENT = 16384 };
+    char dir[SCRATCH_LEN];
+    scratch_make_quick(dir);
+    sleeper sleeping = {.driver.ops = &sleeper_ops};
+    rill_broker *broker;
+    ri_groups *groups;
+    ri_groups_conf conf;
+    uint32_t left = 0;
+    ri_groups_conf_init(&conf);
+    ck_assert_ok(rill_broker_open(&broker, NULL));
+    ri_broker *b = (ri_broker *)(void *)broker;
+    ck_assert_ok(ri_broker_need_durable(b, &(ri_durable_opts){
+        .dir = dir, .safety = RI_SAFETY_MEMORY, .segment_bytes = SEGMENT}));
+    ri_broker_enter(b);
+    ck_assert_ok(ri_durable_groups(b->durable, &conf, &groups));
+    ri_driver_join(b, &sleeping.driver);
+    for (int i = 0; i < COMMITS; i++) {
+        commit_after(b, groups, i, &sleeping.woken);
+        if (!ri_durable_waits(b->durable)) continue;
+        ck_assert_uint_gt(sleeping.woken, 0);
+        left++;
+    }
+    ck_assert_uint_gt(left, 3);
+    ri_driver_leave(b, &sleeping.driver);
+    close_broker(b);
+    scratch_remove(dir);
+}
+END_TEST
 
 static bool fetch_over;
 
@@ -220,4 +276,5 @@ START_TEST(test_closed)
 }
 END_TEST
 
-SUITE_MAIN("groups_turn", test_reopened, test_timers, test_modern, test_closed)
+SUITE_MAIN("groups_turn", test_who_leaves_wakes_the_driver, test_reopened, test_timers,
+           test_modern, test_closed)

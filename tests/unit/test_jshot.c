@@ -102,9 +102,22 @@ START_TEST(test_puback_error)
     ck_assert_ok(ri_jshot_puback_read(RI_STR("{\"error\":{\"code\":500,\"err_code\":10049,"
                                              "\"description\":\"a \\\"b\\\"\"}}"), &ack, &back));
     ck_assert_str_eq(back.text, "a \"b\"");
+    ck_assert_ok(ri_jshot_puback_read(guarded("{\"stream\":\"S\xc3\xbc\",\"seq\":7,"
+                                              "\"duplicate\":true}"), &ack, &back));
+    ck_assert_int_eq(back.code, 0);
+    ck_assert_span(ack.stream, "S\xc3\xbc");
+    ck_assert_uint_eq(ack.seq, 7);
+    ck_assert(ack.duplicate);
+    ck_assert_ok(ri_jshot_puback_read(guarded("{\"stream\":\"a \\\"b\",\"seq\":8}"), &ack,
+                                      &back));
+    ck_assert_uint_eq(ack.stream.len, 0);
+    ck_assert_uint_eq(ack.seq, 8);
     ri_buffer_fini(&out);
     static const char *const wrong[] = {"", "x", "{}", "[]", "{\"seq\":1}", "{\"stream\":\"S\"} x",
-                                        "{\"stream\":5}", "{\"stream\":\"S\",\"seq\":-1}"};
+                                        "{\"stream\":5}", "{\"stream\":\"S\",\"seq\":-1}",
+                                        "{\"stream\":\"\xc3\xbc\"}",
+                                        "{\"stream\":\"\xc3\xbc\",\"seq\":-1}",
+                                        "{\"stream\":\"\xc3\",\"seq\":1}"};
     for (size_t i = 0; i < RI_LEN(wrong); i++)
         ck_assert_rc(ri_jshot_puback_read(guarded(wrong[i]), &ack, &back), RILL_EPROTO);
     guard_free();

@@ -223,6 +223,10 @@ START_TEST(test_refused)
     ck_assert_int_eq(changed("t", "cleanup.policy", APPEND, "burn"), RI_KAFKA_E_INVALID_CONFIG);
     ck_assert_int_eq(changed("nope", "retention.ms", SET, "1"), RI_KAFKA_E_UNKNOWN_TOPIC);
     ck_assert_int_eq(changed("no pe", "retention.ms", SET, "1"), RI_KAFKA_E_INVALID_TOPIC);
+    ck_assert_int_eq(change(RI_KAFKA_RESOURCE_BROKER, "1", "leader.replication.throttled.rate",
+                            DELETE, NULL).error_code, 0);
+    ck_assert_int_eq(change(RI_KAFKA_RESOURCE_BROKER, "2", "leader.replication.throttled.rate",
+                            DELETE, NULL).error_code, RI_KAFKA_E_INVALID_REQUEST);
     ck_assert_int_eq(change(RI_KAFKA_RESOURCE_BROKER, "1", "num.partitions", SET, "3").error_code,
                      RI_KAFKA_E_INVALID_REQUEST);
     is("t", "retention.ms", "604800000", RI_KAFKA_CONFIG_DEFAULT);
@@ -354,6 +358,65 @@ START_TEST(test_directories)
 }
 END_TEST
 
+/* Where all replicas are one may be moved, and nowhere else. */
+START_TEST(test_moved)
+{
+    kclient_created(&c, "t", 2);
+    int32_t partitions[] = {1, 9}, first[] = {0};
+    ri_kafka_alter_replica_log_dirs_request_topic here[] = {{RI_STR("t"), {partitions, 2}},
+                                                            {RI_STR("nope"), {first, 1}}};
+    ri_kafka_alter_replica_log_dirs_request_topic away = {RI_STR("t"), {first, 1}};
+    ri_kafka_alter_replica_log_dirs_request_dir dirs[] = {
+        {RI_STR("memory"), {here, 2}}, {RI_STR("/none"), {NULL, 0}}, {RI_STR("/away"), {&away, 1}}};
+    KCLIENT_BLANK(alter_replica_log_dirs_request, q);
+    q.dirs.items = dirs;
+    q.dirs.len = 3;
+    for (int16_t version = 1; version <= 2; version++) {
+        ri_kafka_alter_replica_log_dirs_answer *a =
+            kclient_ask(&c, RI_KAFKA_ALTER_REPLICA_LOG_DIRS, version, &q);
+        ck_assert_uint_eq(a->results.len, 3);
+        const ri_kafka_alter_replica_log_dirs_answer_result *t = a->results.items;
+        ck_assert_span(t[0].topic_name, "t");
+        ck_assert_uint_eq(t[0].partitions.len, 2);
+        ck_assert_int_eq(t[0].partitions.items[0].partition_index, 1);
+        ck_assert_int_eq(t[0].partitions.items[0].error_code, 0);
+        ck_assert_int_eq(t[0].partitions.items[1].error_code, RI_KAFKA_E_UNKNOWN_TOPIC);
+        ck_assert_int_eq(t[1].partitions.items[0].error_code, RI_KAFKA_E_UNKNOWN_TOPIC);
+        ck_assert_int_eq(t[2].partitions.items[0].error_code, RI_KAFKA_E_NO_LOG_DIR);
+    }
+}
+END_TEST
+
+START_TEST(test_quorum)
+{
+    KCLIENT_BLANK(describe_quorum_request, q);
+    ri_kafka_describe_quorum_request_partition zero = {0}, one = {1};
+    ri_kafka_describe_quorum_request_topic metadata = {RI_STR("__cluster_metadata"), {&zero, 1}};
+    KCLIENT_ONE(q.topics, &metadata);
+    ri_kafka_describe_quorum_answer *a = kclient_ask(&c, RI_KAFKA_DESCRIBE_QUORUM, 2, &q);
+    ck_assert_int_eq(a->error_code, 0);
+    ck_assert_uint_eq(a->nodes.len, 1);
+    ck_assert_int_eq(a->nodes.items[0].node_id, 1);
+    ck_assert_int_eq(a->nodes.items[0].listeners.items[0].port, port);
+    const ri_kafka_describe_quorum_answer_partition *p = a->topics.items[0].partitions.items;
+    ck_assert_int_eq(p->error_code, 0);
+    ck_assert_int_eq(p->leader_id, 1);
+    ck_assert_uint_eq(p->current_voters.len, 1);
+    ck_assert_int_eq(p->current_voters.items[0].replica_id, 1);
+    ck_assert_int_eq(p->current_voters.items[0].log_end_offset, p->high_watermark);
+    ck_assert_int_gt(p->current_voters.items[0].last_caught_up_timestamp, 0);
+    ck_assert_uint_eq(p->observers.len, 0);
+    int64_t before = p->high_watermark;
+    kclient_created(&c, "t", 1);
+    a = kclient_ask(&c, RI_KAFKA_DESCRIBE_QUORUM, 0, &q);
+    ck_assert_int_gt(a->topics.items[0].partitions.items[0].high_watermark, before);
+    metadata.partitions.items = &one;
+    a = kclient_ask(&c, RI_KAFKA_DESCRIBE_QUORUM, 2, &q);
+    ck_assert_int_eq(a->topics.items[0].partitions.items[0].error_code, RI_KAFKA_E_UNKNOWN_TOPIC);
+    ck_assert_uint_eq(a->nodes.len, 0);
+}
+END_TEST
+
 START_TEST(test_leaders)
 {
     kclient_created(&c, "t", 1);
@@ -416,6 +479,40 @@ START_TEST(test_nobody)
     KCLIENT_BLANK(describe_acls_request, acls);
     ri_kafka_describe_acls_answer *a = kclient_ask(&c, RI_KAFKA_DESCRIBE_ACLS, 3, &acls);
     ck_assert_int_eq(a->error_code, RI_KAFKA_E_NO_SECURITY);
+    KCLIENT_BLANK(create_acls_request, allow);
+    ri_kafka_create_acls_request_creation rules[2] = {
+        {2, RI_STR("t"), 3, RI_STR("User:u"), RI_STR("*"), 3, 3},
+        {2, RI_STR("t"), 4, RI_STR("User:v"), RI_STR("*"), 4, 2}};
+    allow.creations.items = rules;
+    allow.creations.len = 2;
+    KCLIENT_BLANK(delete_acls_request, disallow);
+    ri_kafka_delete_acls_request_filter filter = {.resource_type_filter = 2,
+                                                  .pattern_type_filter = 3, .operation = 1,
+                                                  .permission_type = 1};
+    KCLIENT_ONE(disallow.filters, &filter);
+    for (int16_t v = 1; v <= 3; v++) {
+        ri_kafka_create_acls_answer *made = kclient_ask(&c, RI_KAFKA_CREATE_ACLS, v, &allow);
+        ck_assert_uint_eq(made->results.len, 2);
+        for (int i = 0; i < 2; i++) {
+            ck_assert_int_eq(made->results.items[i].error_code, RI_KAFKA_E_NO_SECURITY);
+            ck_assert_span(made->results.items[i].error_message, "No Authorizer is configured.");
+        }
+        ri_kafka_delete_acls_answer *gone = kclient_ask(&c, RI_KAFKA_DELETE_ACLS, v, &disallow);
+        ck_assert_uint_eq(gone->filter_results.len, 1);
+        ck_assert_int_eq(gone->filter_results.items[0].error_code, RI_KAFKA_E_NO_SECURITY);
+        ck_assert_span(gone->filter_results.items[0].error_message,
+                       "No Authorizer is configured.");
+        ck_assert_uint_eq(gone->filter_results.items[0].matching_acls.len, 0);
+    }
+    enum { TOO_MANY = RI_LIMIT_KAFKA_RULES + 1 };
+    static ri_kafka_create_acls_request_creation many[TOO_MANY];
+    for (int i = 0; i < TOO_MANY; i++) many[i] = rules[0];
+    allow.creations.items = many;
+    allow.creations.len = TOO_MANY;
+    kclient_send(&c, RI_KAFKA_CREATE_ACLS, 3, &allow);
+    ck_assert(kclient_ended(&c));
+    kclient_close(&c);
+    kclient_open(&c, port);
     KCLIENT_BLANK(describe_client_quotas_request, quotas);
     ri_kafka_describe_client_quotas_answer *q =
         kclient_ask(&c, RI_KAFKA_DESCRIBE_CLIENT_QUOTAS, 1, &quotas);
@@ -540,8 +637,8 @@ int main(void)
     const suite_row rows[] = {SUITE_WITH(setup, stop, test_described, test_of_the_broker,
                                          test_incremental, test_refused, test_replaced,
                                          test_of_another_door, test_pages, test_directories,
-                                         test_leaders, test_nobody, test_no_login, test_long_values,
-                                         test_pages_with_dots, test_groups_config,
-                                         test_groups_config_refused)};
+                                         test_moved, test_quorum, test_leaders, test_nobody,
+                                         test_no_login, test_long_values, test_pages_with_dots,
+                                         test_groups_config, test_groups_config_refused)};
     return suite_run("kafka_admin", rows, RI_LEN(rows), CK_FORK_GETENV);
 }

@@ -76,6 +76,11 @@ static uint64_t work_bytes(void)
     return bytes;
 }
 
+static ri_kafka_server *server_of(ri_broker *b)
+{
+    return ri_container_of(ri_container_of(b->doors.next, ri_door, link), ri_kafka_server, door);
+}
+
 /* What is queued for clients, or is being read for them; and how many of them have so much waiting
  * that nothing more is begun for them. */
 static uint64_t held_bytes(uint32_t *blocked)
@@ -85,9 +90,8 @@ static uint64_t held_bytes(uint32_t *blocked)
     const ri_memory *memory = &b->router.memory;
     uint64_t bytes = ri_memory_used(memory, RI_MEMORY_OUTPUT) +
                      ri_memory_used(memory, RI_MEMORY_WORK);
-    ri_door *door = ri_container_of(b->doors.next, ri_door, link);
     *blocked = 0;
-    ri_list_each (item, &ri_container_of(door, ri_kafka_server, door)->sessions)
+    ri_list_each (item, &server_of(b)->sessions)
         *blocked += ri_container_of(item, ri_kafka_session, link)->conn.pending >= OUT;
     ri_broker_leave(b);
     return bytes;
@@ -118,7 +122,7 @@ static void again(void)
  * its session, and nothing of it stays. */
 START_TEST(test_large)
 {
-    enum { LARGE = 1000, TOO_LARGE = 100000 };
+    enum { LARGE = 1000, TOO_LARGE = 100000, TOPIC = 400 }; /* units of the settings of one */
     kclient_created(&c, "t", 1);
     longest();
     send_describe(LARGE, NULL, 0);
@@ -126,11 +130,11 @@ START_TEST(test_large)
     ck_assert_uint_eq(a->results.len, LARGE);
     ck_assert_span(a->results.items[LARGE - 1].resource_name, "t");
     uint64_t units = longest();
-    ck_assert_msg(units <= RI_BUDGET_TURN + 200, "a turn of %llu units",
+    ck_assert_msg(units <= RI_BUDGET_TURN + TOPIC, "a turn of %llu units",
                   (unsigned long long)units);
     send_describe(TOO_LARGE, NULL, 0);
     again();
-    ck_assert_uint_le(longest(), RI_BUDGET_TURN + 200);
+    ck_assert_uint_le(longest(), 3 * RI_BUDGET_TURN); /* the list of its results is made at once */
     kclient_created(&c, "other", 1);
     ck_assert_uint_eq(work_bytes(), 0);
 }
@@ -193,7 +197,7 @@ START_TEST(test_fetch_twins)
         twins += one->error_code == RI_KAFKA_E_INVALID_REQUEST && one->records.len == 0;
     }
     ck_assert_int_eq(twins, MANY - 1);
-    ck_assert_uint_le(longest(), RI_BUDGET_TURN + 100);
+    ck_assert_uint_le(longest(), RI_BUDGET_TURN + RI_BUDGET_SLICE);
     q->topics.items[0].partitions.items = same;
     q->topics.items[0].partitions.len = TOO_MANY; /* there is one stream */
     kclient_send(&c, RI_KAFKA_FETCH, 12, q);
@@ -293,6 +297,180 @@ START_TEST(test_unread)
 }
 END_TEST
 
+/* A broker of little memory reads less for each of them, and cuts nobody off. */
+START_TEST(test_unread_small)
+{
+    enum { READERS = 8, EACH = 100, BATCHES = 80, LITTLE = 64 * 1024 * 1024 };
+    static kclient readers[READERS];
+    uint32_t blocked = 0;
+    ck_assert_ok(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .memory_bytes = LITTLE)));
+    kclient_created(&c, "t", 1);
+    for (int i = 0; i < BATCHES; i++)
+        ck_assert_int_eq(
+            kclient_produced(&c, 9, kclient_produce("t", 0, batch(EACH))).error_code, 0);
+    ri_kafka_fetch_request *q = kclient_fetch("t", 0, 0, 0);
+    q->max_bytes = q->topics.items[0].partitions.items[0].partition_max_bytes = INT32_MAX;
+    for (int i = 0; i < READERS; i++) {
+        kclient_open(&readers[i], port);
+        setsockopt(readers[i].p.fd, SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int));
+        for (int k = 0; k < 50; k++) kclient_put(&readers[i], RI_KAFKA_FETCH, 12, q);
+        kclient_flush(&readers[i]);
+    }
+    int64_t due_ns = ri_mono_ns(&c.host) + WAIT_MS * RI_MS;
+    while (blocked < READERS && ri_mono_ns(&c.host) < due_ns) {
+        held_bytes(&blocked);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    ck_assert_uint_eq(blocked, READERS);
+    for (int i = 0; i < READERS; i++) kclient_close(&readers[i]);
+}
+END_TEST
+
+/* ---- Very many partitions ---- */
+
+enum { WIDE = 2000 };
+
+static ri_kafka_fetch_request *fetch_wide(int32_t min_bytes)
+{
+    static ri_kafka_fetch_request_partition all[WIDE];
+    ri_kafka_fetch_request *q = kclient_fetch("w", 0, 0, WAIT_MS * 6);
+    for (int32_t i = 0; i < WIDE; i++) {
+        all[i] = q->topics.items[0].partitions.items[0];
+        all[i].partition = i;
+    }
+    q->topics.items[0].partitions.items = all;
+    q->topics.items[0].partitions.len = WIDE;
+    q->min_bytes = min_bytes;
+    return q;
+}
+
+/* As many requests as that wait, or have waited: looked at until it is so. */
+static void await_parked(uint32_t n)
+{
+    ri_broker *b = (ri_broker *)(void *)broker;
+    int64_t due_ns = ri_mono_ns(&c.host) + WAIT_MS * RI_MS;
+    for (uint32_t parked = 0; parked < n;) {
+        ck_assert_int_lt(ri_mono_ns(&c.host), due_ns);
+        parked = 0;
+        ri_broker_enter(b);
+        ri_list_each (item, &server_of(b)->sessions) {
+            const ri_kafka_session *s = ri_container_of(item, ri_kafka_session, link);
+            if (ri_list_empty(&s->requests)) continue;
+            parked += ri_timer_armed(
+                &ri_container_of(s->requests.next, ri_kafka_request, link)->timer.timer);
+        }
+        ri_broker_leave(b);
+    }
+}
+
+/* What a partition costs is counted: to write to very many, to wait for them, to leave amid, and to
+ * delete them takes many turns, none of which is long. */
+START_TEST(test_wide)
+{
+    enum { LEAVERS = 8 };
+    static ri_kafka_produce_request_partition of[WIDE];
+    static kclient leavers[LEAVERS];
+    kclient_created(&c, "w", WIDE);
+    ri_kafka_produce_request *q = kclient_produce("w", 0, batch(1));
+    for (int32_t i = 0; i < WIDE; i++) {
+        of[i] = q->topics.items[0].partitions.items[0];
+        of[i].index = i;
+    }
+    q->topics.items[0].partitions.items = of;
+    q->topics.items[0].partitions.len = WIDE;
+    longest();
+    uint64_t before = spent();
+    ri_kafka_produce_answer *a = kclient_ask(&c, RI_KAFKA_PRODUCE, 9, q);
+    for (uint32_t i = 0; i < WIDE; i++)
+        ck_assert_int_eq(a->topics.items[0].partitions.items[i].error_code, 0);
+    ck_assert_uint_ge(spent() - before, 40 * WIDE);
+    for (int i = 0; i < LEAVERS; i++) {
+        kclient_open(&leavers[i], port);
+        kclient_send(&leavers[i], RI_KAFKA_FETCH, 12, fetch_wide(INT32_MAX));
+    }
+    await_parked(LEAVERS);
+    for (int i = 0; i < LEAVERS; i++) kclient_close(&leavers[i]);
+    ri_kafka_fetch_answer *f = kclient_ask(&c, RI_KAFKA_FETCH, 12, fetch_wide(1));
+    ck_assert_uint_gt(f->topics.items[0].partitions.items[WIDE - 1].records.len, 0);
+    before = spent();
+    ri_kafka_delete_topics_request_topic gone = {.name = RI_STR("w")};
+    KCLIENT_BLANK(delete_topics_request, d);
+    KCLIENT_ONE(d.topics, &gone);
+    ri_kafka_delete_topics_answer *deleted = kclient_ask(&c, RI_KAFKA_DELETE_TOPICS, 6, &d);
+    ck_assert_int_eq(deleted->responses.items[0].error_code, 0);
+    ck_assert_uint_ge(spent() - before, 100 * WIDE);
+    ck_assert_uint_le(longest(), RI_BUDGET_TURN + RI_BUDGET_SLICE);
+}
+END_TEST
+
+/* Who waits for very many partitions looks at the one that grew, and not at all of them. */
+START_TEST(test_grown)
+{
+    enum { GROWN = 10 };
+    kclient reader;
+    kclient_created(&c, "w", WIDE);
+    kclient_open(&reader, port);
+    ri_str one = batch(1);
+    kclient_send(&reader, RI_KAFKA_FETCH, 12, fetch_wide((int32_t)(GROWN * one.len)));
+    await_parked(1);
+    uint64_t before = spent();
+    for (int i = 0; i < GROWN; i++) kclient_produced(&c, 9, kclient_produce("w", 7 * i, one));
+    ck_assert_uint_lt(spent() - before, GROWN * WIDE); /* all of them: several times as much */
+    ri_kafka_fetch_answer *f = kclient_read(&reader, RI_KAFKA_FETCH, 12);
+    for (int i = 0; i < WIDE; i++)
+        ck_assert_int_eq(f->topics.items[0].partitions.items[i].records.len > 0,
+                         i % 7 == 0 && i / 7 < GROWN);
+    kclient_close(&reader);
+}
+END_TEST
+
+/* How many requests were cut, and have more to do. */
+static uint32_t slow(void)
+{
+    ri_broker *b = (ri_broker *)(void *)broker;
+    uint32_t n = 0;
+    ri_broker_enter(b);
+    ri_list_each (item, &server_of(b)->slow) n++;
+    ri_broker_leave(b);
+    return n;
+}
+
+/* Who waits for a record has it before those who ask for much have each had a turn. This thread may
+ * be late itself: one time in many is enough. */
+START_TEST(test_woken_first)
+{
+    enum { CROWD = 32, IDS = 20000, TRIES = 50 };
+    static ri_kafka_metadata_request_topic ids[IDS];
+    static kclient crowd[CROWD];
+    kclient reader;
+    uint64_t least = UINT64_MAX;
+    kclient_created(&c, "t", 1);
+    kclient_created(&c, "w", WIDE);
+    KCLIENT_BLANK(metadata_request, q);
+    for (int i = 0; i < IDS; i++) memset(&ids[i].topic_id, 1 + i % 100, sizeof ids[i].topic_id);
+    q.topics.items = ids;
+    q.topics.len = IDS;
+    for (int i = 0; i < CROWD; i++) {
+        kclient_open(&crowd[i], port);
+        kclient_send(&crowd[i], RI_KAFKA_METADATA, 12, &q);
+    }
+    int64_t due_ns = ri_mono_ns(&c.host) + WAIT_MS * RI_MS;
+    while (slow() < CROWD) ck_assert_int_lt(ri_mono_ns(&c.host), due_ns);
+    kclient_open(&reader, port);
+    for (int i = 0; i < TRIES && least > CROWD / 4 * RI_BUDGET_TURN; i++) {
+        kclient_send(&reader, RI_KAFKA_FETCH, 12, kclient_fetch("t", 0, i, WAIT_MS));
+        uint64_t before = spent();
+        kclient_produced(&c, 9, kclient_produce("t", 0, batch(1)));
+        kclient_read(&reader, RI_KAFKA_FETCH, 12);
+        uint64_t units = spent() - before;
+        if (slow() == CROWD) least = RI_MIN(least, units);
+    }
+    ck_assert_msg(least <= CROWD / 4 * RI_BUDGET_TURN, "%llu units", (unsigned long long)least);
+    for (int i = 0; i < CROWD; i++) kclient_close(&crowd[i]);
+    kclient_close(&reader);
+}
+END_TEST
+
 /* Who may read nothing at the moment waits as others do, and is not answered at once. */
 START_TEST(test_no_room)
 {
@@ -330,6 +508,57 @@ START_TEST(test_unpacked)
 }
 END_TEST
 
+/* A batch that is unpacked in several turns, with another request behind it in the same bytes, and
+ * bytes of somebody else meanwhile. */
+START_TEST(test_cut_before_another)
+{
+    enum { EACH = 6 * 1024 * 1024, IDS = 2000 };
+    static ri_kafka_metadata_request_topic ids[IDS];
+    char *value = calloc(1, EACH + 1);
+    kclient other;
+    memset(value, 'a', EACH);
+    kclient_created(&c, "t", 1);
+    kclient_open(&other, port);
+    KCLIENT_BLANK(metadata_request, q);
+    for (int i = 0; i < IDS; i++) memset(&ids[i].topic_id, 'x', sizeof ids[i].topic_id);
+    q.topics.items = ids;
+    q.topics.len = IDS;
+    produce_begin(&p, &c.host, RI_KAFKA_CODEC_GZIP, -1, -1);
+    produce_add(&p, NULL, value, NULL, ri_wall_ns(&c.host) / RI_MS);
+    ri_str packed = produce_end(&p);
+    ck_assert_uint_lt(packed.len, IDS * sizeof ids[0].topic_id);
+    kclient_put(&c, RI_KAFKA_PRODUCE, 9, kclient_produce("t", 0, packed));
+    kclient_put(&c, RI_KAFKA_LIST_OFFSETS, 7, kclient_offsets("t", 0, -1));
+    kclient_flush(&c);
+    kclient_send(&other, RI_KAFKA_METADATA, 12, &q);
+    ri_kafka_produce_answer *a = kclient_read(&c, RI_KAFKA_PRODUCE, 9);
+    ck_assert_int_eq(a->topics.items[0].partitions.items[0].error_code, 0);
+    ri_kafka_list_offsets_answer *o = kclient_read(&c, RI_KAFKA_LIST_OFFSETS, 7);
+    ck_assert_int_eq(o->topics.items[0].partitions.items[0].offset, 1);
+    kclient_read(&other, RI_KAFKA_METADATA, 12);
+    kclient_close(&other);
+    free(value);
+}
+END_TEST
+
+/* A codec that knows one block only is unpacked in slices as well. */
+START_TEST(test_one_block)
+{
+    enum { EACH = 1000000 };
+    char *value = calloc(1, EACH + 1);
+    memset(value, 'a', EACH);
+    kclient_created(&c, "t", 1);
+    produce_begin(&p, &c.host, RI_KAFKA_CODEC_SNAPPY, -1, -1);
+    p.unframed = true;
+    produce_add(&p, NULL, value, NULL, ri_wall_ns(&c.host) / RI_MS);
+    longest();
+    ck_assert_int_eq(
+        kclient_produced(&c, 9, kclient_produce("t", 0, produce_end(&p))).error_code, 0);
+    ck_assert_uint_le(longest(), RI_BUDGET_TURN + RI_BUDGET_SLICE);
+    free(value);
+}
+END_TEST
+
 /* Many records of a batch are looked at in slices of the turn, too. */
 START_TEST(test_many_records)
 {
@@ -345,6 +574,38 @@ START_TEST(test_many_records)
 }
 END_TEST
 
+/* A topic that keeps the last of each key names the records that have none, packed or not. */
+START_TEST(test_keyless)
+{
+    int codec = _i ? RI_KAFKA_CODEC_GZIP : RI_KAFKA_CODEC_NONE;
+    ri_kafka_create_topics_request *q = kclient_create("t", 1);
+    ri_kafka_create_topics_request_config compact = {RI_STR("cleanup.policy"), RI_STR("compact")};
+    q->topics.items[0].configs.items = &compact;
+    q->topics.items[0].configs.len = 1;
+    ri_kafka_create_topics_answer *made = kclient_ask(&c, RI_KAFKA_CREATE_TOPICS, 7, q);
+    ck_assert_int_eq(made->topics.items[0].error_code, 0);
+    produce_begin(&p, &c.host, codec, -1, -1);
+    for (int i = 0; i < 5; i++)
+        produce_add(&p, i % 2 ? NULL : "k", "v", NULL, ri_wall_ns(&c.host) / RI_MS);
+    ri_str bad = produce_end(&p);
+    ri_kafka_produce_answer_partition a = kclient_produced(&c, 9, kclient_produce("t", 0, bad));
+    ck_assert_int_eq(a.error_code, RI_KAFKA_E_INVALID_RECORD);
+    ck_assert_uint_eq(a.record_errors.len, 2);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(a.record_errors.items[i].batch_index, 1 + 2 * i);
+        ck_assert_uint_gt(a.record_errors.items[i].batch_index_error_message.len, 0);
+    }
+    a = kclient_produced(&c, 7, kclient_produce("t", 0, bad));
+    ck_assert_int_eq(a.error_code, RI_KAFKA_E_INVALID_RECORD);
+    produce_begin(&p, &c.host, codec, -1, -1);
+    produce_add(&p, "k", "v", NULL, ri_wall_ns(&c.host) / RI_MS);
+    a = kclient_produced(&c, 9, kclient_produce("t", 0, produce_end(&p)));
+    ck_assert_int_eq(a.error_code, 0);
+    ck_assert_int_eq(a.base_offset, 0);
+    ck_assert_uint_eq(a.record_errors.len, 0);
+}
+END_TEST
+
 /* Of the buffers that large answers came in, the door keeps some for the next, and gives them back
  * when none comes for a while. */
 /* What the door keeps of buffers, and how often it has lent some, at the same moment. */
@@ -352,8 +613,7 @@ static uint64_t kept_bytes(uint64_t *lent)
 {
     ri_broker *b = (ri_broker *)(void *)broker;
     ri_broker_enter(b);
-    ri_door *door = ri_container_of(b->doors.next, ri_door, link);
-    const ri_outq_pool *pool = &ri_container_of(door, ri_kafka_server, door)->pool;
+    const ri_outq_pool *pool = &server_of(b)->pool;
     uint64_t bytes = pool->kept_bytes;
     if (lent) *lent = pool->lent;
     ri_broker_leave(b);
@@ -399,9 +659,11 @@ END_TEST
 
 int main(void)
 {
-    const suite_row rows[] = {SUITE_WITH(setup, teardown, test_large, test_long_lists,
-                                         test_fetch_twins, test_fetch_full, test_in_order,
-                                         test_unread, test_no_room, test_unpacked,
-                                         test_many_records, test_kept)};
+    const suite_row rows[] = {
+        {.times = 2, .setup = setup, .teardown = teardown, SUITE_LIST(test_keyless)},
+        SUITE_WITH(setup, teardown, test_large, test_long_lists, test_fetch_twins, test_fetch_full,
+                   test_in_order, test_unread, test_unread_small, test_wide, test_grown,
+                   test_woken_first, test_no_room, test_unpacked, test_cut_before_another,
+                   test_one_block, test_many_records, test_kept)};
     return suite_run("kafka_bounds", rows, RI_LEN(rows), CK_FORK_GETENV);
 }

@@ -2,6 +2,7 @@
 /* Topics and streams: names, ids, partitions; and what Kafka's settings mean for a stream. */
 #include "front/kafka/kafka_catalog.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -234,16 +235,26 @@ START_TEST(test_settings_are_followed)
         {RI_STR("delete.retention.ms"), RI_STR("1500")},
         {RI_STR("message.timestamp.type"), RI_STR("LogAppendTime")},
         {RI_STR("max.message.bytes"), RI_STR("1000")},
+        {RI_STR("min.cleanable.dirty.ratio"), RI_STR("0.01")},
+        {RI_STR("max.compaction.lag.ms"), RI_STR("100")},
     };
+    uint32_t dirty;
+    int64_t lag_ns;
+    ck_assert_ok(ri_jsconf_compact_when(&conf, &dirty, &lag_ns));
+    ck_assert_uint_eq(dirty, 500);
+    ck_assert_int_eq(lag_ns, INT64_MAX);
     apply(&arena, &conf, "my.topic", compact, RI_LEN(compact));
     ck_assert_int_eq(conf.max_age, 0);
     ck_assert_int_eq(conf.max_msg_size, 1000);
     ck_assert_int_eq(ri_jsconf_compact(&conf, &tombstone_ns), 1);
     ck_assert_int_eq(tombstone_ns, 1500 * RI_MS);
-    ck_assert(ri_kafka_configs_stamps(&conf));
+    ck_assert_ok(ri_jsconf_compact_when(&conf, &dirty, &lag_ns));
+    ck_assert_uint_eq(dirty, 10);
+    ck_assert_int_eq(lag_ns, 100 * RI_MS);
+    ck_assert(ri_kafka_configs_times(&conf).stamps);
     shows(&conf, "cleanup.policy", "compact", RI_KAFKA_CONFIG_TOPIC);
     shows(&conf, "retention.ms", "5", RI_KAFKA_CONFIG_TOPIC);
-    ck_assert_int_eq(ri_kafka_configs_number(&conf, "delete.retention.ms"), 1500);
+    shows(&conf, "delete.retention.ms", "1500", RI_KAFKA_CONFIG_TOPIC);
     for (uint32_t i = 1; i < conf.metadata.len; i++)
         ck_assert_int_lt(ri_str_cmp(conf.metadata.items[i - 1].key, conf.metadata.items[i].key), 0);
     const ri_kafka_value both[] = {
@@ -254,6 +265,34 @@ START_TEST(test_settings_are_followed)
     apply(&arena, &conf, "t", both, RI_LEN(both));
     ck_assert_int_eq(conf.max_age, 100 * RI_MS); /* the least that a stream has */
     ck_assert_int_eq(conf.max_bytes, 77);
+    ri_arena_fini(&arena);
+}
+END_TEST
+
+/* What batches are held against is what clients are shown. */
+START_TEST(test_times_are_those_shown)
+{
+    ri_arena arena;
+    ri_stream_conf conf;
+    char before[24], after[24];
+    ri_arena_init(&arena, &w.f->host);
+    apply(&arena, &conf, "t", NULL, 0);
+    ri_kafka_times times = ri_kafka_configs_times(&conf);
+    ck_assert(!times.stamps);
+    snprintf(before, sizeof before, "%lld", (long long)times.before_ms);
+    snprintf(after, sizeof after, "%lld", (long long)times.after_ms);
+    shows(&conf, "message.timestamp.before.max.ms", before, RI_KAFKA_CONFIG_DEFAULT);
+    shows(&conf, "message.timestamp.after.max.ms", after, RI_KAFKA_CONFIG_DEFAULT);
+    const ri_kafka_value set[] = {
+        {RI_STR("message.timestamp.before.max.ms"), RI_STR("7")},
+        {RI_STR("message.timestamp.after.max.ms"), RI_STR("8")},
+        {RI_STR("message.timestamp.type"), RI_STR("CreateTime")},
+    };
+    apply(&arena, &conf, "t", set, RI_LEN(set));
+    times = ri_kafka_configs_times(&conf);
+    ck_assert(!times.stamps);
+    ck_assert_int_eq(times.before_ms, 7);
+    ck_assert_int_eq(times.after_ms, 8);
     ri_arena_fini(&arena);
 }
 END_TEST
@@ -277,4 +316,5 @@ END_TEST
 SUITE_MAIN_ROWS("kafka_catalog",
                 SUITE_WITH(setup, teardown, test_names, test_put, test_find, test_partitions,
                            test_ids, test_settings_are_known, test_settings_are_checked,
-                           test_settings_are_followed, test_streams_show_settings))
+                           test_settings_are_followed, test_times_are_those_shown,
+                           test_streams_show_settings))

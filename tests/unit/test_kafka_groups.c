@@ -64,7 +64,7 @@ START_TEST(test_find)
     ck_assert_int_eq(a->coordinators.items[1].port, port);
     q.key_type = 1;
     a = kclient_ask(&c, RI_KAFKA_FIND_COORDINATOR, 4, &q);
-    ck_assert_int_eq(a->coordinators.items[0].error_code, RI_KAFKA_E_UNSUPPORTED_VERSION);
+    ck_assert_int_eq(a->coordinators.items[0].error_code, RI_KAFKA_E_TXN_ID_DENIED);
     ck_assert_int_eq(a->coordinators.items[0].node_id, -1);
     q.key_type = 2;
     a = kclient_ask(&c, RI_KAFKA_FIND_COORDINATOR, 3, &q);

@@ -355,7 +355,7 @@ START_TEST(test_producers)
     ck_assert_int_eq(id->error_code, RI_KAFKA_E_INVALID_REQUEST);
     q.transactional_id = RI_STR("x");
     id = kclient_ask(&c, RI_KAFKA_INIT_PRODUCER_ID, 4, &q);
-    ck_assert_int_eq(id->error_code, RI_KAFKA_E_UNSUPPORTED_VERSION);
+    ck_assert_int_eq(id->error_code, RI_KAFKA_E_TXN_ID_DENIED);
     static const struct { int n, sequence, error, offset; } rows[] = {
         {2, 0, 0, 0}, {2, 0, 0, 0}, {1, 5, RI_KAFKA_E_OUT_OF_ORDER, -1}, {1, 2, 0, 2}, {2, 0, 0, 0},
     };

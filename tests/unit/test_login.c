@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "front/broker/login.h"
+#include "front/broker/peer_host.h"
 #include "support/fault.h"
 #include "support/suite.h"
 
@@ -167,6 +168,49 @@ START_TEST(hosts_take_turns)
 }
 END_TEST
 
+START_TEST(a_host_is_an_address_or_half_of_one)
+{
+    static const char *const rows[][2] = {
+        {"10.0.0.7:51234", "10.0.0.7"},
+        {"[::ffff:10.0.0.7]:1", "10.0.0.7"},
+        {"[2001:db8:1:2::3]:4", "2001:db8:1:2::/64"},
+        {"[2001:db8:1:2:ffff:1:2:3]:65535", "2001:db8:1:2::/64"},
+        {"[2001:db8:1:3::3]:4", "2001:db8:1:3::/64"},
+        {"[::1]:4222", "::/64"},
+        {"[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:1", "ffff:ffff:ffff:ffff::/64"},
+        {"@", "@"}, {"", ""}, {":", ""}, {"[]:1", "[]"}, {"[zz]:1", "zz"}, {"name:7", "name"},
+    };
+    char host[RI_PEER_HOST_MAX], longer[2 * RI_PEER_HOST_MAX];
+    for (size_t i = 0; i < RI_LEN(rows); i++) {
+        ri_peer_host(rows[i][0], host);
+        ck_assert_str_eq(host, rows[i][1]);
+    }
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = 0;
+    ri_peer_host(longer, host);
+    ck_assert_uint_eq(strlen(host), sizeof host - 1);
+}
+END_TEST
+
+/* Who has many addresses of one network has the share of one host. */
+START_TEST(a_network_is_one_host)
+{
+    static const char *const peers[] = {"[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1",
+                                        "[2001:db8:0:1::1]:1"};
+    static const int order[] = {0, 3, 1, 2};
+    fault f;
+    fault_init(&f);
+    ri_login_seat seats[4] = {0};
+    ri_login_desk *desk = desk_of(&f.host);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_int_eq(ri_login_seat_take(desk, peers[i], &seats[i]), RILL_OK);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_ptr_eq(ri_login_seat_next(desk, false), &seats[order[i]]);
+    ri_login_desk_close(desk);
+    fault_fini(&f);
+}
+END_TEST
+
 /* A place is free when its asker leaves, though the program has not answered; but who comes and
  * leaves again and again does not make it hold more than so many. The answers that come later are
  * nobody's, and wake the desk, at which somebody waits. */
@@ -253,4 +297,5 @@ START_TEST(no_memory)
 END_TEST
 
 SUITE_MAIN("login", answers, askers_go, no_user, one_host_wants_all, hosts_take_turns,
+           a_host_is_an_address_or_half_of_one, a_network_is_one_host,
            who_leaves_gives_his_place_back, full, no_memory)

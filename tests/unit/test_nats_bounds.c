@@ -250,7 +250,196 @@ START_TEST(refused_inboxes)
 }
 END_TEST
 
+/* An answer that came before the refusal is one, though who waits for it has not run in between. */
+START_TEST(refused_behind_the_answer)
+{
+    char inbox[80], answer[256];
+    far_ended e = {.err = 1};
+    const far_row script[] = {{"$JS.API.STREAM.DELETE.S", answer}, {NULL, NULL}};
+    begin(NULL);
+    far_greet(&f);
+    far_follow(&f, script);
+    OK(rill_append_async(f.bus, "s", "one", 3, NULL, far_on_stored, &e));
+    ck_assert_int_eq(sscanf(far_hear(&f), "SUB %79s 1\r\n", inbox), 1);
+    snprintf(answer, sizeof answer, "{\"success\":true}" FAR_THEN "-ERR '" REFUSED "\"%s\"'\r\n",
+             inbox);
+    OK(rill_stream_delete(f.bus, "S"));
+    far_turn(&f);
+    ck_assert_int_eq(e.err, RILL_EUNSURE); /* the inbox was refused */
+    end();
+}
+END_TEST
+
+/* ---- What a server lets nobody publish ---- */
+
+#define UNPERMITTED(subject) "-ERR 'Permissions Violation for Publish to \"" subject "\"'\r\n"
+
+static void append(const char *subject, far_ended *e)
+{
+    *e = (far_ended){.err = 1};
+    OK(rill_append_async(f.bus, subject, "x", 1, NULL, far_on_stored, e));
+}
+
+/* The oldest append on that subject is over at once, with the server's sentence; others wait on,
+ * and what has no reply subject is told by an event. */
+START_TEST(an_append_that_is_not_permitted)
+{
+    far_ended e[4];
+    begin(NULL);
+    far_greet(&f);
+    far_notes(&f);
+    append("open", &e[0]);
+    char open[80];
+    snprintf(open, sizeof open, "%s", far_replied(&f, "PUB open "));
+    append("shut", &e[1]);
+    append("shut", &e[2]);
+    far_hear(&f);
+    append("shut", &e[3]);
+    far_say(&f, UNPERMITTED("shut"));
+    ck_assert_int_eq(e[1].err, RILL_EAUTH);
+    ck_assert_msg(strstr(e[1].text, "nats://a:4222 says: Permissions Violation for Publish to"),
+                  "%s", e[1].text);
+    ck_assert(e[0].err == 1 && e[2].err == 1 && e[3].err == 1);
+    NOTES(&f, "");
+    far_say(&f, UNPERMITTED("shut") UNPERMITTED("shut"));
+    ck_assert(e[2].err == RILL_EAUTH && e[3].err == RILL_EAUTH && e[0].err == 1);
+    NOTES(&f, "");
+    publish("shut", "1");
+    far_say(&f, UNPERMITTED("shut"));
+    NOTES(&f, "ERROR EAUTH shut\n"); /* nobody waits on that any more */
+    far_say(&f, "-ERR 'Invalid Publish Subject \"open\"'\r\n");
+    ck_assert_int_eq(e[0].err, 1);
+    far_acknowledge(&f, open, 3);
+    ck_assert_int_eq(e[0].err, RILL_OK);
+    end();
+}
+END_TEST
+
+/* What has not left yet, since the server takes nothing, is not what was refused; and what is asked
+ * over another connection is not, either. */
+START_TEST(what_has_not_left_is_permitted)
+{
+    far_ended e = {.err = 1};
+    begin(RILL_OPTS(rill_opts, .call_timeout_ms = 60000));
+    far_greet(&f);
+    far_notes(&f);
+    far_hear(&f);
+    OK(rill_append_async(f.bus, "s", "x", 1, NULL, far_on_stored, &e));
+    ri_broker_enter(f.bus->broker);
+    ck_assert(!ri_bus_asked_refuse(f.bus, RI_STR("s"), RILL_EAUTH));
+    ri_broker_leave(f.bus->broker);
+    far_turn(&f);
+    ck_assert_int_eq(e.err, 1);
+    far_cut(&f);
+    ck_assert_int_eq(e.err, RILL_EUNSURE);
+    far_pass(&f, 120 * RI_MS);
+    far_greet(&f);
+    far_notes(&f);
+    far_say(&f, UNPERMITTED("s"));
+    NOTES(&f, "ERROR EAUTH s\n");
+    end();
+}
+END_TEST
+
+static void on_refused(int err, const rill_msg *m, void *arg)
+{
+    ck_assert_ptr_null(m);
+    snprintf(arg, 160, "%s %s", ri_err_name(err), rill_errmsg());
+}
+
+/* Requests, with and without somebody who waits, and what is asked of JetStream. */
+START_TEST(a_request_that_is_not_permitted)
+{
+    static const far_row refuses[] = {
+        {"ask", UNPERMITTED("ask")},
+        {"$JS.API.STREAM.DELETE.S", UNPERMITTED("$JS.API.STREAM.DELETE.S")},
+        {NULL, NULL}};
+    char answered[160] = "", kept[160] = "";
+    rill_msg *m = NULL;
+    begin(NULL);
+    far_greet(&f);
+    far_notes(&f);
+    OK(rill_request_async(f.bus, "shut", "?", 1, NULL, 60000, on_refused, answered));
+    OK(rill_request_async(f.bus, "open", "?", 1, NULL, 1000, on_refused, kept));
+    far_say(&f, UNPERMITTED("shut"));
+    ck_assert_msg(strstr(answered, "EAUTH nats://a:4222 says: Permissions Violation"), "%s",
+                  answered);
+    far_pass(&f, RI_SEC);
+    ck_assert_msg(strstr(kept, "ETIMEDOUT"), "%s", kept);
+    far_follow(&f, refuses);
+    ck_assert_int_eq(rill_request(f.bus, "ask", "?", 1, NULL, &m, 10000), RILL_EAUTH);
+    ck_assert_msg(strstr(rill_errmsg(), "Violation for Publish to \"ask\""), "%s", rill_errmsg());
+    ck_assert_int_eq(rill_stream_delete(f.bus, "S"), RILL_EAUTH);
+    ck_assert_msg(strstr(rill_errmsg(), "STREAM.DELETE.S"), "%s", rill_errmsg());
+    NOTES(&f, "");
+    OK(rill_request_async(f.bus, "shut", "?", 1, NULL, 60000, on_refused, answered));
+    far_hear(&f);
+    ri_broker_enter(f.bus->broker);
+    ri_err(RILL_EAUTH, "it is never handed over");
+    ck_assert(ri_bus_asked_refuse(f.bus, RI_STR("shut"), RILL_EAUTH));
+    ri_broker_leave(f.bus->broker);
+    end();
+}
+END_TEST
+
+/* A batch ends with the message whose answer would have ended it. */
+START_TEST(a_batch_that_is_not_permitted)
+{
+    static const far_row refuses[] = {
+        {"b.1", ""}, {"b.2", UNPERMITTED("b.2")}, {NULL, NULL}};
+    rill_batch *batch;
+    begin(NULL);
+    far_greet_with(&f, ",\"version\":\"2.12.0\"");
+    far_follow(&f, refuses);
+    OK(rill_batch_begin(f.bus, &batch, NULL));
+    OK(rill_batch_add(batch, "b.1", "x", 1, NULL));
+    OK(rill_batch_add(batch, "b.2", "x", 1, NULL));
+    ck_assert_int_eq(rill_batch_commit(batch, NULL, 10000), RILL_EAUTH);
+    ck_assert_msg(strstr(rill_errmsg(), "Publish to \"b.2\""), "%s", rill_errmsg());
+    rill_batch_close(batch);
+    end();
+}
+END_TEST
+
+static bool an_entry_is_refused(rill_bus *bus, ri_bus_asked *asked, int code)
+{
+    (void)bus;
+    ck_assert_int_eq(code, RILL_EAUTH);
+    ri_bus_asked_over(asked);
+    return true;
+}
+
+/* However many others stand in the row of a subject, a look at it is bounded; and out of memory
+ * things are as if the server had said nothing. */
+START_TEST(a_look_for_what_is_not_permitted_is_bounded)
+{
+    enum { LOTS = RI_BUS_ASKED_ROWS * (RI_BUS_ASKED_LOOK_MAX + 300) };
+    ri_bus_asked_table *table;
+    char subject[32];
+    begin(NULL);
+    far_greet(&f);
+    table = &f.bus->asked;
+    static ri_bus_asked asked[LOTS + 1];
+    for (int i = 0; i <= LOTS; i++) {
+        asked[i].refused = an_entry_is_refused;
+        snprintf(subject, sizeof subject, "s.%d", i);
+        ri_bus_asked_add(table, &f.bus->host, &asked[i], ri_str_of(subject));
+    }
+    ri_broker_enter(f.bus->broker);
+    ck_assert(ri_bus_asked_refuse(f.bus, RI_STR("s.0"), RILL_EAUTH));
+    /* The last one of its row. */
+    ck_assert(!ri_bus_asked_refuse(f.bus, ri_str_of(subject), RILL_EAUTH));
+    ck_assert(!ri_bus_asked_refuse(f.bus, RI_STR("s.x"), RILL_EAUTH));
+    ri_broker_leave(f.bus->broker);
+    for (int i = 0; i <= LOTS; i++) ri_bus_asked_over(&asked[i]);
+    end();
+}
+END_TEST
+
 SUITE_MAIN_ROWS("nats_bounds",
     SUITE_ONCE(what_was_given_up_is_not_sent, events_have_a_bound, very_many_receipts,
-               a_refused_subscription, refused_inboxes),
+               a_refused_subscription, refused_inboxes, refused_behind_the_answer,
+               an_append_that_is_not_permitted,
+               what_has_not_left_is_permitted, a_request_that_is_not_permitted,
+               a_batch_that_is_not_permitted, a_look_for_what_is_not_permitted_is_bounded),
     SUITE_EACH(3, a_stalled_server_bounds_the_program))

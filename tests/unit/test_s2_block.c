@@ -104,4 +104,32 @@ START_TEST(test_bad)
 }
 END_TEST
 
-SUITE_MAIN("s2_block", test_zeros, test_forms, test_text, test_bad)
+/* Pieces of any length, between which the packed bytes move, end in the middle of literals and of
+ * copies that copy themselves. */
+START_TEST(test_some)
+{
+    static const char block[] = "\x5b\xf0\x05" "abcdef" "\x01\x06" "\xfe\x03\0"
+                                "\x3e\x01\0" "\x00z";
+    static const size_t len = sizeof block - 1;
+    char want[91], out[91];
+    size_t holds, head;
+    ck_assert_ok(block_read((ri_str){block, len}, want, sizeof want, &holds));
+    ck_assert_uint_eq(holds, sizeof want);
+    ck_assert_ok(ri_s2_block_size((ri_str){block, len}, &holds, &head));
+    for (size_t most = 1; most <= holds; most++) {
+        ri_s2_place place = {0};
+        int rc = 1;
+        memset(out, 'x', sizeof out);
+        for (size_t n = 0; rc == 1; n++) {
+            ri_str body = {guard_copy(block + head, len - head), len - head};
+            ck_assert_uint_eq(place.len, n * most);
+            ck_assert_int_ge(rc = ri_s2_block_some(&place, body, out, holds, most), 0);
+            guard_free();
+        }
+        ck_assert_mem_eq(out, want, holds);
+        ck_assert_uint_eq(place.len, holds);
+    }
+}
+END_TEST
+
+SUITE_MAIN("s2_block", test_zeros, test_forms, test_text, test_bad, test_some)

@@ -85,7 +85,7 @@ static const struct {
     {TEXT_BASE64_URL, ROW("aGVsbG8+/w==")}, {TEXT_BASE64_URL, ROW("a")},
     {TEXT_JSON, ROW("")}, {TEXT_JSON, ROW("{\"a\":1}x")}, {TEXT_JSON, ROW("[1,]")},
     {TEXT_JSON, ROW("\"\xff\"")}, {TEXT_JSON, ROW("nul")},
-    {TEXT_URL, ROW("")}, {TEXT_URL, ROW("http://x")}, {TEXT_URL, ROW("nats://h:65536")},
+    {TEXT_URL, ROW("")}, {TEXT_URL, ROW("ftp://x")}, {TEXT_URL, ROW("nats://h:65536")},
     {TEXT_URL, ROW("nats://[::1")}, {TEXT_URL, ROW("nats://a%4@h")}, {TEXT_URL, ROW("file:")},
     {TEXT_TRANSFORM, ROW("a b..c a")}, {TEXT_TRANSFORM, ROW("a.* $2 a.b")},
     {TEXT_TRANSFORM, ROW("a.> b a.c")}, {TEXT_TRANSFORM, ROW("* {{nope(1)}} a")},

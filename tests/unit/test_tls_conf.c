@@ -40,6 +40,95 @@ static const char *many_ciphers(void)
     return list;
 }
 
+#define PSK .psk = "000102030405060708090a0b0c0d0e0f"
+#define NAMED .psk_identity = "pump 7"
+
+START_TEST(shared_keys)
+{
+    CLIENT_FAILS(RILL_EINVAL, "psk wants its psk_identity", PSK);
+    SERVER_FAILS(RILL_EINVAL, "psk_identity wants its psk", NAMED, CERT, KEY);
+#ifdef RI_HAVE_PSK
+    SERVER_FAILS(RILL_EINVAL, "psk and cert_file", PSK, NAMED, CERT, KEY);
+    CLIENT_FAILS(RILL_EINVAL, "psk and insecure", PSK, NAMED, .insecure = true);
+    CLIENT_FAILS(RILL_EINVAL, "psk and min_version 13", PSK, NAMED, .min_version = 13);
+    CLIENT_FAILS(RILL_EINVAL, "psk_identity has 0 bytes", PSK, .psk_identity = "");
+    static const char *const bad[] = {
+        "", "00", "000102030405060708090a0b0c0d0e", "000102030405060708090a0b0c0d0e0",
+        "000102030405060708090a0b0c0d0e0f0", "000102030405060708090a0b0c0d0eg0"};
+    for (size_t i = 0; i < RI_LEN(bad); i++) {
+        SERVER_FAILS(RILL_EINVAL, "psk is 32 to 128 digits of base 16", NAMED, .psk = bad[i]);
+        if (bad[i][0]) ck_assert_ptr_null(strstr(ri_err_text(), bad[i]));
+    }
+#else
+    SERVER_FAILS(RILL_ENOTSUP, "was built without keys that are shared", PSK, NAMED);
+#endif
+}
+END_TEST
+
+#ifdef RI_HAVE_PSK
+static const struct {
+    const char *key, *name; /* of the client; NULL: it believes certificates */
+    int code;
+} sharers[] = {
+    {"000102030405060708090A0B0C0D0E0F", "pump 7", RILL_OK},
+    {"000102030405060708090a0b0c0d0e0e", "pump 7", RILL_EAUTH},
+    {"000102030405060708090a0b0c0d0e0f00", "pump 7", RILL_EAUTH},
+    {"000102030405060708090a0b0c0d0e0f", "pump 8", RILL_EAUTH},
+    {NULL, NULL, RILL_EPROTO},
+};
+
+/* Both sides in turn, until they have done or one fails: the code of whoever fails first. */
+static int shake(ri_tls *const tls[2], const ri_tls_ops *library)
+{
+    static char bytes[2][2 * RI_TLS_RECORD_MAX]; /* what each has sent and the other not read */
+    size_t len[2] = {0};
+    bool done[2] = {false};
+    for (int i = 0, turns = 0; turns < 200 && !(done[0] && done[1]); i = !i, turns++) {
+        ri_tls_io io = {.in = bytes[!i], .in_len = len[!i], .out = bytes[i], .out_len = len[i],
+                        .out_cap = sizeof bytes[i]};
+        int rc = done[i] ? RI_TLS_DONE : library->handshake(tls[i], &io);
+        memmove(bytes[!i], io.in, io.in_len);
+        len[!i] = io.in_len;
+        len[i] = io.out_len;
+        done[i] = rc == RI_TLS_DONE;
+        if (rc < 0) return rc;
+    }
+    ck_assert(done[0] && done[1]);
+    return RILL_OK;
+}
+
+START_TEST(sharing)
+{
+    ri_host host;
+    ri_tls_conf *confs[2];
+    ri_tls *tls[2];
+    ri_tls_about about;
+    const ri_tls_ops *library = ri_tls_library();
+    rill_tls client = {.size = sizeof client, .psk = sharers[_i].key,
+                       .psk_identity = sharers[_i].name};
+    if (!client.psk) client.ca_file = TLS_DIR "ca.pem";
+    ri_host_init(&host, NULL);
+    ck_assert_ok(ri_tls_conf_new(&confs[0], &host, RILL_OPTS(rill_tls, PSK, NAMED), true));
+    ck_assert_ok(ri_tls_conf_new(&confs[1], &host, &client, false));
+    for (int i = 0; i < 2; i++) ck_assert_ok(library->open(&tls[i], confs[i], i ? "a" : NULL));
+    ck_assert_rc(shake(tls, library), sharers[_i].code);
+    if (sharers[_i].code == RILL_OK) {
+        library->about(tls[1], &about);
+        ck_assert_str_eq(about.version, "1.2");
+        ck_assert_str_eq(about.cipher, "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256");
+        ck_assert(!about.resumed);
+    }
+    for (int i = 0; i < 2; i++) {
+        library->close(tls[i]);
+        ri_tls_conf_unref(confs[i]);
+    }
+}
+END_TEST
+#define OF_SHARING , SUITE_EACH(RI_LEN(sharers), sharing)
+#else
+#define OF_SHARING
+#endif
+
 START_TEST(options)
 {
     SERVER_FAILS(RILL_EINVAL, "cert_file or cert_pem", KEY);
@@ -124,4 +213,4 @@ START_TEST(version)
 }
 END_TEST
 
-SUITE_MAIN("tls_conf", options, truncated, version)
+SUITE_MAIN_ROWS("tls_conf", SUITE_ONCE(options, shared_keys, truncated, version) OF_SHARING)

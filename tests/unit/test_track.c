@@ -107,6 +107,57 @@ START_TEST(test_info)
 }
 END_TEST
 
+static size_t nreads;
+
+static ssize_t counted_pread(void *arg, int fd, void *buf, size_t len, uint64_t pos)
+{
+    nreads++;
+    return disk.os.pread(arg, fd, buf, len, pos);
+}
+
+static char *no_map(void *arg, int fd, size_t len)
+{
+    (void)arg, (void)fd, (void)len;
+    nreads++;
+    return NULL;
+}
+
+/* The first time is known as long as the first record is in memory, and where it was looked at
+ * before; nothing is read for it. */
+START_TEST(test_at_hand)
+{
+    setup(false);
+    ri_track_info info;
+    ri_track_at_hand(track, &info);
+    ck_assert_uint_eq(info.count, RECORDS);
+    ck_assert_uint_eq(info.first_seq, 1);
+    ri_log_close(log_);
+    ri_os counted = disk.os;
+    counted.pread = counted_pread;
+    if (counted.map) counted.map = no_map;
+    opts.os = &counted;
+    open_log();
+    nreads = 0;
+    ri_track_at_hand(track, &info);
+    ck_assert_uint_eq(nreads, 0);
+    ck_assert_int_eq(info.first_time_ns, 0);
+    ri_track_info read;
+    ri_track_status(track, &read);
+    ck_assert_uint_gt(nreads, 0);
+    ck_assert_int_eq(read.first_time_ns, 10);
+    nreads = 0;
+    ri_track_at_hand(track, &info);
+    ck_assert_int_eq(info.first_time_ns, 10);
+    ck_assert_uint_eq(info.bytes, read.bytes);
+    ck_assert_ok(ri_track_purge(track, 2));
+    ri_track_at_hand(track, &info);
+    ck_assert_uint_eq(info.first_seq, 2);
+    ck_assert_int_eq(info.first_time_ns, 0);
+    ck_assert_uint_eq(nreads, 0);
+    teardown();
+}
+END_TEST
+
 START_TEST(test_reads)
 {
     for (int memory = 0; memory < 2; memory++) {
@@ -466,6 +517,32 @@ START_TEST(test_memory_of_sealed_segments)
 }
 END_TEST
 
+/* Who only appends keeps nothing of what is sealed; what is read while it is filled stays. */
+START_TEST(test_memory_of_what_nobody_reads)
+{
+    ri_log_stats stats;
+    setup_sparse(0, false);
+    ck_assert_ok(ri_log_commit(log_));
+    ri_log_status(log_, &stats);
+    ck_assert_uint_gt(stats.segments, 2);
+    ck_assert_uint_eq(stats.cached_bytes, 0);
+    ri_cursor c;
+    ri_record r;
+    ri_cursor_init(&c, track);
+    for (uint64_t n = SPARSE + 1; n <= 2 * SPARSE; n++) {
+        ri_record more = {.time_ns = 1, .subject = RI_STR("many"), .data = RI_STR("more than it")};
+        ck_quick(ri_track_append(track, &more) == 0);
+        if (n % 500) continue;
+        ck_assert_ok(ri_log_commit(log_));
+        ck_quick(ri_cursor_next(&c, n, NULL, &r) == 1 && r.seq == n);
+    }
+    ri_log_status(log_, &stats);
+    ck_assert_uint_gt(stats.cached_bytes, 0);
+    ri_cursor_fini(&c);
+    teardown();
+}
+END_TEST
+
 /* A track that was dropped before its segment got a footer is declared nowhere. Its number is not
  * given to another one, which the removal, copied forward by the cleaner, would take away. */
 START_TEST(test_number_of_a_dropped_track)
@@ -650,9 +727,10 @@ START_TEST(test_looks_in_pieces)
 }
 END_TEST
 
-SUITE_MAIN("track", test_lent, test_info, test_reads, test_filters, test_damaged_names_are_told,
+SUITE_MAIN("track", test_lent, test_info, test_at_hand, test_reads, test_filters,
+           test_damaged_names_are_told,
            test_lent_records_outlast_other_reads,
            test_times, test_subjects_gaps_and_drop,
            test_single_tail_keeps_the_newest, test_sparse_reads, test_damage_ahead,
-           test_looks_in_pieces,
+           test_looks_in_pieces, test_memory_of_what_nobody_reads,
            test_memory_of_sealed_segments, test_number_of_a_dropped_track)

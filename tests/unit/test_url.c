@@ -22,6 +22,7 @@ static void describe(const ri_url *url, char *out, size_t size)
             n += snprintf(out + n, size - (size_t)n, " user=%s pass=%s", p->user.ptr,
                           p->password.ptr);
         if (p->token.len) n += snprintf(out + n, size - (size_t)n, " token=%s", p->token.ptr);
+        if (p->path.len) n += snprintf(out + n, size - (size_t)n, " path=%s", p->path.ptr);
     }
 }
 
@@ -45,7 +46,11 @@ static const struct { const char *text, *says; } good[] = {
     {"tls://h", "tls h:4222"},
     {"ws://h", "ws h:80"},
     {"wss://h:8443", "wss h:8443!"},
+    {"ws://h/", "ws h:80"},
+    {"ws://u:p@h:1/a/b?c=@d,wss/e", "ws h:1! user=u pass=p path=a/b?c=@d wss:80 path=e"},
     {"kafka://h,i", "kafka h:9092 i:9092"},
+    {"http://h", "http h:8222"},
+    {"https://h:1", "https h:1!"},
     {"nats://:4222", "nats :4222!"},
 };
 
@@ -53,7 +58,7 @@ static const struct { const char *text, *word; } bad[] = {
     {"", "empty"},
     {"localhost", "no scheme"},
     {"://h", "no scheme"},
-    {"http://h", "http: is no scheme"},
+    {"ftp://h", "ftp: is no scheme"},
     {"nats:h", "followed by //"},
     {"nats://", "no host"},
     {"nats://a,", "no host"},

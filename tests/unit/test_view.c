@@ -100,6 +100,37 @@ START_TEST(test_receipt)
 }
 END_TEST
 
+/* What is too old when it comes stays until a Kafka would look again, and goes then with all that
+ * came so meanwhile; what gets too old while it is here goes at once. */
+START_TEST(test_old_when_it_came)
+{
+    enum { HOUR_MS = 3600 * 1000 };
+    ri_record r;
+    make(",\"max_age\":3600000000000");
+    int64_t now_ms = w.wall_ns / RI_MS;
+    for (int i = 0; i < 2; i++) {
+        produce_begin(&p, &w.f->host, RI_KAFKA_CODEC_NONE, -1, -1);
+        produce_add(&p, "k", "v", NULL, i ? now_ms - 2 * HOUR_MS : now_ms - HOUR_MS + 60000);
+        ck_assert_ok(produce_append(topic, produce_end(&p), &done));
+        world_turn(&w);
+    }
+    world_wait(&w, 59 * 1000);
+    ck_assert_ok(ri_stream_get(topic, 1, &r));
+    world_wait(&w, 2 * 1000);
+    ck_assert_rc(ri_stream_get(topic, 1, &r), RILL_ENOENT);
+    ck_assert_ok(ri_stream_get(topic, 2, &r));
+    world_wait(&w, 200 * 1000);
+    produce_begin(&p, &w.f->host, RI_KAFKA_CODEC_NONE, -1, -1);
+    produce_add(&p, "k", "v", NULL, 5);
+    ck_assert_ok(produce_append(topic, produce_end(&p), &done));
+    world_turn(&w);
+    ck_assert_ok(ri_stream_get(topic, 2, &r));
+    world_wait(&w, 40 * 1000);
+    ck_assert_rc(ri_stream_get(topic, 2, &r), RILL_ENOENT);
+    ck_assert_rc(ri_stream_get(topic, 3, &r), RILL_ENOENT);
+}
+END_TEST
+
 /* A batch sent twice is stored once; the second receipt is the first one's. */
 START_TEST(test_duplicate)
 {
@@ -399,6 +430,11 @@ static int append_slice(ri_str batch)
     return rc;
 }
 
+static void done_later(ri_js_waiter *waiter, int rc)
+{
+    ck_abort_msg("%p is done: %d", (void *)waiter, rc);
+}
+
 /* Who appends one record pays for one, not for as many as are looked at in a piece. */
 START_TEST(test_price)
 {
@@ -476,6 +512,30 @@ START_TEST(test_slices_without_room)
     ck_assert_ok(rc);
     world_turn(&w);
     ck_assert_int_eq(done.rc, 0);
+}
+END_TEST
+
+/* Who waits for the memory of one that was begun before has next to no work. */
+START_TEST(test_price_of_waiting)
+{
+    static char value[300000];
+    enum { MOST = RI_BUDGET_TURN / 20 }; /* units */
+    ri_view_ask other = {.slices = true, .waiter.done = done_later};
+    make("");
+    produce_begin(&p, &w.f->host, RI_KAFKA_CODEC_GZIP, -1, -1);
+    for (int k = 0; k < 10; k++) produce_add_bytes(&p, RI_STR("k"), (ri_str){value, 300000}, 1);
+    ri_str batch = produce_end(&p);
+    done.ask.slices = true;
+    ck_assert_int_eq(append_slice(batch), 1);
+    ri_memory_set_limit(&w.router.memory, 8 * at_work());
+    ri_budget_open(&w.router.budget);
+    int64_t left = w.router.budget.left;
+    ck_assert_int_eq(ri_view_append_batch(topic, batch, &other), 1);
+    ck_assert_int_lt(left - w.router.budget.left, MOST);
+    ri_budget_close(&w.router.budget);
+    ck_assert_ptr_null(other.looked);
+    ck_assert_ptr_nonnull(done.ask.looked);
+    ri_view_ask_drop(&done.ask);
 }
 END_TEST
 
@@ -579,8 +639,10 @@ START_TEST(test_missing_codec)
 }
 END_TEST
 
-SUITE_MAIN_ROWS("view", SUITE_WITH(setup, teardown, test_receipt, test_duplicate, test_refused,
+SUITE_MAIN_ROWS("view", SUITE_WITH(setup, teardown, test_receipt, test_old_when_it_came,
+                                   test_duplicate, test_refused,
                                    test_full, test_configuration, test_reads, test_seek,
                                    test_hidden, test_changes, test_erase, test_memory,
-                                   test_slices, test_price, test_slices_without_room,
-                                   test_many_readers, test_no_subject, test_missing_codec))
+                                   test_slices, test_price, test_price_of_waiting,
+                                   test_slices_without_room, test_many_readers,
+                                   test_no_subject, test_missing_codec))

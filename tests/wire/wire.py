@@ -10,7 +10,7 @@ A script is read top down. Empty lines and lines that begin with # say nothing. 
 names of connections, TEXT for the rest of the line.
 
     config TEXT            a line of the server's configuration file (before all else); @TLS@ is the
-                           directory of certificates
+                           directory of certificates, @DIR@ one of the server alone
     connect A [B ...]      open connections
     hello A [JSON]         open one and greet: INFO, CONNECT JSON, PING, PONG
                            (JSON left out: neither verbose nor pedantic, with headers)
@@ -352,7 +352,8 @@ class Player:
 def write_config(folder, lines):
     path = os.path.join(folder, "wire.conf")
     with open(path, "w") as file:
-        file.write("".join(line.replace("@TLS@", TLS) + "\n" for line in lines))
+        file.write("".join(line.replace("@TLS@", TLS).replace("@DIR@", folder) + "\n"
+                           for line in lines))
     return path
 
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* peer URL: what interop_test.go wants of a program in another language. */
+/* peer URL [LANGUAGE]: what the tests of a binding want of a program in another language: to read
+ * what LANGUAGE ("go") has written, and to write what it reads. */
 #include <rill.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,8 +30,9 @@ static int64_t fill(void *buf, size_t cap, void *arg)
     return (int64_t)n;
 }
 
-static void read_what_go_has(rill_bus *bus, rill_kv *kv, rill_objs *objs)
+static void read_what_is_there(rill_bus *bus, rill_kv *kv, rill_objs *objs, const char *language)
 {
+    char subject[64];
     rill_sub *sub;
     const rill_msg *m;
     rill_msg *own;
@@ -43,12 +45,13 @@ static void read_what_go_has(rill_bus *bus, rill_kv *kv, rill_objs *objs)
     OK(rill_ack(m));
     OK(rill_flush(bus, 5000));
     rill_sub_close(sub);
-    OK(rill_kv_get(kv, "go", &own));
+    OK(rill_kv_get(kv, language, &own));
     printf("%.*s\n", RILL_ARG(own->data));
     rill_msg_unref(own);
-    OK(rill_obj_get(objs, "go", count, &n));
+    OK(rill_obj_get(objs, language, count, &n));
     printf("%zu bytes\n", n);
-    OK(rill_request(bus, "ask.go", "a question", 10, NULL, &own, 5000));
+    snprintf(subject, sizeof subject, "ask.%s", language);
+    OK(rill_request(bus, subject, "a question", 10, NULL, &own, 5000));
     printf("%.*s\n", RILL_ARG(own->data));
     rill_msg_unref(own);
 }
@@ -63,7 +66,7 @@ int main(int argc, char **argv)
     OK(rill_open(&bus, argc > 1 ? argv[1] : "", NULL));
     OK(rill_kv_open(bus, &kv, "kv", NULL));
     OK(rill_objs_open(bus, &objs, "objs", NULL));
-    read_what_go_has(bus, kv, objs);
+    read_what_is_there(bus, kv, objs, argc > 2 ? argv[2] : "go");
     OK(rill_publish(bus, "live", "published by C", 14,
                     RILL_OPTS(rill_post, .headers = &from, .nheaders = 1)));
     OK(rill_append(bus, "s.peer", "stored by C", 11, NULL, NULL, 5000));

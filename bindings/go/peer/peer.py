@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""peer.py URL: what interop_test.go wants of a program in another language."""
+"""peer.py URL [LANGUAGE]: as peer.c, for the tests of bindings."""
 import sys
 
 import rill
 
+language = sys.argv[2] if len(sys.argv) > 2 else "go"
 with rill.Bus(sys.argv[1]) as bus:
     with bus.consume("S", group="both") as sub:
         m = sub.next(5)
@@ -11,9 +12,9 @@ with rill.Bus(sys.argv[1]) as bus:
         m.ack()
         bus.flush(5)
     with bus.kv("kv") as kv, bus.objects("objs") as objs:
-        print(kv["go"].decode())
-        print(len(objs.get("go")), "bytes")
-        print(bus.request("ask.go", "a question", timeout=5).data.decode())
+        print(kv[language].decode())
+        print(len(objs.get(language)), "bytes")
+        print(bus.request(f"ask.{language}", "a question", timeout=5).data.decode())
         bus.publish("live", "published by Python", headers={"From": "Python"})
         bus.append("s.peer", "stored by Python", timeout=5)
         kv["peer"] = "set by Python"

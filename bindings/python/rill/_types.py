@@ -266,6 +266,8 @@ class ConnInfo(NamedTuple):
     version: str
     tls_version: str
     tls_cipher: str
+    websocket: bool
+    account: str
 
 
 class ConnSub(NamedTuple):

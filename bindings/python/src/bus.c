@@ -78,9 +78,13 @@ bool py_bus_options(rill_opts *out, PyObject *given, PyObject *keep, PyObject *e
     return true;
 }
 
+#define PUBLISH_HEAD_BYTES 32 /* what a message is to be counted with besides its data */
+
 typedef struct py_bus {
     py_handle h;
     bool waits; /* a publish may */
+    size_t turn_bytes; /* a loop turns it, and publishing as well after so many; 0: nothing does */
+    size_t bytes;      /* since it was turned so */
 } py_bus;
 
 static PyObject *bus_extra(void) { return Py_BuildValue("{s{}s{}}", "subs", "calls"); }
@@ -155,6 +159,17 @@ static PyObject *keywords(PyObject *const *args, PyObject *names)
     return dict;
 }
 
+/* A loop that publishes much before it goes on has its server wait for the first of it, and then
+ * waits for its server. So what has been put together leaves meanwhile, without waiting. What a
+ * turn has to say, the loop's next one says, too. */
+static void publish_turn(py_bus *self, size_t len)
+{
+    self->bytes += len + PUBLISH_HEAD_BYTES;
+    if (self->bytes < self->turn_bytes || py_gil_in_callback()) return;
+    self->bytes = 0;
+    (void)rill_poll(self->h.ptr, 0);
+}
+
 /* The interpreter's lock stays where a publish does not wait: to give it up would cost more than
  * the call does. */
 static int publish(py_bus *self, const char *subject, const py_data *d, const rill_post *post)
@@ -162,6 +177,7 @@ static int publish(py_bus *self, const char *subject, const py_data *d, const ri
     if (self->waits) py_gil_drop();
     else py_gil_keep();
     int rc = rill_publish(self->h.ptr, subject, d->ptr, d->len, post);
+    if (rc >= 0 && self->turn_bytes) publish_turn(self, d->len);
     if (self->waits) py_gil_take();
     else py_gil_kept();
     return rc;
@@ -220,6 +236,15 @@ static PyObject *bus_publish_all(PyObject *o, PyObject *const *args, Py_ssize_t 
 }
 
 /* ---- A loop of the program's own ---- */
+
+/* bus._turns(bytes): publishing turns the bus, too, each time that so many have been published. */
+static PyObject *bus_turns(PyObject *o, PyObject *arg)
+{
+    size_t bytes = PyLong_AsSize_t(arg);
+    if (PyErr_Occurred()) return NULL;
+    ((py_bus *)o)->turn_bytes = bytes;
+    return Py_NewRef_(Py_None);
+}
 
 static PyObject *bus_fd(PyObject *o, PyObject *unused)
 {
@@ -477,6 +502,7 @@ static PyMethodDef methods[] = {
      "Send each of a sequence to one subject; returns how many."},
     {"fd", bus_fd, METH_NOARGS, "To be watched for reading, of a bus with Drive.HOST or reap."},
     {"wait_ms", bus_wait_ms, METH_NOARGS, "Sleep at most so long; -1: no bound."},
+    {"_turns", bus_turns, METH_O, "Publishing turns it as well, each time after so many bytes."},
     {"poll", bus_poll, METH_VARARGS, "Run what is due; returns how many callbacks that were."},
     {"caps", bus_caps, METH_NOARGS, "What this peer can do: Can."},
     {"inbox", bus_inbox, METH_NOARGS, "A subject of one's own."},

@@ -102,7 +102,7 @@ static PyObject *login_get(PyObject *o, void *name)
 
 #define G(name) {#name, login_get, NULL, NULL, #name}
 static PyGetSetDef getset[] = {G(peer), G(client), G(user), G(password), G(token), G(nkey),
-                               G(encrypted), {NULL, NULL, NULL, NULL, NULL}};
+                               G(encrypted), G(certificate), {NULL, NULL, NULL, NULL, NULL}};
 static PyMethodDef methods[] = {
     {"answer", login_answer, METH_VARARGS, "Who he is, as a dict of rill_user; None: refused."},
     {NULL, NULL, 0, NULL},

@@ -38,7 +38,8 @@ static const field py_tls_fields[] = {
     F(rill_tls, TEXT, key_password), F(rill_tls, TEXT, server_name), F(rill_tls, TEXT, ciphers),
     F(rill_tls, U32, min_version), F(rill_tls, U32, timeout_ms), F(rill_tls, U32, first_ms),
     F(rill_tls, U32, max_handshakes), F(rill_tls, BOOL, verify_peer), F(rill_tls, BOOL, insecure),
-    F(rill_tls, BOOL, handshake_first), END};
+    F(rill_tls, BOOL, handshake_first), F(rill_tls, BOOL, verify_and_map),
+    F(rill_tls, TEXT, psk), F(rill_tls, TEXT, psk_identity), END};
 RECORD(py_tls, rill_tls);
 
 static const field py_user_fields[] = {
@@ -46,7 +47,7 @@ static const field py_user_fields[] = {
     LIST(rill_user, TEXTS, publish_allow), LIST(rill_user, TEXTS, publish_deny),
     LIST(rill_user, TEXTS, subscribe_allow), LIST(rill_user, TEXTS, subscribe_deny),
     F(rill_user, BOOL, allow_responses), F(rill_user, U32, responses_max),
-    F(rill_user, U32, responses_ms), END};
+    F(rill_user, U32, responses_ms), F(rill_user, TEXT, account), END};
 RECORD(py_user, rill_user);
 
 static const field py_opts_fields[] = {
@@ -145,10 +146,31 @@ static const field py_mapping_fields[] = {
     F(rill_mapping, TEXT, from), F(rill_mapping, TEXT, to), F(rill_mapping, U32, percent), END};
 static RECORD(py_mapping, rill_mapping);
 
+static const field py_export_fields[] = {
+    F(rill_export, TEXT, subject), F(rill_export, BOOL, service), F(rill_export, I32, answers),
+    F(rill_export, U32, answer_ms), F(rill_export, U32, account_token),
+    LIST(rill_export, TEXTS, accounts), F(rill_export, TEXT, latency_subject),
+    F(rill_export, U32, latency_percent), END};
+static RECORD(py_export, rill_export);
+static const field py_import_fields[] = {
+    F(rill_import, TEXT, account), F(rill_import, TEXT, subject), F(rill_import, TEXT, to),
+    F(rill_import, BOOL, service), F(rill_import, BOOL, share), END};
+static RECORD(py_import, rill_import);
+static const field py_account_fields[] = {
+    F(rill_account, TEXT, name), F(rill_account, U32, max_conns), F(rill_account, U32, max_subs),
+    F(rill_account, U32, max_msg_bytes), F(rill_account, BOOL, jetstream),
+    F(rill_account, BOOL, max_bytes_required), MANY(rill_account, mappings, py_mapping),
+    F(rill_account, U64, max_store_bytes), F(rill_account, U64, max_stream_memory_bytes),
+    F(rill_account, U64, max_stream_bytes), F(rill_account, U64, max_memory_stream_bytes),
+    F(rill_account, U32, max_streams), F(rill_account, U32, max_groups),
+    F(rill_account, U32, max_unacked), MANY(rill_account, exports, py_export),
+    MANY(rill_account, imports, py_import), END};
+static RECORD(py_account, rill_account);
+
 static const field py_login_fields[] = {
     F(rill_login, TEXT, peer), F(rill_login, TEXT, client), F(rill_login, TEXT, user),
     F(rill_login, TEXT, password), F(rill_login, TEXT, token), F(rill_login, TEXT, nkey),
-    F(rill_login, BOOL, encrypted), END};
+    F(rill_login, BOOL, encrypted), F(rill_login, TEXT, certificate), END};
 RECORD(py_login, rill_login);
 
 static const field py_broker_opts_fields[] = {
@@ -170,13 +192,20 @@ static const field py_broker_opts_fields[] = {
     F(rill_broker_opts, TEXT, advertise), F(rill_broker_opts, U64, memory_bytes),
     MANY(rill_broker_opts, mappings, py_mapping), F(rill_broker_opts, I32, drive),
     MANY(rill_broker_opts, users, py_user), F(rill_broker_opts, TEXT, no_auth_user),
-    F(rill_broker_opts, TEXT, kafka_config), END};
+    F(rill_broker_opts, TEXT, kafka_config), MANY(rill_broker_opts, accounts, py_account),
+    F(rill_broker_opts, TEXT, system_account), LIST(rill_broker_opts, TEXTS, operators),
+    LIST(rill_broker_opts, TEXTS, account_jwts), F(rill_broker_opts, TEXT, callout_issuer),
+    F(rill_broker_opts, TEXT, callout_account), F(rill_broker_opts, TEXT, callout_xkey),
+    LIST(rill_broker_opts, TEXTS, callout_users), LIST(rill_broker_opts, TEXTS, callout_accounts),
+    F(rill_broker_opts, TEXT, default_sentinel), END};
 RECORD(py_broker_opts, rill_broker_opts);
 
 static const field py_listen_opts_fields[] = {
     F(rill_listen_opts, TEXT, advertise), ONE(rill_listen_opts, tls, py_tls),
     F(rill_listen_opts, BOOL, tls_optional), F(rill_listen_opts, BOOL, no_auto_create),
-    F(rill_listen_opts, U32, partitions), END};
+    F(rill_listen_opts, U32, partitions), F(rill_listen_opts, BOOL, ws_same_origin),
+    F(rill_listen_opts, BOOL, ws_compress),
+    F(rill_listen_opts, TEXT, ws_origins), F(rill_listen_opts, U32, ws_handshake_ms), END};
 RECORD(py_listen_opts, rill_listen_opts);
 
 #define S(name) F(rill_stats, U64, name)
@@ -245,7 +274,7 @@ static const field py_conn_info_fields[] = {
     S(U64, id), S(I64, start_ns), S(I64, active_ns), S(U64, in_msgs), S(U64, in_bytes),
     S(U64, out_msgs), S(U64, out_bytes), S(U64, pending_bytes), S(U32, subs), S(TEXT, peer),
     S(TEXT, user), S(TEXT, name), S(TEXT, lang), S(TEXT, version), S(TEXT, tls_version),
-    S(TEXT, tls_cipher), END};
+    S(TEXT, tls_cipher), S(BOOL, websocket), S(TEXT, account), END};
 #undef S
 PLAIN(py_conn_info, rill_conn_info);
 

@@ -434,6 +434,36 @@ def broker_and_listener():
 
 
 @row
+def every_url():
+    with tempfile.TemporaryDirectory() as dir, \
+            rill.Broker(jetstream=True, dir=f"{dir}/broker") as broker:
+        port = broker.listen("nats://127.0.0.1:0")
+        broker.listen(f"unix:{dir}/socket")
+        kafka = broker.listen("kafka://127.0.0.1:0")
+        for i, url in enumerate(("mem:", "mem:python", f"file:{dir}/a", f"nats://127.0.0.1:{port}",
+                                 f"unix:{dir}/socket", f"kafka://127.0.0.1:{kafka}")):
+            try:
+                bus = rill.Bus(url)
+            except rill.NotSupported:
+                assert url.startswith("kafka:")  # a library without librdkafka
+                continue
+            with bus:
+                bus.stream_ensure(f"S{i}")
+                assert bus.append(f"S{i}", url, timeout=20).seq == 1
+                with bus.consume(f"S{i}", group="g") as sub:
+                    m = sub.next(20)
+                    assert (m.data.decode(), m.seq) == (url, 1)
+                    m.ack()
+                    bus.flush(20)
+                assert bus.group_status(f"S{i}", "g").settled_seq == 1
+        with rill.Bus("mem:python") as one, rill.Bus("mem:python") as other:
+            with one.subscribe("a") as sub:
+                other.publish("a", "seen")
+                assert sub.next(5).data == b"seen"
+        raises(rill.Invalid, rill.Bus, "gopher://here")
+
+
+@row
 def broker_users():
     users = [{"user": "a", "password": "x"},
              {"user": "b", "password": "y", "publish_allow": ["open.>"]}]

@@ -20,7 +20,9 @@ problems += [f"no {call}()" for call in sorted(calls) if not re.search(rf"\b{cal
 
 # Functions, handles and what only C needs are no fields.
 APART = {"size", "host", "arg", "on_event", "on_ready", "dial", "on_msg", "sub",
-         "on_login", "on_login_arg"}
+         "on_login", "on_login_arg",
+         "memory", "flash",  # of a build for firmware, whose programs are in C
+         "on_page", "on_page_arg"}  # http.server serves a Python program's own pages
 for name, fields in _rill.fields().items():
     body = re.search(rf"typedef struct {name} \{{(.*?)\n\}} {name};", header, flags=re.S).group(1)
     body = re.sub(r"\w[\w ]*\(\*(\w+)\)\([^)]*\)", r"int \1", body)

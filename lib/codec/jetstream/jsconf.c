@@ -355,6 +355,33 @@ int ri_jsconf_compact(const ri_stream_conf *conf, int64_t *tombstone_ns)
     return 0;
 }
 
+static bool jsconf_thousandths(ri_str text, uint32_t *out)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < text.len && i < 5; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9') return false;
+        n = n * 10 + (uint32_t)(text.ptr[i] - '0');
+    }
+    *out = n;
+    return text.len > 0 && text.len < 5 && n <= 1000;
+}
+
+int ri_jsconf_compact_when(const ri_stream_conf *conf, uint32_t *dirty, int64_t *lag_ns)
+{
+    *dirty = 500;
+    *lag_ns = INT64_MAX;
+    for (uint32_t i = 0; i < conf->metadata.len; i++) {
+        const ri_js_pair *pair = &conf->metadata.items[i];
+        bool ok = true;
+        if (ri_str_is(pair->key, "rill.compact_dirty"))
+            ok = jsconf_thousandths(pair->value, dirty);
+        else if (ri_str_is(pair->key, "rill.compact_lag"))
+            ok = ri_duration_read(pair->value, lag_ns) && *lag_ns >= 0;
+        if (!ok) return RILL_EINVAL;
+    }
+    return RILL_OK;
+}
+
 int ri_jsconf_batches(const ri_stream_conf *conf)
 {
     for (uint32_t i = 0; i < conf->metadata.len; i++) {
@@ -408,9 +435,13 @@ static int jsconf_first_seq(const ri_stream_conf *conf, ri_js_error *e)
 
 static int jsconf_compact(const ri_stream_conf *conf, ri_js_error *e)
 {
-    int64_t tombstone_ns;
+    int64_t tombstone_ns, lag_ns;
+    uint32_t dirty;
     int rc = ri_jsconf_compact(conf, &tombstone_ns);
     if (rc < 0) return jsconf_bad(e, "rill.compact in the metadata is no duration");
+    if (ri_jsconf_compact_when(conf, &dirty, &lag_ns) < 0)
+        return jsconf_bad(e, "rill.compact_dirty in the metadata is not 0 to 1000, or "
+                             "rill.compact_lag no duration");
     if (rc == 1 && conf->retention != RI_RETAIN_LIMITS)
         return jsconf_bad(e, "only a stream with limits retention can be compacted");
     return RILL_OK;

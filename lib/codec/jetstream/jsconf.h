@@ -49,6 +49,10 @@ int ri_jsconf_consumer_level(const ri_consumer_conf *conf);
  * deleted subject's last message stays: "rill.compact": "24h0m0s". 1, 0 if it does not, or
  * RILL_EINVAL for what is no duration. */
 int ri_jsconf_compact(const ri_stream_conf *conf, int64_t *tombstone_ns);
+/* When a compacted stream is looked through: as soon as so many thousandths of its messages came
+ * since the last time ("rill.compact_dirty": "500"), or the first of these is so old
+ * ("rill.compact_lag": "1m0s"; INT64_MAX: never for that). RILL_EINVAL for other values. */
+int ri_jsconf_compact_when(const ri_stream_conf *conf, uint32_t *dirty, int64_t *lag_ns);
 /* A stream that takes Kafka's record batches says so in its metadata when it is made:
  * "rill.batches": "on". 1, 0 if it does not, or RILL_EINVAL for another word than "on" and
  * "off". */

@@ -238,7 +238,8 @@ static bool jshot_puback_member(jshot_scan *s, ri_str name, ri_js_puback *ack, r
     return jshot_string(s, &ignored) || jshot_word(s, &ignored);
 }
 
-/* The texts of errors quote with escapes now and then: such go through the full decoder. */
+/* Texts with escapes, as errors have now and then, and names beyond ASCII go through the full
+ * decoder. */
 static int jshot_puback_slow(ri_str json, ri_js_puback *ack, ri_js_error *e)
 {
     ri_json root;
@@ -247,7 +248,15 @@ static int jshot_puback_slow(ri_str json, ri_js_puback *ack, ri_js_error *e)
     ri_json error = ri_json_get(root, "error");
     ri_jserror_read(e, error);
     *ack = (ri_js_puback){0};
-    return e->code ? RILL_OK : ri_err(RILL_EPROTO, "no publish ack");
+    if (e->code) return RILL_OK;
+    ri_json stream = ri_json_get(root, "stream");
+    ri_str name = ri_json_literal(stream);
+    if (ri_json_kind_of(stream) != RI_JSON_STRING || name.len <= 2 ||
+        !ri_number_read(ri_json_literal(ri_json_get(root, "seq")), &ack->seq))
+        return ri_err(RILL_EPROTO, "no publish ack");
+    if (!memchr(name.ptr, '\\', name.len)) ack->stream = (ri_str){name.ptr + 1, name.len - 2};
+    ack->duplicate = ri_json_bool(ri_json_get(root, "duplicate"));
+    return RILL_OK;
 }
 
 int ri_jshot_puback_read(ri_str json, ri_js_puback *ack, ri_js_error *e)

@@ -26,7 +26,7 @@ size_t ri_jshot_puback_put(ri_str head, uint64_t seq, char *out);
 /* {"error":{...},"stream":"S","seq":0} */
 void ri_jshot_puback_error(const ri_js_error *e, ri_str stream, ri_buffer *out);
 /* Reads either; RILL_EPROTO for another text. e->code is 0 if it says no error. Strings
- * point into `json`, and only such as need no unescaping are taken. */
+ * point into `json`; one that needs unescaping is left out. */
 int ri_jshot_puback_read(ri_str json, ri_js_puback *ack, ri_js_error *e);
 
 /* $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending> */

@@ -54,7 +54,7 @@ enum {
 
 /* ---- Integers ---- */
 
-static uint64_t batch_get(const char *p, unsigned bytes)
+static inline uint64_t batch_get(const char *p, unsigned bytes)
 {
     RI_ASSERT(bytes > 0 && bytes <= 8);
     uint64_t value = 0;

@@ -331,6 +331,37 @@ TYPE(describe_log_dirs_answer)
     FIELD(LIST(describe_log_dirs_answer_result), results)
 DONE(describe_log_dirs_answer)
 
+/* ---- AlterReplicaLogDirs ---- */
+
+TYPE(alter_replica_log_dirs_request_topic)
+    FIELD(STR, name)
+    FIELD(LIST_I32, partitions)
+DONE(alter_replica_log_dirs_request_topic)
+
+TYPE(alter_replica_log_dirs_request_dir)
+    FIELD(STR, path)
+    FIELD(LIST(alter_replica_log_dirs_request_topic), topics)
+DONE(alter_replica_log_dirs_request_dir)
+
+TYPE(alter_replica_log_dirs_request)
+    FIELD(LIST(alter_replica_log_dirs_request_dir), dirs)
+DONE(alter_replica_log_dirs_request)
+
+TYPE(alter_replica_log_dirs_answer_partition)
+    FIELD(I32, partition_index)
+    FIELD(I16, error_code)
+DONE(alter_replica_log_dirs_answer_partition)
+
+TYPE(alter_replica_log_dirs_answer_result)
+    FIELD(STR, topic_name)
+    FIELD(LIST(alter_replica_log_dirs_answer_partition), partitions)
+DONE(alter_replica_log_dirs_answer_result)
+
+TYPE(alter_replica_log_dirs_answer)
+    FIELD(I32, throttle_time_ms)
+    FIELD(LIST(alter_replica_log_dirs_answer_result), results)
+DONE(alter_replica_log_dirs_answer)
+
 /* ---- ElectLeaders ---- */
 
 TYPE(elect_leaders_request_topic)
@@ -542,6 +573,71 @@ TYPE(describe_acls_answer)
     FIELD(STR, error_message, NULL_FROM(0))
     FIELD(LIST(describe_acls_answer_resource), resources)
 DONE(describe_acls_answer)
+
+/* ---- CreateAcls ---- */
+
+TYPE(create_acls_request_creation)
+    FIELD(I8, resource_type)
+    FIELD(STR, resource_name)
+    FIELD(I8, pattern_type, ABSENT(3))
+    FIELD(STR, principal)
+    FIELD(STR, host)
+    FIELD(I8, operation)
+    FIELD(I8, permission_type)
+DONE(create_acls_request_creation)
+
+TYPE(create_acls_request)
+    FIELD(LIST(create_acls_request_creation), creations)
+DONE(create_acls_request)
+
+TYPE(create_acls_answer_result)
+    FIELD(I16, error_code)
+    FIELD(STR, error_message, NULL_FROM(0))
+DONE(create_acls_answer_result)
+
+TYPE(create_acls_answer)
+    FIELD(I32, throttle_time_ms)
+    FIELD(LIST(create_acls_answer_result), results)
+DONE(create_acls_answer)
+
+/* ---- DeleteAcls ---- */
+
+TYPE(delete_acls_request_filter)
+    FIELD(I8, resource_type_filter)
+    FIELD(STR, resource_name_filter, NULL_FROM(0))
+    FIELD(I8, pattern_type_filter, ABSENT(3))
+    FIELD(STR, principal_filter, NULL_FROM(0))
+    FIELD(STR, host_filter, NULL_FROM(0))
+    FIELD(I8, operation)
+    FIELD(I8, permission_type)
+DONE(delete_acls_request_filter)
+
+TYPE(delete_acls_request)
+    FIELD(LIST(delete_acls_request_filter), filters)
+DONE(delete_acls_request)
+
+TYPE(delete_acls_answer_acl)
+    FIELD(I16, error_code)
+    FIELD(STR, error_message, NULL_FROM(0))
+    FIELD(I8, resource_type)
+    FIELD(STR, resource_name)
+    FIELD(I8, pattern_type, ABSENT(3))
+    FIELD(STR, principal)
+    FIELD(STR, host)
+    FIELD(I8, operation)
+    FIELD(I8, permission_type)
+DONE(delete_acls_answer_acl)
+
+TYPE(delete_acls_answer_result)
+    FIELD(I16, error_code)
+    FIELD(STR, error_message, NULL_FROM(0))
+    FIELD(LIST(delete_acls_answer_acl), matching_acls)
+DONE(delete_acls_answer_result)
+
+TYPE(delete_acls_answer)
+    FIELD(I32, throttle_time_ms)
+    FIELD(LIST(delete_acls_answer_result), filter_results)
+DONE(delete_acls_answer)
 
 /* ---- DescribeClientQuotas ---- */
 

@@ -7,7 +7,6 @@
 #include "codec/kafka/kafka_batch.h"
 #include "codec/kafka/lz4.h"
 #include "codec/kafka/zstd.h"
-#include "codec/s2_block.h"
 
 enum {
     UNPACK_SNAPPY_HEAD = 16, /* bytes of the frame before its first block */
@@ -34,17 +33,21 @@ static int unpack_too_big(const ri_unpack *u)
 
 /* ---- Snappy ---- */
 
-static int unpack_block(ri_unpack *u, ri_str block, ri_buffer *out)
+/* `bytes` more of one block: what was unpacked of it before is the end of what is in `out`. */
+static int unpack_block(ri_unpack *u, ri_str block, size_t bytes, ri_buffer *out)
 {
-    size_t holds, head;
+    size_t before = u->place.len, holds, head;
     if (ri_s2_block_size(block, &holds, &head) < 0) return unpack_bad(u, block);
-    if (holds > u->max - u->given) return unpack_too_big(u);
-    char *room = ri_buffer_room(out, RI_MAX(holds, (size_t)1));
+    RI_ASSERT(before <= u->given && before <= holds);
+    if (holds > u->max - (u->given - before)) return unpack_too_big(u);
+    char *room = ri_buffer_room(out, RI_MAX(holds - before, (size_t)1));
     if (!room) return ri_err_nomem(holds);
-    if (ri_s2_block_read(ri_str_from(block, head), room, holds) < 0) return unpack_bad(u, block);
-    ri_buffer_added(out, holds);
-    u->given += holds;
-    return RILL_OK;
+    int rc = ri_s2_block_some(&u->place, ri_str_from(block, head), room - before, holds, bytes);
+    if (rc < 0) return unpack_bad(u, block);
+    ri_buffer_added(out, u->place.len - before);
+    u->given += u->place.len - before;
+    if (rc == 0) u->place = (ri_s2_place){0};
+    return rc;
 }
 
 static uint32_t unpack_u32(const char *p)
@@ -57,7 +60,7 @@ static int unpack_snappy(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
 {
     static const char magic[] = "\202SNAPPY"; /* with its 0 */
     bool framed = in.len >= UNPACK_SNAPPY_HEAD && memcmp(in.ptr, magic, sizeof magic) == 0;
-    if (!framed) return unpack_block(u, in, out);
+    if (!framed) return unpack_block(u, in, bytes, out);
     size_t done = 0;
     u->at = RI_MAX(u->at, (size_t)UNPACK_SNAPPY_HEAD);
     while (u->at < in.len && done < bytes) {
@@ -65,8 +68,8 @@ static int unpack_snappy(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out)
         ri_str rest = ri_str_from(in, u->at);
         size_t len = rest.len >= UNPACK_LENGTH ? unpack_u32(rest.ptr) : SIZE_MAX;
         if (len > rest.len - RI_MIN(rest.len, (size_t)UNPACK_LENGTH)) return unpack_bad(u, in);
-        int rc = unpack_block(u, (ri_str){rest.ptr + UNPACK_LENGTH, len}, out);
-        if (rc < 0) return rc;
+        int rc = unpack_block(u, (ri_str){rest.ptr + UNPACK_LENGTH, len}, bytes - done, out);
+        if (rc != 0) return rc;
         u->at += UNPACK_LENGTH + len;
         done += RI_MAX(u->given - before, (size_t)UNPACK_STEP);
     }

@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/str.h"
+#include "codec/s2_block.h"
 
 /* RILL_ENOTSUP, and the sentence names the codec, if this build cannot unpack it. */
 int ri_unpack_has(int codec);
@@ -35,12 +36,13 @@ typedef struct ri_unpack {
     size_t at;       /* of the packed bytes, so many are done */
     size_t given;    /* so many unpacked */
     void *state;     /* the library's; NULL: there is none, or it has not begun */
+    ri_s2_place place; /* in the block of snappy at hand */
 } ri_unpack;
 
 void ri_unpack_init(ri_unpack *u, const ri_host *host, int codec, size_t max);
 void ri_unpack_fini(ri_unpack *u); /* zeroed: nothing happens */
-/* Append about `bytes` more of what `in`, all of it, unpacks to, more where the codec knows no
- * pieces, less where blocks hold next to nothing: 1 if there is more, or 0. RILL_ENOTSUP;
+/* Append about `bytes` more of what `in`, all of it, unpacks to, less where blocks hold next to
+ * nothing: 1 if there is more, or 0. Nobody else writes to `out` meanwhile. RILL_ENOTSUP;
  * RILL_EPROTO: not what the codec makes; RILL_ETOOBIG, RILL_ENOMEM. */
 int ri_unpack_some(ri_unpack *u, ri_str in, size_t bytes, ri_buffer *out);
 /* All of it. */

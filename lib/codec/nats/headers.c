@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "codec/limits.h"
+#include "codec/nats/headers_private.h"
 
 #define HEADERS_FIRST RI_STR(RI_HEADERS_FIRST)
 #define HEADERS_CRLF RI_STR("\r\n")
@@ -22,7 +23,7 @@ static const char *headers_crlf(const char *at, const char *end)
 }
 
 /* Cut the next line, without its CRLF, off *rest; false if there is no whole one. */
-static bool headers_line(ri_str *rest, ri_str *line)
+bool ri_headers_line(ri_str *rest, ri_str *line)
 {
     if (rest->len == 0) return false;
     const char *end = rest->ptr + rest->len;
@@ -34,7 +35,7 @@ static bool headers_line(ri_str *rest, ri_str *line)
     return true;
 }
 
-static bool headers_split(ri_str line, rill_header *header)
+bool ri_headers_split(ri_str line, rill_header *header)
 {
     const char *colon = line.len ? memchr(line.ptr, ':', line.len) : NULL;
     if (!colon || colon == line.ptr) return false;
@@ -54,15 +55,15 @@ int ri_headers_check(ri_str block)
     if (block.len > RI_LIMIT_HEADER_BYTES)
         return ri_err(RILL_EPROTO, "a header block of %zu bytes is larger than %d", block.len,
                       RI_LIMIT_HEADER_BYTES);
-    if (!headers_line(&rest, &line) || !ri_str_starts(line, HEADERS_FIRST) ||
+    if (!ri_headers_line(&rest, &line) || !ri_str_starts(line, HEADERS_FIRST) ||
         (line.len > HEADERS_FIRST.len && line.ptr[HEADERS_FIRST.len] != ' '))
         return ri_err(RILL_EPROTO, "a header block does not begin with " RI_HEADERS_FIRST);
-    while (headers_line(&rest, &line)) {
+    while (ri_headers_line(&rest, &line)) {
         if (line.len == 0) {
             if (rest.len == 0) return RILL_OK;
             return ri_err(RILL_EPROTO, "a header block goes on behind its empty line");
         }
-        if (!headers_split(line, &header))
+        if (!ri_headers_split(line, &header))
             return ri_err(RILL_EPROTO, "a header has no name: \"%.*s\"",
                           (int)RI_MIN(line.len, (size_t)80), line.ptr);
     }
@@ -73,8 +74,8 @@ int ri_headers_check(ri_str block)
 static bool headers_next_line(ri_str *rest, rill_header *header)
 {
     ri_str line;
-    while (headers_line(rest, &line))
-        if (headers_split(line, header)) return true;
+    while (ri_headers_line(rest, &line))
+        if (ri_headers_split(line, header)) return true;
     return false;
 }
 
@@ -83,7 +84,7 @@ bool ri_headers_next(ri_str *rest, rill_header *header)
     ri_str first;
     bool at_first = rest->len > HEADERS_FIRST.len && ri_str_starts(*rest, HEADERS_FIRST) &&
                     (rest->ptr[HEADERS_FIRST.len] == '\r' || rest->ptr[HEADERS_FIRST.len] == ' ');
-    if (at_first && !headers_line(rest, &first)) return false;
+    if (at_first && !ri_headers_line(rest, &first)) return false;
     return headers_next_line(rest, header);
 }
 
@@ -92,7 +93,7 @@ bool ri_headers_find(ri_str block, ri_str name, ri_str *value)
     ri_str rest = block, first;
     rill_header header;
     *value = RI_STR_NONE;
-    if (name.len == 0 || !headers_line(&rest, &first)) return false;
+    if (name.len == 0 || !ri_headers_line(&rest, &first)) return false;
     while (headers_next_line(&rest, &header))
         if (ri_str_eq(header.name, name)) {
             *value = header.value;
@@ -114,7 +115,7 @@ int ri_headers_status(ri_str block, ri_str *description)
     enum { DIGITS = 3 };
     ri_str line;
     *description = RI_STR_NONE;
-    if (!ri_str_starts(block, HEADERS_FIRST) || !headers_line(&block, &line)) return 0;
+    if (!ri_str_starts(block, HEADERS_FIRST) || !ri_headers_line(&block, &line)) return 0;
     line = ri_str_from(line, HEADERS_FIRST.len);
     while (line.len > 0 && line.ptr[0] == ' ') line = ri_str_from(line, 1);
     if (line.len < DIGITS || (line.len > DIGITS && line.ptr[DIGITS] != ' ')) return 0;
@@ -154,18 +155,18 @@ static int headers_check_value(ri_str name, ri_str value)
     return RILL_OK;
 }
 
-static int headers_check_one(ri_str name, ri_str value)
+int ri_headers_check_one(ri_str name, ri_str value)
 {
     int rc = headers_check_name(name);
     return rc < 0 ? rc : headers_check_value(name, value);
 }
 
-static size_t headers_line_size(ri_str name, ri_str value)
+size_t ri_headers_line_size(ri_str name, ri_str value)
 {
     return name.len + 2 + value.len + 2;
 }
 
-static int headers_too_big(void)
+int ri_headers_too_big(void)
 {
     return ri_err(RILL_ETOOBIG, "headers of more than %d bytes", RI_LIMIT_HEADER_BYTES);
 }
@@ -179,27 +180,27 @@ int ri_headers_size(const rill_header *headers, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (headers[i].name.len > RI_LIMIT_HEADER_BYTES ||
             headers[i].value.len > RI_LIMIT_HEADER_BYTES)
-            return headers_too_big();
-        int rc = headers_check_one(headers[i].name, headers[i].value);
+            return ri_headers_too_big();
+        int rc = ri_headers_check_one(headers[i].name, headers[i].value);
         if (rc < 0) return rc;
-        size += headers_line_size(headers[i].name, headers[i].value);
+        size += ri_headers_line_size(headers[i].name, headers[i].value);
     }
-    return size > RI_LIMIT_HEADER_BYTES ? headers_too_big() : (int)size;
+    return size > RI_LIMIT_HEADER_BYTES ? ri_headers_too_big() : (int)size;
 }
 
-static char *headers_copy(char *out, ri_str s)
+char *ri_headers_copy(char *out, ri_str s)
 {
     if (s.len > 0) memcpy(out, s.ptr, s.len);
     return out + s.len;
 }
 
-static char *headers_write_line(char *out, ri_str name, ri_str value)
+char *ri_headers_write_line(char *out, ri_str name, ri_str value)
 {
-    out = headers_copy(out, name);
+    out = ri_headers_copy(out, name);
     *out++ = ':';
     *out++ = ' ';
-    out = headers_copy(out, value);
-    return headers_copy(out, HEADERS_CRLF);
+    out = ri_headers_copy(out, value);
+    return ri_headers_copy(out, HEADERS_CRLF);
 }
 
 char *ri_headers_write(char *out, const rill_header *headers, size_t count)
@@ -207,94 +208,9 @@ char *ri_headers_write(char *out, const rill_header *headers, size_t count)
     RI_ASSERT(headers || count == 0);
     RI_ASSERT(count <= RI_LIMIT_HEADER_COUNT);
     if (count == 0) return out;
-    out = headers_copy(out, HEADERS_FIRST);
-    out = headers_copy(out, HEADERS_CRLF);
+    out = ri_headers_copy(out, HEADERS_FIRST);
+    out = ri_headers_copy(out, HEADERS_CRLF);
     for (size_t i = 0; i < count; i++)
-        out = headers_write_line(out, headers[i].name, headers[i].value);
-    return headers_copy(out, HEADERS_CRLF);
-}
-
-/* ---- Editing ---- */
-
-/* Room for one more header with the block's last CRLF behind it, and the first line if the block
- * is new; after that nothing can fail. */
-static int headers_reserve(ri_buffer *b, ri_str name, ri_str value)
-{
-    RI_ASSERT(ri_buffer_is_sound(b));
-    int rc = headers_check_one(name, value);
-    if (rc < 0) return rc;
-    RI_ASSERT(ri_buffer_size(b) != 1);
-    size_t size = ri_buffer_size(b) ? ri_buffer_size(b) : sizeof RI_HEADERS_EMPTY - 1;
-    if (size + headers_line_size(name, value) > RI_LIMIT_HEADER_BYTES) return headers_too_big();
-    bool failed = b->failed;
-    if (ri_buffer_room(b, sizeof RI_HEADERS_EMPTY + headers_line_size(name, value))) return RILL_OK;
-    b->failed = failed;
-    return RILL_ENOMEM;
-}
-
-static void headers_append(ri_buffer *b, ri_str name, ri_str value)
-{
-    RI_ASSERT(ri_buffer_is_sound(b) && !b->failed);
-    size_t len = ri_buffer_size(b);
-    if (len == 0) ri_buffer_puts(b, RI_HEADERS_EMPTY);
-    char *end = b->ptr + b->len;
-    RI_ASSERT(end[-2] == '\r' && end[-1] == '\n');
-    headers_copy(headers_write_line(end - 2, name, value), HEADERS_CRLF);
-    ri_buffer_added(b, headers_line_size(name, value));
-}
-
-/* A block that ends as a block does, or nothing: else editing would tear it. */
-static int headers_check_end(const ri_buffer *b)
-{
-    ri_str block = ri_buffer_str(b);
-    if (block.len == 0) return RILL_OK;
-    if (block.len >= 4 && memcmp(block.ptr + block.len - 4, "\r\n\r\n", 4) == 0) return RILL_OK;
-    return ri_err(RILL_EPROTO, "a header block does not end with an empty line");
-}
-
-int ri_headers_add(ri_buffer *b, ri_str name, ri_str value)
-{
-    RI_ASSERT(!b->ptr || name.ptr + name.len <= b->ptr || name.ptr >= b->ptr + b->cap);
-    int rc;
-    if ((rc = headers_check_end(b)) < 0) return rc;
-    if ((rc = headers_reserve(b, name, value)) < 0) return rc;
-    headers_append(b, name, value);
-    return RILL_OK;
-}
-
-int ri_headers_replace(ri_buffer *b, ri_str name, ri_str value)
-{
-    int rc;
-    if ((rc = headers_check_end(b)) < 0) return rc;
-    if ((rc = headers_reserve(b, name, value)) < 0) return rc;
-    ri_headers_cut(b, name);
-    RI_ASSERT(ri_buffer_is_sound(b));
-    headers_append(b, name, value);
-    return RILL_OK;
-}
-
-int ri_headers_cut(ri_buffer *b, ri_str name)
-{
-    ri_str rest = ri_buffer_str(b), line;
-    if (!headers_line(&rest, &line)) return 0;
-    bool status = line.len > HEADERS_FIRST.len;
-    char *out = b->ptr + (rest.ptr - b->ptr);
-    int count = 0;
-    for (;;) { /* lines that stay move up over those that go */
-        const char *start = rest.ptr;
-        rill_header header;
-        bool whole = headers_line(&rest, &line);
-        size_t len = whole ? line.len + 2 : rest.len;
-        if (whole && headers_split(line, &header) && ri_str_eq(header.name, name)) {
-            count++;
-            continue;
-        }
-        memmove(out, start, len);
-        out += len;
-        if (!whole) break;
-    }
-    b->len = (size_t)(out - b->ptr);
-    if (count > 0 && !status && ri_buffer_size(b) <= sizeof RI_HEADERS_EMPTY - 1)
-        ri_buffer_eat(b, ri_buffer_size(b));
-    return count;
+        out = ri_headers_write_line(out, headers[i].name, headers[i].value);
+    return ri_headers_copy(out, HEADERS_CRLF);
 }

@@ -18,7 +18,8 @@ static const url_scheme url_schemes[] = {
     {"mem", RI_URL_MEM, 0},    {"file", RI_URL_FILE, 0},      {"unix", RI_URL_UNIX, 0},
     {"nats", RI_URL_NATS, 4222}, {"tls", RI_URL_TLS, 4222},   {"ws", RI_URL_WS, 80},
     {"wss", RI_URL_WSS, 443},  {"kafka", RI_URL_KAFKA, 9092},
-    {"kafkas", RI_URL_KAFKAS, 9092},
+    {"kafkas", RI_URL_KAFKAS, 9092}, {"http", RI_URL_HTTP, 8222},
+    {"https", RI_URL_HTTPS, 8222},
 };
 
 const char *ri_url_scheme_name(ri_url_scheme scheme)
@@ -163,6 +164,21 @@ static size_t url_scheme_len(url_span text)
     return i > 0 && i < text.len && text.ptr[i] == ':' ? i : 0;
 }
 
+/* What stands behind the host's / is cut off; it goes into a line of HTTP as it is. */
+static int url_web_path(ri_url_peer *peer, url_span *text)
+{
+    bool slash;
+    url_span path = *text;
+    *text = url_cut(&path, '/', &slash);
+    for (size_t i = 0; i < path.len; i++) {
+        unsigned char c = (unsigned char)path.ptr[i];
+        if (c <= ' ' || c >= 0x7f || c == '#')
+            return ri_err(RILL_EINVAL, "the path of the URL has a bad character at %zu", i + 1);
+    }
+    if (path.len) peer->path = url_end(path);
+    return RILL_OK;
+}
+
 static int url_peer(const url_scheme *scheme, ri_url_peer *peer, url_span text, bool first)
 {
     RI_ASSERT(scheme->port > 0);
@@ -173,12 +189,14 @@ static int url_peer(const url_scheme *scheme, ri_url_peer *peer, url_span text, 
                           text.ptr);
         text = (url_span){text.ptr + len + 3, text.len - len - 3};
     }
-    while (text.len > 0 && text.ptr[text.len - 1] == '/') text.len--;
     *peer = (ri_url_peer){.port = scheme->port};
-    peer->host = peer->user = peer->password = peer->token = RI_STR("");
+    peer->host = peer->user = peer->password = peer->token = peer->path = RI_STR("");
+    int rc = RILL_OK;
+    if (scheme->scheme == RI_URL_WS || scheme->scheme == RI_URL_WSS) rc = url_web_path(peer, &text);
+    if (rc < 0) return rc;
+    while (text.len > 0 && text.ptr[text.len - 1] == '/') text.len--;
     size_t at = text.len; /* the last @: passwords may hold one */
     while (at > 0 && text.ptr[at - 1] != '@') at--;
-    int rc = RILL_OK;
     if (at > 0) rc = url_credentials(peer, (url_span){text.ptr, at - 1});
     return rc < 0 ? rc : url_address(peer, (url_span){text.ptr + at, text.len - at});
 }
@@ -223,8 +241,8 @@ static int url_alloc(ri_url *url, const url_scheme *scheme, const char *text, ur
     size_t len = strlen(text);
     uint32_t npeers = url_count(scheme, text);
     if (npeers > RI_LIMIT_URL_PEERS)
-        return ri_err(RILL_EINVAL, "the URL lists %u peers, more than %d", npeers,
-                      RI_LIMIT_URL_PEERS);
+        return ri_err(RILL_EINVAL, "the URL lists %lu peers, more than %d",
+                      (unsigned long)npeers, RI_LIMIT_URL_PEERS);
     url->block_size = npeers * sizeof *url->peers + len + 1;
     url->block = ri_alloc(url->alloc_host, url->block_size);
     if (!url->block) return RILL_ENOMEM;

@@ -42,6 +42,10 @@ static bool subject_is_plain(ri_str s)
     bool begins = true; /* a token does */
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
+        if (c > '>' && c != 0x7f) { /* letters, for the most part */
+            begins = false;
+            continue;
+        }
         if (c <= ' ' || c == 0x7f || c == '*' || c == '>' || (c == '.' && begins)) return false;
         begins = c == '.';
     }

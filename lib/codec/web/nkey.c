@@ -30,6 +30,22 @@ static uint16_t nkey_crc(const uint8_t *bytes, size_t len)
     return (uint16_t)crc;
 }
 
+/* What a public key of that kind begins with: its letter is the first five bits. */
+static uint8_t nkey_first(char kind)
+{
+    const char *digit = strchr(nkey_digits, kind);
+    RI_ASSERT(kind && digit);
+    return (uint8_t)((digit - nkey_digits) << 3);
+}
+
+/* The checksum of what is before it. */
+static void nkey_close(uint8_t *bytes, size_t n)
+{
+    uint16_t crc = nkey_crc(bytes, n - 2);
+    bytes[n - 2] = (uint8_t)(crc & 0xff);
+    bytes[n - 1] = (uint8_t)(crc >> 8);
+}
+
 /* Base32 without padding; false if `text` has another digit. What is over of its last one is not
  * looked at: the CRC covers all bytes. */
 static bool nkey_decode(ri_str text, uint8_t *out, size_t n)
@@ -92,13 +108,43 @@ static int nkey_pair(ri_str seed, uint8_t key[crypto_sign_PUBLICKEYBYTES],
     return rc;
 }
 
-/* The bytes of a public key of a user. */
-static bool nkey_read_user(ri_str key, uint8_t bytes[NKEY_BYTES])
+/* The bytes of a public key, of which the first says what it is of. */
+static bool nkey_read_public(ri_str key, uint8_t bytes[NKEY_BYTES])
 {
     if (key.len != RI_NKEY_LEN || !nkey_decode(key, bytes, NKEY_BYTES)) return false;
     uint16_t crc = nkey_crc(bytes, NKEY_BYTES - 2);
-    return bytes[NKEY_BYTES - 2] == (crc & 0xff) && bytes[NKEY_BYTES - 1] == crc >> 8 &&
-           bytes[0] == NKEY_USER;
+    return bytes[NKEY_BYTES - 2] == (crc & 0xff) && bytes[NKEY_BYTES - 1] == crc >> 8;
+}
+
+static bool nkey_read_user(ri_str key, uint8_t bytes[NKEY_BYTES])
+{
+    return nkey_read_public(key, bytes) && bytes[0] == NKEY_USER;
+}
+
+char ri_nkey_kind(ri_str key)
+{
+    static const char kinds[] = "ACNOUX"; /* the first letter is the first five bits */
+    uint8_t bytes[NKEY_BYTES];
+    if (!nkey_read_public(key, bytes) || bytes[0] & 7) return 0;
+    return strchr(kinds, key.ptr[0]) ? key.ptr[0] : 0;
+}
+
+bool ri_nkey_raw(ri_str key, char kind, uint8_t out[RI_NKEY_RAW])
+{
+    uint8_t bytes[NKEY_BYTES];
+    RI_ASSERT(kind);
+    if (ri_nkey_kind(key) != kind || !nkey_read_public(key, bytes)) return false;
+    memcpy(out, bytes + 1, RI_NKEY_RAW);
+    return true;
+}
+
+void ri_nkey_write(char kind, const uint8_t raw[RI_NKEY_RAW], char out[RI_NKEY_LEN + 1])
+{
+    uint8_t bytes[NKEY_BYTES] = {nkey_first(kind)};
+    memcpy(bytes + 1, raw, RI_NKEY_RAW);
+    nkey_close(bytes, sizeof bytes);
+    nkey_encode(bytes, sizeof bytes, out);
+    RI_ASSERT(strlen(out) == RI_NKEY_LEN && out[0] == kind);
 }
 
 int ri_nkey_check_user(ri_str key)
@@ -126,11 +172,17 @@ static bool nkey_read_signature(ri_str text, uint8_t out[crypto_sign_BYTES])
     return false;
 }
 
-bool ri_nkey_signed(ri_str key, ri_str text, ri_str signature)
+bool ri_nkey_signed_by(ri_str key, ri_str text, ri_str signature)
 {
     uint8_t bytes[NKEY_BYTES], sig[crypto_sign_BYTES];
-    if (!nkey_read_user(key, bytes) || !nkey_read_signature(signature, sig)) return false;
+    if (!nkey_read_public(key, bytes) || !nkey_read_signature(signature, sig)) return false;
     return crypto_sign_verify_detached(sig, (const uint8_t *)text.ptr, text.len, bytes + 1) == 0;
+}
+
+bool ri_nkey_signed(ri_str key, ri_str text, ri_str signature)
+{
+    uint8_t bytes[NKEY_BYTES];
+    return nkey_read_user(key, bytes) && ri_nkey_signed_by(key, text, signature);
 }
 
 int ri_nkey_check(ri_str seed)
@@ -149,9 +201,7 @@ int ri_nkey_public(ri_str seed, char out[RI_NKEY_LEN + 1])
     int rc = nkey_pair(seed, bytes + 1, secret, &bytes[0]);
     sodium_memzero(secret, sizeof secret);
     if (rc < 0) return rc;
-    uint16_t crc = nkey_crc(bytes, NKEY_BYTES - 2);
-    bytes[NKEY_BYTES - 2] = (uint8_t)(crc & 0xff);
-    bytes[NKEY_BYTES - 1] = (uint8_t)(crc >> 8);
+    nkey_close(bytes, sizeof bytes);
     nkey_encode(bytes, sizeof bytes, out);
     RI_ASSERT(strlen(out) == RI_NKEY_LEN);
     return RILL_OK;
@@ -170,6 +220,19 @@ int ri_nkey_sign(ri_str seed, ri_str text, ri_buffer *out)
     if (out->failed) return RILL_ENOMEM;
     while (out->ptr[out->len - 1] == '=') ri_buffer_cut(out, ri_buffer_size(out) - 1);
     return RILL_OK;
+}
+
+int ri_nkey_new(const ri_host *host, char kind, char seed[RI_NKEY_SEED_LEN + 1],
+                char key[RI_NKEY_LEN + 1])
+{
+    uint8_t first = nkey_first(kind);
+    uint8_t bytes[NKEY_SEED_BYTES] = {(uint8_t)(NKEY_SEED | first >> 5), (uint8_t)(first << 3)};
+    host->entropy(host->arg, bytes + 2, crypto_sign_SEEDBYTES);
+    nkey_close(bytes, sizeof bytes);
+    nkey_encode(bytes, sizeof bytes, seed);
+    sodium_memzero(bytes, sizeof bytes);
+    RI_ASSERT(strlen(seed) == RI_NKEY_SEED_LEN);
+    return ri_nkey_public(ri_str_of(seed), key);
 }
 
 #else
@@ -194,6 +257,17 @@ bool ri_nkey_signed(ri_str key, ri_str text, ri_str signature)
     return false;
 }
 
+char ri_nkey_kind(ri_str key)
+{
+    (void)key;
+    return 0;
+}
+
+bool ri_nkey_signed_by(ri_str key, ri_str text, ri_str signature)
+{
+    return ri_nkey_signed(key, text, signature);
+}
+
 int ri_nkey_check(ri_str seed)
 {
     (void)seed;
@@ -213,6 +287,30 @@ int ri_nkey_sign(ri_str seed, ri_str text, ri_buffer *out)
     (void)text;
     (void)out;
     return nkey_absent();
+}
+
+int ri_nkey_new(const ri_host *host, char kind, char seed[RI_NKEY_SEED_LEN + 1],
+                char key[RI_NKEY_LEN + 1])
+{
+    (void)host;
+    (void)kind;
+    seed[0] = key[0] = 0;
+    return nkey_absent();
+}
+
+bool ri_nkey_raw(ri_str key, char kind, uint8_t out[RI_NKEY_RAW])
+{
+    (void)key;
+    (void)kind;
+    (void)out;
+    return false;
+}
+
+void ri_nkey_write(char kind, const uint8_t raw[RI_NKEY_RAW], char out[RI_NKEY_LEN + 1])
+{
+    (void)kind;
+    (void)raw;
+    out[0] = 0;
 }
 
 #endif

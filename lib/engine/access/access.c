@@ -13,6 +13,7 @@
 #include "codec/limits.h"
 #include "codec/subject/filters.h"
 #include "codec/subject/subject.h"
+#include "codec/web/dn.h"
 #include "codec/web/nkey.h"
 
 enum {
@@ -46,10 +47,14 @@ typedef struct access_seen {
 struct ri_access_user {
     const ri_host *host;
     char *name, *password;   /* owned */
+    char *account;           /* owned; NULL: $G */
     bool is_key;             /* the name is a public key, and there is no password */
+    bool is_dn;              /* it is a distinguished one, of this hash */
+    uint64_t dn_hash;
     bool answers;
     uint32_t answers_max;    /* of one request; UINT32_MAX: no limit */
     int64_t answers_ns;      /* INT64_MAX: no limit */
+    uint32_t max_subs, max_msg_bytes; /* UINT32_MAX: no limit */
     access_list lists[ACCESS_KINDS];
     access_seen last;        /* what was published to last */
     access_seen last_got;    /* what was looked at last, of deny */
@@ -162,7 +167,10 @@ static int access_list_init(access_list *list, const ri_host *host, access_kind 
 
 static void access_free_text(const ri_host *host, char *text)
 {
-    if (text) ri_free(host, text, strlen(text) + 1);
+    if (!text) return;
+    size_t size = strlen(text) + 1;
+    explicit_bzero(text, size); /* it may be a password */
+    ri_free(host, text, size);
 }
 
 static void access_user_fini(ri_access_user *user)
@@ -178,6 +186,16 @@ static void access_user_fini(ri_access_user *user)
     }
     access_free_text(host, user->name);
     access_free_text(host, user->password);
+    access_free_text(host, user->account);
+}
+
+static void access_user_dn(ri_access_user *user)
+{
+    ri_dn dn;
+    ri_str name = ri_str_of(user->name);
+    if (user->is_key || !memchr(name.ptr, '=', name.len) || !ri_dn_parse(&dn, name)) return;
+    user->is_dn = true;
+    user->dn_hash = ri_dn_hash(&dn);
 }
 
 /* What is not a list. */
@@ -192,13 +210,18 @@ static int access_user_head(ri_access_user *user, const rill_user *row)
         if (rc < 0) return rc;
     }
     user->is_key = row->nkey != NULL;
+    user->max_subs = user->max_msg_bytes = UINT32_MAX;
     user->answers = row->allow_responses;
     user->answers_max = row->responses_max ? row->responses_max : 1;
     uint32_t ms = row->responses_ms ? row->responses_ms : ACCESS_ANSWERS_MS;
     user->answers_ns = ms == UINT32_MAX ? INT64_MAX : ri_ns_of_ms(ms);
     user->name = ri_strdup(host, name, strlen(name));
     user->password = ri_strdup(host, password, strlen(password));
-    return user->name && user->password ? RILL_OK : RILL_ENOMEM;
+    bool own = row->account && row->account[0];
+    if (own) user->account = ri_strdup(host, row->account, strlen(row->account));
+    bool all = user->name && user->password && (user->account || !own);
+    if (all) access_user_dn(user);
+    return all ? RILL_OK : RILL_ENOMEM;
 }
 
 static int access_user_init(ri_access_user *user, const ri_host *host, const rill_user *row)
@@ -249,8 +272,19 @@ static void access_free(ri_access *access, size_t room)
 
 ri_access_user *ri_access_first(ri_access *access)
 {
-    RI_ASSERT(access->n > 0);
-    return &access->users[0];
+    return ri_access_at(access, 0);
+}
+
+size_t ri_access_count(const ri_access *access)
+{
+    RI_ASSERT(access);
+    return access->n;
+}
+
+ri_access_user *ri_access_at(const ri_access *access, size_t i)
+{
+    RI_ASSERT(i < access->n);
+    return &access->users[i];
 }
 
 int ri_access_new(const ri_host *host, const rill_user *const *users, size_t n, ri_access **out)
@@ -301,7 +335,9 @@ static bool access_same_list(const access_list *a, const access_list *b)
 static bool access_same_user(const ri_access_user *a, const ri_access_user *b)
 {
     bool same = ri_access_same_secret(a, b) && a->answers == b->answers &&
-                a->answers_max == b->answers_max && a->answers_ns == b->answers_ns;
+                strcmp(ri_access_account(a), ri_access_account(b)) == 0 &&
+                a->answers_max == b->answers_max && a->answers_ns == b->answers_ns &&
+                a->max_subs == b->max_subs && a->max_msg_bytes == b->max_msg_bytes;
     for (int kind = 0; same && kind < ACCESS_KINDS; kind++)
         same = access_same_list(&a->lists[kind], &b->lists[kind]);
     return same;
@@ -332,6 +368,19 @@ const char *ri_access_name(const ri_access_user *user)
     return user->name;
 }
 
+const char *ri_access_account(const ri_access_user *user)
+{
+    RI_ASSERT(user && user->name);
+    return user->account ? user->account : "$G";
+}
+
+bool ri_access_is_dn(const ri_access_user *user, uint64_t *hash)
+{
+    RI_ASSERT(user && hash);
+    *hash = user->dn_hash;
+    return user->is_dn;
+}
+
 bool ri_access_is_key(const ri_access_user *user)
 {
     RI_ASSERT(user && user->name);
@@ -348,6 +397,30 @@ bool ri_access_same_secret(const ri_access_user *a, const ri_access_user *b)
 {
     return strcmp(a->name, b->name) == 0 && a->is_key == b->is_key &&
            strcmp(a->password, b->password) == 0;
+}
+
+static uint32_t access_limit(int64_t limit)
+{
+    return limit < 0 || limit > UINT32_MAX ? UINT32_MAX : (uint32_t)limit;
+}
+
+void ri_access_limit(ri_access_user *user, int64_t subs, int64_t msg_bytes)
+{
+    RI_ASSERT(user && user->name);
+    user->max_subs = access_limit(subs);
+    user->max_msg_bytes = access_limit(msg_bytes);
+}
+
+uint32_t ri_access_max_subs(const ri_access_user *user)
+{
+    RI_ASSERT(user && user->name);
+    return user->max_subs;
+}
+
+uint32_t ri_access_max_msg_bytes(const ri_access_user *user)
+{
+    RI_ASSERT(user && user->name);
+    return user->max_msg_bytes;
 }
 
 bool ri_access_answers(const ri_access_user *user, uint32_t *max, int64_t *for_ns)

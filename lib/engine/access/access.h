@@ -46,13 +46,23 @@ bool ri_access_same(const ri_access *a, const ri_access *b); /* the same users a
 /* NULL: there is none of that name, or key. Lent as long as the table is. */
 ri_access_user *ri_access_find(const ri_access *access, ri_str name);
 ri_access_user *ri_access_first(ri_access *access);
+size_t ri_access_count(const ri_access *access);
+ri_access_user *ri_access_at(const ri_access *access, size_t i); /* of these, in their order */
 bool ri_access_has_keys(const ri_access *access); /* one of them logs in by a key */
 
 const char *ri_access_name(const ri_access_user *user);
+const char *ri_access_account(const ri_access_user *user); /* its name; "$G" if none is given */
 bool ri_access_is_key(const ri_access_user *user); /* the name is the key, and shown by signing */
+/* The name, of no key, is a distinguished one: then the hash of it (codec/web/dn.h). */
+bool ri_access_is_dn(const ri_access_user *user, uint64_t *hash);
 const char *ri_access_password(const ri_access_user *user); /* "": none; may be a hash */
 /* Is the same to be shown by whoever is the one as by whoever is the other? */
 bool ri_access_same_secret(const ri_access_user *a, const ri_access_user *b);
+/* What he may have at most, besides what others say: subscriptions of a connection, and bytes of a
+ * message. `limit`, before he is used: -1 is none. */
+void ri_access_limit(ri_access_user *user, int64_t subs, int64_t msg_bytes);
+uint32_t ri_access_max_subs(const ri_access_user *user);      /* UINT32_MAX: none */
+uint32_t ri_access_max_msg_bytes(const ri_access_user *user); /* likewise */
 /* May this user answer, beyond what may be published? Then how often, and for how long. */
 bool ri_access_answers(const ri_access_user *user, uint32_t *max, int64_t *for_ns);
 

@@ -534,6 +534,26 @@ static bool interest_stop(void *arg, ri_interest_entry *ring)
     return false;
 }
 
+/* A node, and those that it leads to by stars: the others are in the table of edges. */
+static bool interest_each_at(const ri_interest_node *node, ri_interest_visit visit, void *arg)
+{
+    for (; node; node = node->star) {
+        if (node->ends && !visit(arg, node->ends)) return false;
+        if (node->ones && !visit(arg, node->ones)) return false;
+        if (node->rests && !visit(arg, node->rests)) return false;
+    }
+    return true;
+}
+
+void ri_interest_each(const ri_interest *interest, ri_interest_visit visit, void *arg)
+{
+    ri_map_each (literal, &interest->literals)
+        if (!visit(arg, literal)) return;
+    if (!interest_each_at(interest->root, visit, arg)) return;
+    ri_map_each (node, &interest->edges)
+        if (!interest_each_at(node, visit, arg)) return;
+}
+
 bool ri_interest_any(const ri_interest *interest, ri_str subject)
 {
     RI_ASSERT(subject.ptr || subject.len == 0);

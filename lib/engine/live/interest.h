@@ -103,6 +103,9 @@ typedef bool (*ri_interest_visit)(void *arg, ri_interest_entry *ring);
 bool ri_interest_walk(const ri_interest *interest, ri_str subject, uint64_t hash,
                       ri_interest_visit visit, void *arg);
 
+/* All of them, in no order; the interest may not change meanwhile. */
+void ri_interest_each(const ri_interest *interest, ri_interest_visit visit, void *arg);
+
 /* The same with one thing more. */
 typedef struct ri_interest_search {
     ri_str subject;

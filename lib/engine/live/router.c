@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "engine/live/trade.h"
 
 enum { ROUTER_TRIES = 16 }; /* members of a group that are tried or passed over in a unit */
 
@@ -15,8 +16,8 @@ int ri_router_init(ri_router *router, const ri_host *host)
     ri_ledger_init(&router->work, &router->memory, RI_MEMORY_WORK);
     ri_ledger_init(&router->deliveries, &router->memory, RI_MEMORY_DELIVERIES);
     ri_list_init(&router->backlog);
-    ri_interest_init(&router->interest, host);
-    ri_match_cache_init(&router->cache, host, 0, 0);
+    ri_list_init(&router->orphans);
+    ri_account_init(&router->global, router, host);
     host->entropy(host->arg, &router->turn, sizeof router->turn);
     router->pool = ri_packet_pool_open(host);
     return router->pool ? RILL_OK : RILL_ENOMEM;
@@ -24,17 +25,19 @@ int ri_router_init(ri_router *router, const ri_host *host)
 
 void ri_router_fini(ri_router *router)
 {
-    RI_ASSERT(ri_interest_count(&router->interest) == 0 || router->pool);
+    RI_ASSERT(ri_interest_count(&router->global.interest) == 0 || router->pool);
     if (!router->host) return;
     RI_ASSERT(!ri_router_has_backlog(router));
-    ri_match_cache_fini(&router->cache);
-    ri_interest_fini(&router->interest);
+    ri_account_fini(&router->global);
+    if (router->errands)
+        ri_free(router->host, router->errands, router->cap_errands * sizeof *router->errands);
     ri_packet_pool_close(router->pool);
     *router = (ri_router){0};
 }
 
 struct ri_fan {
     ri_party *from;
+    ri_account *account;     /* that it was published in; a reference */
     ri_list link;            /* in router->backlog */
     ri_packet *packet;       /* a reference */
     ri_message m;            /* what is in it */
@@ -46,6 +49,7 @@ struct ri_fan {
     uint64_t generation;     /* ... if it is the subject's still */
     uint32_t at;
     int took;
+    ri_fan *next;            /* of the same publisher, in another account, behind this one */
     size_t route_len;
     char route[];            /* what it is matched by */
 };
@@ -63,7 +67,17 @@ void ri_party_init(ri_party *party, ri_router *router, const ri_party_ops *ops)
 {
     RI_ASSERT(router && ops->deliver);
     *party = (ri_party){.ops = ops, .router = router};
+    party->account = ri_account_ref(&router->global);
     ri_list_init(&party->subs);
+    ri_list_init(&party->asking);
+}
+
+void ri_party_enter(ri_party *party, ri_account *account)
+{
+    RI_ASSERT(party->router && account->router == party->router);
+    if (party->account == account) return;
+    ri_account_unref(party->account);
+    party->account = ri_account_ref(account);
 }
 
 void ri_party_fini(ri_party *party)
@@ -72,11 +86,14 @@ void ri_party_fini(ri_party *party)
     if (party->queues) router_forget_backlog(party);
     ri_list_each (link, &party->subs)
         ri_router_unsubscribe(ri_container_of(link, ri_subscription, link));
+    if (!ri_list_empty(&party->asking)) ri_errand_leave(party);
     if (party->asker) {
         party->asker->party = NULL;
         ri_asker_unref(party->asker);
         party->asker = NULL;
     }
+    ri_account_unref(party->account);
+    party->account = NULL;
     party->router = NULL;
 }
 
@@ -98,22 +115,38 @@ void ri_asker_unref(ri_asker *asker)
     if (--asker->refs == 0) ri_delete(asker->host, asker);
 }
 
-int ri_router_subscribe(ri_party *party, ri_subscription *sub)
+int ri_router_place(ri_party *party, ri_subscription *sub)
 {
     RI_ASSERT(party->router && sub->entry.subject.len > 0);
-    int rc = ri_interest_add(&party->router->interest, &sub->entry);
+    int rc = ri_interest_add(&party->account->interest, &sub->entry);
     if (rc < 0) return rc;
     sub->party = party;
+    sub->account = ri_account_ref(party->account);
     sub->delivered = 0;
+    sub->shadows = NULL;
+    ri_account_stir(sub->account);
     ri_list_push(&party->subs, &sub->link);
     party->nsubs++;
     return RILL_OK;
 }
 
+int ri_router_subscribe(ri_party *party, ri_subscription *sub)
+{
+    int rc = ri_router_place(party, sub);
+    if (ri_likely(rc < 0 || !sub->account->trade)) return rc;
+    rc = ri_shadow_follow(sub);
+    if (rc < 0) ri_router_unsubscribe(sub);
+    return rc;
+}
+
 void ri_router_unsubscribe(ri_subscription *sub)
 {
     if (!ri_list_linked(&sub->link)) return;
-    ri_interest_remove(&sub->party->router->interest, &sub->entry);
+    if (ri_unlikely(sub->shadows != NULL)) ri_shadow_drop(sub);
+    ri_interest_remove(&sub->account->interest, &sub->entry);
+    ri_account_stir(sub->account);
+    ri_account_unref(sub->account);
+    sub->account = NULL;
     ri_list_remove(&sub->link);
     RI_ASSERT(sub->party->nsubs > 0);
     sub->party->nsubs--;
@@ -165,6 +198,7 @@ static inline bool router_deliver(ri_delivery *d, ri_interest_entry *entry)
     if (ri_unlikely(++sub->delivered == sub->max)) {
         sub->next_ended = d->ended;
         d->ended = sub;
+        d->more = true;
     }
     return true;
 }
@@ -217,14 +251,22 @@ static void router_end(ri_delivery *d)
     }
 }
 
-static int router_route(ri_delivery *d, const ri_match *match)
+/* What is left to be done when the match is no longer walked; how many more took it. */
+RI_COLD static int router_follow(ri_delivery *d)
+{
+    if (d->touched) ri_shadow_release(d);
+    if (d->ended) router_end(d);
+    return d->errands ? ri_errand_run(d) : 0;
+}
+
+static RI_INLINE int router_route(ri_delivery *d, const ri_match *match)
 {
     int took = 0;
     for (uint32_t i = 0; i < match->nplain; i++) took += router_deliver(d, match->plain[i]);
     for (uint32_t i = 0; i < match->ngroups; i++)
         took += router_deliver_group(d, &match->groups[i]);
     if (d->packet) ri_packet_take_back(d->router->pool, d->packet);
-    if (ri_unlikely(d->ended != NULL)) router_end(d);
+    if (ri_unlikely(d->more)) return took + router_follow(d);
     return took;
 }
 
@@ -303,9 +345,10 @@ static void fan_count(ri_fan *fan, ri_delivery *d, uint32_t took)
 static bool fan_slice(ri_fan *fan, ri_router *router)
 {
     ri_str route = {fan->route, fan->route_len};
-    const ri_match *match = ri_match_cache_get(&router->cache, &router->interest, route);
+    ri_interest *interest = &fan->account->interest;
+    const ri_match *match = ri_match_cache_get(&fan->account->cache, interest, route);
     if (!match) return false;
-    uint64_t generation = ri_interest_generation(&router->interest, &fan->key);
+    uint64_t generation = ri_interest_generation(interest, &fan->key);
     if (fan->match != match || fan->plain != match->plain || fan->generation != generation)
         fan->at = 0;
     ri_delivery d = {.router = router, .from = fan->from, .m = &fan->m, .p = &fan->p,
@@ -319,11 +362,12 @@ static bool fan_slice(ri_fan *fan, ri_router *router)
     bool more = fan->at < match->nplain + match->ngroups;
     fan_count(fan, &d, took);
     if (d.packet) ri_packet_take_back(router->pool, d.packet);
-    if (d.ended) router_end(&d);
+    fan->p.fan = ri_list_linked(&fan->link) ? NULL : &fan->next;
+    fan->took += router_follow(&d);
     return more;
 }
 
-static ri_fan *fan_new(ri_party *from, ri_str route, const ri_publish *p)
+static ri_fan *fan_new(ri_account *account, ri_party *from, ri_str route, const ri_publish *p)
 {
     ri_router *router = from->router;
     const ri_message *m = p->m;
@@ -333,14 +377,26 @@ static ri_fan *fan_new(ri_party *from, ri_str route, const ri_publish *p)
         ri_free(router->host, fan, fan ? sizeof *fan + route.len : 0);
         return NULL;
     }
-    *fan = (ri_fan){.from = from, .packet = packet, .route_len = route.len,
+    *fan = (ri_fan){.from = from, .account = ri_account_ref(account), .packet = packet,
+                    .route_len = route.len,
                     .m = {ri_packet_subject(packet), ri_packet_reply(packet),
                           ri_packet_headers(packet), ri_packet_data(packet), 0},
-                    .p = {.m = &fan->m, .frame = p->frame, .stored = p->stored}};
+                    .p = {.m = &fan->m, .frame = p->frame, .stored = p->stored,
+                          .errands = p->errands}};
     memcpy(fan->route, route.ptr, route.len);
     ri_list_init(&fan->link);
     ri_interest_key_init(&fan->key, (ri_str){fan->route, route.len}, ri_hash(route));
     return fan;
+}
+
+static void fan_free(ri_fan *fan)
+{
+    ri_router *router = fan->from->router;
+    if (router->fan == fan) router->fan = NULL;
+    ri_list_remove(&fan->link);
+    ri_packet_unref(fan->packet);
+    ri_account_unref(fan->account);
+    ri_free(router->host, fan, sizeof *fan + fan->route_len);
 }
 
 bool ri_router_fan_on(ri_fan **at)
@@ -355,20 +411,18 @@ bool ri_router_fan_on(ri_fan **at)
     ri_party *from = fan->from;
     if (ri_unlikely(fan->took == 0) && fan->m.reply.len && from->ops->no_responders)
         from->ops->no_responders(from, &fan->m);
-    ri_router_fan_drop(at);
-    return false;
+    *at = fan->next;
+    fan_free(fan);
+    return *at != NULL;
 }
 
 void ri_router_fan_drop(ri_fan **at)
 {
-    ri_fan *fan = *at;
-    if (!fan) return;
-    ri_router *router = fan->from->router;
-    if (router->fan == fan) router->fan = NULL;
-    ri_list_remove(&fan->link);
-    ri_packet_unref(fan->packet);
-    ri_free(router->host, fan, sizeof *fan + fan->route_len);
-    *at = NULL;
+    while (*at) {
+        ri_fan *fan = *at;
+        *at = fan->next;
+        fan_free(fan);
+    }
 }
 
 void ri_router_backlog_some(ri_router *router)
@@ -381,13 +435,16 @@ void ri_router_backlog_some(ri_router *router)
 }
 
 /* Begins with it, or puts it behind others. False: it has to be done in one go. */
-static bool fan_begin(ri_party *from, ri_str route, const ri_publish *p)
+static bool fan_begin(ri_account *account, ri_party *from, ri_str route, const ri_publish *p)
 {
     ri_fan **at = p->fan;
     bool rests = (at || from->queues) && !p->append; /* the appender would be gone */
-    ri_fan *fan = rests ? fan_new(from, route, p) : NULL;
+    ri_fan *fan = rests ? fan_new(account, from, route, p) : NULL;
     if (!fan) return false;
-    if (at) {
+    if (at && *at) { /* of the same message, elsewhere */
+        while (*at) at = &(*at)->next;
+        *at = fan;
+    } else if (at) {
         *at = fan;
         ri_router_fan_on(at);
     } else {
@@ -402,17 +459,17 @@ static inline ri_str router_route_of(const ri_publish *p)
 }
 
 /* Who gets it; NULL when out of memory. */
-static inline const ri_match *router_match(ri_router *router, const ri_publish *p)
+static inline const ri_match *router_match(ri_account *account, const ri_publish *p)
 {
     if (p->match) return p->match;
     uint64_t hash = p->m->hash;
     const ri_match *match =
         hash && p->route.len == 0
-            ? ri_match_cache_find(&router->cache, &router->interest, p->m->subject, hash)
-            : ri_match_cache_get(&router->cache, &router->interest, router_route_of(p));
-    if (ri_unlikely(router->cache.visited > 0)) {
-        ri_budget_spend(&router->budget, router->cache.visited);
-        router->cache.visited = 0;
+            ? ri_match_cache_find(&account->cache, &account->interest, p->m->subject, hash)
+            : ri_match_cache_get(&account->cache, &account->interest, router_route_of(p));
+    if (ri_unlikely(account->cache.visited > 0)) {
+        ri_budget_spend(&account->router->budget, account->cache.visited);
+        account->cache.visited = 0;
     }
     return match;
 }
@@ -440,7 +497,7 @@ static inline uint64_t router_steps(uint64_t took, uint64_t bytes)
     return STEPS_A_MESSAGE + steps + ri_budget_bytes(bytes) * STEPS_A_UNIT / 2;
 }
 
-static int router_reach(ri_party *from, const ri_publish *p, const ri_match *match)
+static RI_INLINE int router_reach(ri_party *from, const ri_publish *p, const ri_match *match)
 {
     ri_router *router = from->router;
     const ri_message *m = p->m;
@@ -460,23 +517,25 @@ static int router_reach(ri_party *from, const ri_publish *p, const ri_match *mat
 
 /* For very many: true if they get it by and by. Else in one go, and so many are not reported one by
  * one. */
-RI_COLD static bool router_fans(ri_party *from, const ri_publish *p, ri_publish *unreported)
+RI_COLD static bool router_fans(ri_account *account, ri_party *from, const ri_publish *p,
+                                ri_publish *unreported)
 {
-    if ((p->probe && p->probe->only) || fan_begin(from, router_route_of(p), p)) return true;
+    if (p->probe && p->probe->only) return true;
+    if (fan_begin(account, from, router_route_of(p), p)) return true;
     *unreported = *p;
     unreported->probe = NULL;
     return false;
 }
 
-static inline int router_send(ri_party *from, const ri_publish *p)
+static RI_INLINE int router_send(ri_account *account, ri_party *from, const ri_publish *p)
 {
     ri_publish unreported;
     ri_router *router = from->router;
-    const ri_match *match = router_match(router, p);
+    const ri_match *match = router_match(account, p);
     if (ri_unlikely(!match)) return RILL_ENOMEM;
     uint32_t receivers = match->nplain + match->ngroups;
     if (ri_unlikely(receivers > FAN_LEAST)) {
-        if (router_fans(from, p, &unreported)) return 1;
+        if (router_fans(account, from, p, &unreported)) return 1;
         p = &unreported;
     }
     if (receivers > 0) return router_reach(from, p, match);
@@ -484,12 +543,18 @@ static inline int router_send(ri_party *from, const ri_publish *p)
     return 0;
 }
 
+RI_COLD int ri_router_send(ri_account *account, ri_party *from, const ri_publish *p)
+{
+    RI_ASSERT(from->router && p->m && !p->match && p->errands > 0);
+    return router_send(account, from, p);
+}
+
 int ri_router_publish(ri_party *from, const ri_publish *p)
 {
     RI_ASSERT(from->router && p->m && p->m->subject.len > 0);
     ri_router *router = from->router;
     const ri_message *m = p->m;
-    int took = router_send(from, p);
+    int took = router_send(from->account, from, p);
     if (took < 0 || p->route.len) return took;
     size_t bytes = m->headers.len + m->data.len;
     from->in_msgs++;

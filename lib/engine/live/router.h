@@ -16,9 +16,9 @@
 
 #include "base/budget.h"
 #include "base/claim.h"
+#include "base/buffer.h"
 #include "base/list.h"
-#include "engine/live/interest.h"
-#include "engine/live/match_cache.h"
+#include "engine/live/account.h"
 #include "engine/live/packet.h"
 #include "engine/live/probe.h"
 
@@ -28,10 +28,13 @@ typedef struct ri_subscription ri_subscription;
 typedef struct ri_delivery ri_delivery;
 typedef struct ri_fan ri_fan;
 struct ri_js_append;
+struct ri_import; /* trade.h */
+struct ri_shadow;
 
 struct ri_subscription {
     ri_interest_entry entry; /* subject and queue; the owner keeps their bytes alive */
     ri_party *party;
+    ri_account *account;     /* where it is; a reference, while it is on the router */
     ri_list link;            /* in party->subs */
     uint64_t delivered;      /* messages since it was made */
     uint64_t max;            /* it ends after so many; 0: never */
@@ -39,6 +42,7 @@ struct ri_subscription {
         ri_subscription *next_ended; /* within one publish: those that have had their max */
         uint64_t fanned;     /* else the stamp of the last fan that reached it */
     };
+    struct ri_shadow *shadows; /* where its account imports what it is for; NULL: it does not */
 };
 
 typedef struct ri_party_ops {
@@ -62,6 +66,12 @@ typedef struct ri_party_ops {
     bool (*shut)(const ri_party *party);
     /* The number of its connection in reports. NULL: it is on no connection. */
     uint64_t (*number)(const ri_party *party);
+    /* There is no room for what it subscribes to or asks: its floor holds back whoever has most.
+     * False: that is this one, or nobody. NULL: it is refused. */
+    bool (*make_interest)(ri_party *party);
+    /* Who it is, as members of a JSON object, each with its comma, for services of other accounts
+     * where the import shares it. NULL: nothing is known. */
+    void (*facts)(const ri_party *party, ri_buffer *out);
     /* It is a stream: what it takes is stored. It looks at p->probe itself, and reports to it what
      * would become of the message. */
     bool stores;
@@ -89,12 +99,15 @@ static inline bool ri_asker_has_many(const ri_asker *asker) /* may be NULL */
 struct ri_party {
     const ri_party_ops *ops;
     ri_router *router;
+    ri_account *account;    /* where it publishes and subscribes; a reference */
     ri_asker *asker;        /* what others know it by that answer later; NULL: it asked nothing */
     ri_list subs;           /* ri_subscription.link */
     bool no_echo;           /* does not get what it publishes itself */
     bool local;             /* a bus of this process */
     bool queues;            /* what it publishes to very many waits in router->backlog */
     uint32_t nsubs;
+    uint64_t trade_bytes;   /* of interest, that its shadows and requests have; see trade.h */
+    ri_list asking;         /* its requests that wait for answers of other accounts; errand.c */
     uint64_t in_msgs, in_bytes;   /* published by it; bytes of headers and data */
     uint64_t out_msgs, out_bytes; /* delivered to it */
 };
@@ -113,6 +126,7 @@ typedef struct ri_publish {
     bool once;         /* of `append`, by a peer elsewhere: over this connection or not at all */
     struct ri_failure *refused;  /* code 0: kept by a stream that refuses it, if nobody waits */
     bool stored;       /* streams have it already: they let it pass */
+    uint8_t errands;   /* services that it has gone through */
     ri_fan **fan;      /* its publisher can rest: see ri_router_publish() */
     const ri_match *match; /* who gets it, if its publisher has looked that up in the same stay
                               inside the gate; NULL: it has not */
@@ -127,7 +141,10 @@ struct ri_delivery {
     ri_packet *packet; /* made by the first receiver that wants to keep it */
     ri_subscription *ended; /* subscriptions that this publish brought to their max */
     int64_t time_ns;   /* wall clock */
+    struct ri_import *touched; /* imports that it has met; see trade.h */
+    uint32_t errands;  /* noted in router->errands */
     bool no_memory;    /* a receiver could not have its packet */
+    bool more;         /* one of `ended`, `touched` and `errands` is there */
 };
 
 /* The message as a packet, with a reference for the caller; NULL when out of memory. */
@@ -135,8 +152,7 @@ ri_packet *ri_delivery_packet(ri_delivery *d);
 
 struct ri_router {
     const ri_host *host;
-    ri_interest interest;
-    ri_match_cache cache;         /* of all that its parties publish: its bound holds for all */
+    ri_account global;            /* $G, where all parties begin */
     ri_packet_pool *pool;
     ri_memory memory;             /* what peers make grow; packets count in the pool */
     ri_ledger work;               /* of it, who holds the share of work, */
@@ -154,6 +170,9 @@ struct ri_router {
     ri_list backlog;              /* fans of those who do not rest */
     uint64_t fans;                /* stamps given to fans */
     bool fanning;                 /* what is delivered now is a slice of one */
+    ri_list orphans;              /* what waits for answers, of parties that have gone; errand.c */
+    ri_party **errands;           /* owned; imports and desks to run behind the walks under way */
+    uint32_t nerrands, cap_errands;
 };
 
 /* What waits for receivers, in bytes. */
@@ -170,12 +189,16 @@ int ri_router_init(ri_router *router, const ri_host *host);
 void ri_router_fini(ri_router *router);
 
 void ri_party_init(ri_party *party, ri_router *router, const ri_party_ops *ops);
+/* From here on it publishes and subscribes there; what it has subscribed to stays where it is. */
+void ri_party_enter(ri_party *party, ri_account *account);
 /* Takes it and its subscriptions off the router; they are the caller's to free. */
 void ri_party_fini(ri_party *party);
 
 /* sub->entry.subject and .queue are set and valid; sub->max may be. */
 int ri_router_subscribe(ri_party *party, ri_subscription *sub);
 void ri_router_unsubscribe(ri_subscription *sub);
+/* The same without what the account imports. */
+int ri_router_place(ri_party *party, ri_subscription *sub);
 /* UNSUB with a count, of messages since the SUB: true if it ended now (and is off the router). */
 bool ri_router_limit(ri_subscription *sub, uint64_t max);
 
@@ -188,6 +211,8 @@ bool ri_router_limit(ri_subscription *sub, uint64_t max);
  * turn, as long as it returns true. Of several such messages one is delivered at a time. Whoever
  * unsubscribes in between gets it no more, whoever subscribes may get it. */
 int ri_router_publish(ri_party *from, const ri_publish *p);
+/* The same in another account than its own, behind a walk, and not counted as published by it. */
+int ri_router_send(ri_account *account, ri_party *from, const ri_publish *p);
 bool ri_router_fan_on(ri_fan **fan); /* false: it is over, and *fan NULL */
 void ri_router_fan_drop(ri_fan **fan); /* the others do not get it; NULL: no-op */
 /* A slice of what the broker's own parties, who cannot rest, publish to very many. */

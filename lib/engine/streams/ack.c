@@ -351,6 +351,7 @@ static bool ack_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
     ri_js *js = ri_container_of(party, ri_js, ear);
     ri_js_catch_up(js, d->time_ns);
+    ri_account_stir(js->account);
     if (sub == &js->ear_flow) return ack_queue(js, &js->ear_queue, d, true);
     ri_js_ack ack;
     /* No such consumer, or none that wants acks: as if nobody listened there. */
@@ -410,6 +411,7 @@ void ri_ack_step(ri_js *js)
 int ri_ack_init(ri_js *js)
 {
     ri_party_init(&js->ear, js->router, &ack_ops);
+    ri_party_enter(&js->ear, js->account);
     js->ear_acks.entry.subject = RI_STR("$JS.ACK.>");
     js->ear_flow.entry.subject = RI_STR("$JS.FC.>");
     int rc = ri_router_subscribe(&js->ear, &js->ear_acks);

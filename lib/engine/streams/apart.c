@@ -107,7 +107,7 @@ static bool apart_is_other(ri_js *js, const ri_apart *c, const ri_party *party)
 static int apart_look_up(ri_js *js, ri_apart *c)
 {
     for (uint32_t i = 0; i < c->mine.len && !c->found; i++) {
-        const ri_match *match = ri_match_cache_get(&js->router->cache, &js->router->interest,
+        const ri_match *match = ri_match_cache_get(&js->account->cache, &js->account->interest,
                                                    c->mine.items[i]);
         if (!match) return RILL_ENOMEM;
         if (match->nplain > APART_LOOKED) return 0;

@@ -118,7 +118,9 @@ static void batch_give_up(ri_stream *stream, staged_batch *b, const char *reason
 static void batch_cut(ri_claim *claim)
 {
     staged_batch *b = ri_container_of(claim, staged_batch, claim);
-    batch_give_up(b->stream, b, "large");
+    ri_stream *stream = b->stream;
+    batch_give_up(stream, b, "large");
+    ri_account_stir(stream->js->account); /* nothing has come for it that would */
 }
 
 static void batch_is_copied(ri_lender *lender);
@@ -156,6 +158,14 @@ void ri_js_batch_init(ri_js_batch *batch, const ri_host *host)
 {
     *batch = (ri_js_batch){.host = host};
     ri_list_init(&batch->chunks);
+}
+
+void ri_js_batch_move(ri_js_batch *to, ri_js_batch *from)
+{
+    *to = *from;
+    ri_list_init(&to->chunks);
+    ri_list_splice(&to->chunks, &from->chunks);
+    ri_js_batch_init(from, to->host);
 }
 
 static void batch_forget_all(ri_js_batch *batch)
@@ -725,7 +735,7 @@ int ri_js_publish_batch(ri_js *js, ri_party *from, ri_js_batch *batch, ri_js_app
     ri_list parts;
     ri_list_init(&parts);
     ri_js_error e = {0};
-    *a = (ri_js_append){.waiter = a->waiter, .safety = a->safety};
+    *a = (ri_js_append){.waiter = a->waiter, .safety = a->safety, .why = a->why};
     staged_batch *whole = batch_new(js);
     if (!whole) {
         ri_js_append_refuse(a, RILL_ENOMEM, &e);

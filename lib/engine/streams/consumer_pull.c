@@ -113,7 +113,9 @@ static void pull_free(ri_consumer *c, ri_pull *pull)
 /* All of them, by their steps. */
 static void pull_cut(ri_claim *claim)
 {
-    ri_js_ready(ri_container_of(claim, ri_pulls, claim)->consumer);
+    ri_consumer *c = ri_container_of(claim, ri_pulls, claim)->consumer;
+    ri_js_ready(c);
+    ri_account_stir(c->stream->js->account); /* nothing has come for it that would */
 }
 
 static ri_pulls *pull_all(ri_consumer *c)
@@ -163,7 +165,7 @@ void ri_pull_fini(ri_consumer *c)
 
 static bool pull_heard(const ri_consumer *c, const ri_pull *pull)
 {
-    return ri_interest_any(&c->stream->js->router->interest, pull_inbox(pull));
+    return ri_interest_any(&c->stream->js->account->interest, pull_inbox(pull));
 }
 
 /* Look at so many, from where the last looks ended. */

@@ -68,7 +68,8 @@ bool ri_push_bound(const ri_consumer *c)
 {
     RI_ASSERT(ri_consumer_is_sound(c));
     ri_router *router = c->stream->js->router;
-    const ri_match *match = ri_match_cache_get(&router->cache, &router->interest,
+    ri_account *account = c->stream->js->account;
+    const ri_match *match = ri_match_cache_get(&account->cache, &account->interest,
                                                c->conf.deliver_subject);
     if (!match) return true; /* out of memory: the delivery says so, and is tried again */
     if (c->conf.deliver_group.len == 0) return push_is_literal(match->plain, match->nplain);
@@ -82,7 +83,7 @@ bool ri_push_bound(const ri_consumer *c)
 /* The same, asked before each message: what was answered holds until the interest changes. */
 static bool push_is_bound(ri_consumer *c)
 {
-    uint64_t changes = c->stream->js->router->interest.changes;
+    uint64_t changes = c->stream->js->account->interest.changes;
     if (c->push->bound && c->push->interest_changes == changes) return true;
     c->push->interest_changes = changes;
     return c->push->bound = ri_push_bound(c);

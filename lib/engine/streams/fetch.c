@@ -5,12 +5,14 @@
 #include "base/error.h"
 #include "codec/kafka/kafka_message.h"
 #include "codec/limits.h"
+#include "engine/streams/view.h"
 
 enum {
     FETCH_BUILT = 128 * 1024, /* bytes of a batch that is built, and ... */
     FETCH_BUILT_MAX = 4096,   /* ... records, at most */
     FETCH_RECORD = 64,        /* bytes that a record takes beside its key, value and headers */
     FETCH_MESSAGE_UNITS = 4,  /* of the turn, for a message that becomes a record */
+    FETCH_SLOTS = 64,         /* numbers that are looked at in a unit */
 };
 
 void ri_fetch_ends_of(const ri_stream *stream, ri_fetch_ends *out)
@@ -105,21 +107,127 @@ static int fetch_build(ri_fetch *fetch, ri_stream *stream, ri_record *r, uint64_
     return rc < 0 ? rc : 1;
 }
 
+/* ---- Batches ---- */
+
 /* The batch as it came in. 1, or 0 if it does not fit. */
-static int fetch_copy(const ri_stream *stream, const ri_record *r, size_t max, bool whole,
-                      ri_buffer *out, uint64_t *next)
+static int fetch_copy(const ri_stream *stream, const ri_record *r, uint64_t end, size_t max,
+                      bool whole, ri_buffer *out, uint64_t *next)
 {
-    ri_kafka_batch b;
-    if (ri_kafka_batch_parse(r->data, RI_LIMIT_KAFKA_BATCH_MAX, &b) <= 0)
-        return ri_err(RILL_ECORRUPT, "what stands at sequence %llu is no record batch",
-                      (unsigned long long)r->seq);
     /* Also one that does not fit was read. */
     ri_budget_spend(&ri_js_router(ri_stream_js(stream))->budget,
                     1 + ri_budget_bytes(r->data.len));
     if (r->data.len > max && !whole) return 0;
     ri_buffer_put_str(out, r->data);
-    *next = RI_MAX(r->seq, ri_kafka_seq_of(ri_kafka_batch_last_offset(&b))) + 1;
+    *next = end + 1;
     return out->failed ? ri_err_nomem(r->data.len) : 1;
+}
+
+/* Is a record of it gone, but for those before the first of all? */
+static bool fetch_is_thinned(const ri_stream *stream, uint64_t first, uint64_t end)
+{
+    ri_track_info info;
+    ri_track_counts(ri_stream_track(stream), &info);
+    uint64_t from = RI_MAX(first, info.first_seq), gap_end, visited = 0;
+    int rc = ri_track_gap(ri_stream_track(stream), &from, end, &gap_end, &visited);
+    ri_budget_spend(&ri_js_router(ri_stream_js(stream))->budget, visited / FETCH_SLOTS);
+    return rc == 1;
+}
+
+/* A number that is gone is stepped over with all that are gone behind it. */
+static uint64_t fetch_next_live(const ri_stream *stream, uint64_t seq, uint64_t end)
+{
+    uint64_t gap = seq, gap_end, visited = 0;
+    int rc = ri_track_gap(ri_stream_track(stream), &gap, end, &gap_end, &visited);
+    ri_budget_spend(&ri_js_router(ri_stream_js(stream))->budget, visited / FETCH_SLOTS);
+    return rc == 1 && gap == seq ? gap_end + 1 : seq;
+}
+
+/* What is built of it has its producer and times; the base moves up to the first record. */
+static ri_kafka_batch fetch_thin_head(const ri_kafka_batch *old, uint64_t first)
+{
+    ri_kafka_batch head = *old;
+    int64_t shift = ri_kafka_offset_of(first) - old->base_offset;
+    RI_ASSERT(shift >= 0);
+    head.base_offset += shift;
+    head.last_offset_delta = 0;
+    head.attributes &= (int16_t)~RI_KAFKA_CODEC_MASK;
+    if (old->base_sequence >= 0)
+        head.base_sequence = (int32_t)((old->base_sequence + shift) & INT32_MAX);
+    return head;
+}
+
+/* The live records from `seq` on, as many as go into one batch: *next is behind them. 1; 0: not
+ * even one fits; or a code. */
+static int fetch_thin_records(const ri_stream *stream, ri_held *held, ri_kafka_builder *builder,
+                              uint64_t end, size_t max, bool whole, uint64_t *next)
+{
+    ri_budget *budget = &ri_js_router(ri_stream_js(stream))->budget;
+    ri_kafka_record record;
+    size_t size = RI_KAFKA_BATCH_HEADER;
+    uint64_t seq = *next;
+    int n = 0, rc = 1;
+    bool left = true;
+    while (rc >= 0 && left && n < FETCH_BUILT_MAX && seq <= end) {
+        rc = ri_view_batch_record(held, seq, &record);
+        if (rc == 1) {
+            size += fetch_record_size(&record);
+            if (size > max && !(whole && n == 0)) break;
+            if ((rc = ri_kafka_builder_add(builder, &record)) < 0) break;
+            n++;
+        }
+        left = ri_budget_spend(budget, 2 + ri_budget_bytes(rc == 1 ? fetch_record_size(&record)
+                                                                   : 0));
+        seq = fetch_next_live(stream, seq + 1, end);
+        *next = seq;
+    }
+    return rc < 0 ? rc : n > 0;
+}
+
+/* The batch without what is gone of it, in one or several: 1, 0 if it does not fit, RI_CURSOR_CUT
+ * if it is still being unpacked, or a code. */
+static int fetch_thin(ri_stream *stream, const ri_record *r, const ri_kafka_batch *old, size_t max,
+                      bool whole, ri_buffer *out, uint64_t *next)
+{
+    ri_held *held;
+    ri_kafka_builder builder;
+    ri_kafka_batch head = fetch_thin_head(old, r->seq);
+    uint64_t at = r->seq, end = ri_kafka_seq_of(ri_kafka_batch_last_offset(old));
+    int rc = ri_view_open_batch(stream, r, &held);
+    if (rc != RILL_OK) return rc;
+    ri_kafka_builder_begin(&builder, out, &head);
+    rc = fetch_thin_records(stream, held, &builder, end, RI_MIN(max, (size_t)FETCH_BUILT), whole,
+                            &at);
+    held->release(held);
+    if (rc != 1) {
+        ri_kafka_builder_cancel(&builder);
+        return rc;
+    }
+    builder.batch.last_offset_delta = (int32_t)(at - r->seq - 1);
+    if (old->attributes & RI_KAFKA_LOG_APPEND_TIME)
+        builder.batch.max_timestamp_ms = old->max_timestamp_ms;
+    rc = ri_kafka_builder_end(&builder);
+    if (rc >= 0) *next = at;
+    return rc < 0 ? rc : 1;
+}
+
+/* One that has lost some of its records goes out without these, as other readers see it; as it came
+ * in, if it cannot be unpacked here. What is behind a piece of it is another piece, also if it was
+ * written anew in between: a client takes all that comes behind what it asked for. */
+static int fetch_batch(ri_stream *stream, const ri_record *r, size_t max, bool whole,
+                       ri_buffer *out, uint64_t *next)
+{
+    ri_kafka_batch b;
+    if (ri_kafka_batch_parse(r->data, RI_LIMIT_KAFKA_BATCH_MAX, &b) <= 0)
+        return ri_err(RILL_ECORRUPT, "what stands at sequence %llu is no record batch",
+                      (unsigned long long)r->seq);
+    uint64_t first = ri_kafka_seq_of(b.base_offset);
+    uint64_t end = RI_MAX(r->seq, ri_kafka_seq_of(ri_kafka_batch_last_offset(&b)));
+    bool begun = *next > first && ri_buffer_size(out) > 0;
+    if (!(b.attributes & RI_KAFKA_CONTROL) && (begun || fetch_is_thinned(stream, first, end))) {
+        int rc = fetch_thin(stream, r, &b, max, whole, out, next);
+        if (rc >= 0 || rc == RILL_ENOMEM) return rc; /* nobody reads what was deleted */
+    }
+    return fetch_copy(stream, r, end, max, whole, out, next);
 }
 
 /* Nothing lives from `from` to `last`: a batch without records, so that a reader gets behind it. 1,
@@ -177,8 +285,9 @@ int ri_fetch_some(ri_fetch *fetch, ri_stream *stream, int64_t *offset, size_t ma
         size_t had = ri_buffer_size(out) - begin, room = max > had ? max - had : 0;
         bool first = whole && had == 0;
         if (rc == 0 || r.seq > last) rc = fetch_gap(next, last, room, first, out, &next);
-        else if (r.flags & RI_RECORD_BATCH) rc = fetch_copy(stream, &r, room, first, out, &next);
+        else if (r.flags & RI_RECORD_BATCH) rc = fetch_batch(stream, &r, room, first, out, &next);
         else rc = fetch_build(fetch, stream, &r, last, room, first, out, &next);
+        if (rc == RI_CURSOR_CUT) return 1;
         if (rc == 1) *offset = ri_kafka_offset_of(next);
         if (rc == 1 && !ri_budget_left(budget)) return next <= last;
     }

@@ -4,7 +4,8 @@
  *     track    [1 message] [2 message] [3 message] [4..43 batch] [44..90 batch] [91 message] ...
  *     a read   [built: offsets 0, 1, 2]            [3..42 as it came] [43..89]  [built: 90]
  *
- * A batch goes out as it came in. Messages between batches become records (codec/kafka/
+ * A batch goes out as it came in; one of whose records some were compacted away, or deleted, as one
+ * or several without these. Messages between batches become records (codec/kafka/
  * kafka_message.h), and those that stand together one batch, which is built anew for each reading,
  * of about FETCH_BUILT bytes. Where messages are gone the offsets have gaps, as compaction leaves
  * them. */

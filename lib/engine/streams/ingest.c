@@ -328,7 +328,7 @@ static ri_str ingest_headers(const ri_ingest *in)
 
 static int ingest_failed(ri_ingest *in, ri_js_error *e, int rc)
 {
-    if (in->append) ri_failure_keep(&in->append->failure, rc); /* as the store says it */
+    if (in->append) ri_js_append_fail(in->append, rc); /* as the store says it */
     if (rc == RILL_ENOMEM) return ri_jserror_no_memory(e);
     if (rc == RILL_EFULL) return ri_jserror_set(e, RI_JS_INSUFFICIENT_RESOURCES, NULL);
     return ri_jserror_of(e, RI_JS_STREAM_STORE_FAILED, rc);
@@ -422,9 +422,6 @@ static void ingest_answer_native(ri_ingest *in, int rc, const ri_js_error *e)
     }
     a->seq = in->seq;
     a->duplicate = in->duplicate;
-    size_t len = RI_MIN(in->val.len, sizeof a->val - 1);
-    if (len) memcpy(a->val, in->val.ptr, len);
-    a->val[len] = 0;
     if (in->stream->conf.persist_mode == RI_PERSIST_ASYNC)
         ri_list_push(&js->now_waiters, &a->waiter.link);
     else
@@ -547,6 +544,7 @@ static bool ingest_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d
     const ri_publish *p = d->p;
     if (stream->closing || p->stored) return false;
     ri_js_catch_up(stream->js, d->time_ns);
+    ri_account_stir(stream->js->account);
     ri_ingest in;
     memset(&in, 0, sizeof in);
     in.stream = stream;

@@ -12,7 +12,10 @@
  * end; what is left when it is used up is the next step's. */
 enum { JS_SLICE = RI_BUDGET_TURN / 4 };
 enum { JS_ACCOUNTED = 8 }; /* streams whose messages are summed up in a unit */
-enum { JS_INSERTED = 16 }; /* streams that go to their places one by one; more are sorted at once */
+enum {
+    JS_INSERTED = 16,    /* streams that go to their places one by one; more are sorted at once */
+    JS_WAITER_UNITS = 3, /* of the turn, for one whose commit is over */
+};
 
 /* ---- Answers ---- */
 
@@ -138,7 +141,7 @@ static void js_leave(ri_js *js)
     bool left = true;
     while (left && (link = ri_list_pop(&js->landed)) != NULL) {
         js_waiter_done(link, RILL_OK);
-        left = ri_budget_spend(budget, 1);
+        left = ri_budget_spend(budget, JS_WAITER_UNITS);
     }
 }
 
@@ -272,7 +275,9 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
                   .next_track = RI_JS_TRACK_FIRST, .next_consumer = 1};
     js->limits = opts->limits ? *opts->limits
                               : (ri_js_account_limits){-1, -1, -1, -1, -1, -1, -1, false};
+    js->account = opts->account ? opts->account : &js->router->global;
     ri_party_init(&js->party, js->router, &js_client_ops);
+    ri_party_enter(&js->party, js->account);
     js->party.queues = true;
     ri_list_init(&js->ear_queue);
     ri_list_init(&js->settling);
@@ -399,7 +404,7 @@ bool ri_js_waiting(const ri_js *js)
            (js->memory.log && (ri_log_dirty(js->memory.log) || js->memory.flying_now)) ||
            !ri_list_empty(&js->spent) ||
            (!ri_list_empty(&js->unbound) &&
-            js->interest_changes != js->router->interest.changes);
+            js->interest_changes != js->account->interest.changes);
 }
 
 int64_t ri_js_next_due_ns(const ri_js *js)
@@ -436,8 +441,8 @@ static void js_run_timers(ri_js *js)
 static void js_look_for_subscribers(ri_js *js)
 {
     ri_budget *budget = &js->router->budget;
-    if (js->interest_changes != js->router->interest.changes) {
-        js->interest_changes = js->router->interest.changes;
+    if (js->interest_changes != js->account->interest.changes) {
+        js->interest_changes = js->account->interest.changes;
         ri_list_splice(&js->looking, &js->unbound);
     }
     ri_budget_slice(budget, JS_SLICE);
@@ -636,10 +641,25 @@ void ri_js_committed(ri_js *js, ri_log *log, int rc, int64_t now_wall_ns, int64_
 
 /* ---- Native publishes ---- */
 
+void ri_js_append_fail(ri_js_append *append, int rc)
+{
+    RI_ASSERT(append->waiter.done);
+    append->code = rc < 0 ? rc : RILL_OK;
+    if (append->why) ri_failure_keep(append->why, rc);
+}
+
+int ri_js_append_failure(const ri_js_append *append)
+{
+    if (!append->code) return RILL_OK;
+    RI_ASSERT(!append->why || append->why->code == append->code);
+    return append->why ? ri_failure_restore(append->why)
+                       : ri_err(append->code, "%s", ri_err_class(append->code));
+}
+
 void ri_js_append_refuse(ri_js_append *a, int rc, const ri_js_error *e)
 {
     RI_ASSERT(rc < 0);
-    if (!a->failure.code) ri_failure_keep(&a->failure, rc);
+    if (!a->code) ri_js_append_fail(a, rc);
     a->err_code = e->code ? e->err_code : 0;
 }
 
@@ -648,12 +668,11 @@ int ri_js_publish(ri_js *js, ri_party *from, const ri_publish *p)
     RI_ASSERT(ri_js_is_sound(js));
     ri_js_append *a = p->append;
     RI_ASSERT(a && p->m->reply.len == 0 && !p->stored);
-    a->failure.code = a->err_code = 0;
+    a->code = a->err_code = 0;
     a->taken = false;
     a->stream = NULL;
     a->seq = 0;
     a->duplicate = false;
-    a->val[0] = 0;
     int took = ri_router_publish(from, p);
     if (took < 0 || a->taken) return took;
     ri_js_error e = {0};
@@ -686,10 +705,10 @@ uint64_t ri_js_changes(const ri_js *js)
     return js->versions + 1;
 }
 
-/* The first of those in order that does not stand before `name`. */
-static size_t js_place_of(const ri_js *js, ri_str name)
+/* Of the first `high` in order, the first that does not stand before `name`. */
+static size_t js_place_of(const ri_js *js, ri_str name, size_t high)
 {
-    size_t low = 0, high = js->nsorted;
+    size_t low = 0;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
         if (ri_str_cmp(js->sorted[mid]->conf.name, name) < 0) low = mid + 1;
@@ -703,19 +722,50 @@ static void js_insert_one(ri_js *js)
 {
     RI_ASSERT(js->nsorted < js->nstreams);
     ri_stream *stream = js->sorted[js->nsorted];
-    size_t at = js_place_of(js, stream->conf.name);
+    size_t at = js_place_of(js, stream->conf.name, js->nsorted);
     memmove(js->sorted + at + 1, js->sorted + at, (js->nsorted - at) * sizeof *js->sorted);
     js->sorted[at] = stream;
     js->nsorted++;
 }
 
+/* Those that came since are sorted by themselves, and merged with the others from the end on;
+ * false: there is no memory for that. */
+static bool js_merge(ri_js *js)
+{
+    size_t more = js->nstreams - js->nsorted;
+    ri_stream **came = ri_alloc(js->host, ri_size_mul(more, sizeof *came));
+    if (!came) return false;
+    memcpy(came, js->sorted + js->nsorted, more * sizeof *came);
+    qsort(came, more, sizeof *came, js_by_name);
+    for (size_t i = js->nsorted, k = more; k > 0; k--) {
+        size_t at = js_place_of(js, came[k - 1]->conf.name, i);
+        memmove(js->sorted + at + k, js->sorted + at, (i - at) * sizeof *js->sorted);
+        js->sorted[at + k - 1] = came[k - 1];
+        i = at;
+    }
+    js->nsorted = js->nstreams;
+    ri_free(js->host, came, more * sizeof *came);
+    return true;
+}
+
 static void js_put_in_order(ri_js *js)
 {
-    if (js->nstreams - js->nsorted > JS_INSERTED) {
-        qsort(js->sorted, js->nstreams, sizeof *js->sorted, js_by_name);
-        js->nsorted = js->nstreams;
-    }
+    if (js->nstreams - js->nsorted > JS_INSERTED && js_merge(js)) return;
     while (js->nsorted < js->nstreams) js_insert_one(js);
+}
+
+size_t ri_js_place(const ri_js *js, const ri_stream *stream)
+{
+    size_t at = js_place_of(js, stream->conf.name, js->nsorted);
+    if (at < js->nsorted && js->sorted[at] == stream) return at;
+    for (at = js->nsorted; js->sorted[at] != stream; at++) RI_ASSERT(at < js->nstreams);
+    return at;
+}
+
+size_t ri_js_nstreams(const ri_js *js)
+{
+    RI_CHECK(js, RI_JS_MAGIC);
+    return js->nstreams;
 }
 
 ri_stream *const *ri_js_streams(ri_js *js, size_t *n)
@@ -767,7 +817,8 @@ int ri_js_stream_of(ri_js *js, ri_str subject, ri_stream **stream)
 {
     RI_ASSERT(ri_js_is_sound(js));
     *stream = NULL;
-    const ri_match *match = ri_match_cache_get(&js->router->cache, &js->router->interest, subject);
+    ri_account *account = js->account;
+    const ri_match *match = ri_match_cache_get(&account->cache, &account->interest, subject);
     if (!match) return RILL_ENOMEM;
     for (uint32_t i = 0; i < match->nplain && !*stream; i++) {
         ri_subscription *sub = ri_container_of(match->plain[i], ri_subscription, entry);

@@ -73,6 +73,7 @@ typedef struct ri_js_event {
 typedef struct ri_js_opts {
     const ri_host *host;
     ri_router *router;
+    ri_account *account;     /* of the router; NULL: $G */
     ri_log *file_log;        /* lent; NULL: no file storage */
     ri_log *memory_log;      /* lent; NULL: no memory storage */
     const char *domain;      /* NULL: none; kept alive by the caller */
@@ -128,18 +129,23 @@ void ri_js_wait(ri_js *js, ri_log *log, ri_js_waiter *waiter);
 /* ---- A publish with a native receipt, no JSON ---- */
 
 typedef struct ri_js_append {
-    ri_js_waiter waiter;  /* done with the rc of the commit; look at `failure`, too */
+    ri_js_waiter waiter;  /* done with the rc of the commit; look at `code`, too */
     const ri_safety *safety; /* that the message needs on disk; NULL: that of the log */
-    int err_code;         /* JetStream's number of `failure` (no stream: 10059); 0: it has none */
-    bool taken;           /* a stream has said what becomes of it */
     ri_stream *stream;    /* that took it; lent until `done` returns */
     uint64_t seq;
     uint32_t partition;   /* of a stream elsewhere that has several */
+    bool taken;           /* a stream has said what becomes of it */
     bool duplicate;
-    /* Long, and seldom looked at beyond their first bytes: */
-    ri_failure failure;   /* why it was not stored; code 0: it was, if the commit holds */
-    char val[128];        /* counter streams: the new total; else empty */
+    int code;             /* why it was not stored; 0: it was, if the commit holds */
+    int err_code;         /* JetStream's number of that (no stream: 10059); 0: it has none */
+    /* Room of the owner's for the sentence of `code`, which is long and seldom needed: there are
+     * tens of thousands of these at a time. NULL: the code is all that is kept. */
+    ri_failure *why;
 } ri_js_append;
+/* It ended with `rc`, whose sentence is the thread's. */
+void ri_js_append_fail(ri_js_append *append, int rc);
+/* Make that sentence the calling thread's again, as far as it was kept; returns the code. */
+int ri_js_append_failure(const ri_js_append *append);
 /* Publish as `from` does; live subscribers get it as well. p->m has no reply: the one stream that
  * takes it calls p->append when it is committed. Returns what ri_router_publish() does. */
 int ri_js_publish(ri_js *js, ri_party *from, const ri_publish *p);
@@ -158,13 +164,15 @@ typedef struct ri_js_batch { /* put together by anybody, then given to the owner
 } ri_js_batch;
 void ri_js_batch_init(ri_js_batch *batch, const ri_host *host);
 void ri_js_batch_fini(ri_js_batch *batch);
+/* To one that is not initialized; `from` is empty then, and as new. */
+void ri_js_batch_move(ri_js_batch *to, ri_js_batch *from);
 /* A copy of it, but for the reply. RILL_EFULL, RILL_ENOMEM. */
 int ri_js_batch_put(ri_js_batch *batch, const ri_message *m);
 /* The i-th of them, i < batch->count; lent as long as the batch. */
 ri_message ri_js_batch_at(const ri_js_batch *batch, size_t i);
 /* Check all against their streams as they are, then append all to one open commit, then publish
  * all to live subscribers as `from` does. The streams may be several, of one storage. `a` is called
- * at the commit, with the number of the last message; not after a failure, which a->failure says
+ * at the commit, with the number of the last message; not after a failure, which a->code says
  * of. The bytes are the engine's behind it, and the batch empty. */
 int ri_js_publish_batch(ri_js *js, ri_party *from, ri_js_batch *batch, ri_js_append *a);
 
@@ -173,6 +181,7 @@ int ri_js_publish_batch(ri_js *js, ri_party *from, ri_js_batch *batch, ri_js_app
 ri_stream *ri_js_stream(ri_js *js, ri_str name); /* NULL: none */
 /* All, in order of their names; lent until one is created or deleted. */
 ri_stream *const *ri_js_streams(ri_js *js, size_t *n);
+size_t ri_js_nstreams(const ri_js *js); /* of them */
 /* Another whenever a stream came, went or was changed; not 0. */
 uint64_t ri_js_changes(const ri_js *js);
 /* Those of them whose names are behind that one; empty: all. */

@@ -84,6 +84,7 @@ struct ri_js {
     ri_js_opts opts;               /* as given */
     ri_js_account_limits limits;
     ri_router *router;
+    ri_account *account;           /* that these are the streams of; js->party holds it */
     uint64_t versions;             /* that streams were given (apart.h), and streams that went */
     int64_t wall_ns, mono_ns;      /* of this turn */
     int64_t owner_mono_ns;         /* as the owner gave it last */
@@ -224,6 +225,8 @@ struct ri_stream {
     uint64_t age_seq, age_keep;    /* ... of which the one is next to be looked at, before the
                                       other;
                                       0: the first */
+    uint64_t late_seq;             /* the first that was too old when it came; 0: none is known */
+    int64_t late_until_ns;         /* monotonic: so long it, and all behind it, stay */
     ri_list touched_link;          /* in store->touched */
     ri_list busy_link;             /* in js->busy */
     ri_timer timer;                /* the first of age, own times, batches, schedules */
@@ -434,6 +437,7 @@ void ri_js_notify(ri_js *js, const ri_js_event *event);
 void ri_js_ready(ri_consumer *c);     /* put it on the list of those with something to do */
 void ri_js_park(ri_consumer *c, ri_parked where);
 void ri_js_busy(ri_stream *stream);   /* step it */
+size_t ri_js_place(const ri_js *js, const ri_stream *stream); /* in js->sorted, where it is */
 void ri_js_arm(ri_stream *stream, int64_t due_ns); /* earlier than armed: moves the timer */
 void ri_js_arm_consumer(ri_consumer *c, int64_t due_ns);
 /* Within a publish: the clocks of the last step are old if the broker has slept since. It may have
@@ -688,6 +692,9 @@ void ri_retention_resume(ri_stream *stream); /* what was under way when the stor
 void ri_retention_step(ri_stream *stream); /* as much of that as the budget allows */
 /* All up to this sequence was there by now, though their times may say later. */
 void ri_retention_lifted(ri_stream *stream, uint64_t seq);
+/* What was stored from this sequence on has times up to that one: if it is too old already it stays
+ * a while, so that who reads along gets it. */
+void ri_retention_came(ri_stream *stream, uint64_t seq, int64_t time_ns);
 void ri_retention_due(ri_stream *stream);
 void ri_retention_fini(ri_stream *stream);
 int64_t ri_retention_next_ns(const ri_stream *stream); /* wall clock; INT64_MAX: never */

@@ -19,6 +19,7 @@
 #include "store/index/subject_index.h"
 
 #define RETENTION_AGAIN_NS RI_SEC /* what could not be read is tried again after that */
+#define RETENTION_LATE_NS (300 * RI_SEC) /* log.retention.check.interval.ms of Kafka */
 
 enum {
     RETENTION_LEAST = 64, /* messages that are removed together, however little of the turn is
@@ -584,6 +585,19 @@ void ri_retention_lifted(ri_stream *stream, uint64_t seq)
     ri_js_arm(stream, ri_ns_add(retention_lift_at(lifts, 0)->until_ns, max_age));
 }
 
+/* Producers of Kafka date their records, and copy old ones. A Kafka removes these when it looks
+ * the next time, and so does a stream that takes them: those that come until then go together. */
+void ri_retention_came(ri_stream *stream, uint64_t seq, int64_t time_ns)
+{
+    RI_ASSERT(ri_js_stream_is_sound(stream));
+    const ri_js *js = stream->js;
+    int64_t max_age = stream->conf.max_age;
+    if (max_age <= 0 || stream->late_seq || ri_ns_add(time_ns, max_age) > js->wall_ns) return;
+    stream->late_seq = seq;
+    stream->late_until_ns = ri_ns_add(js->mono_ns, RETENTION_LATE_NS);
+    ri_js_arm(stream, stream->late_until_ns);
+}
+
 void ri_retention_fini(ri_stream *stream)
 {
     const ri_host *host = stream->js->host;
@@ -613,6 +627,8 @@ static uint64_t retention_keep_from(ri_stream *stream)
         keep = RI_MAX(keep, lift->seq + 1);
         lifts->first = (lifts->first + 1) % RETENTION_LIFTS;
     }
+    if (stream->late_seq && js->mono_ns >= stream->late_until_ns) stream->late_seq = 0;
+    if (stream->late_seq) keep = RI_MIN(keep, stream->late_seq);
     return RI_MIN(keep, info.visible_seq + 1);
 }
 
@@ -696,7 +712,9 @@ int64_t ri_retention_next_ns(const ri_stream *stream)
     ri_track_status(stream->track, &info);
     if (info.count == 0) return next;
     int64_t age_ns = ri_ns_add(info.first_time_ns, stream->conf.max_age);
-    if (stream->aging)
+    if (stream->late_seq && info.first_seq >= stream->late_seq)
+        age_ns = ri_js_wall_of(js, stream->late_until_ns);
+    else if (stream->aging)
         age_ns = js->wall_ns;
     else if (age_ns <= js->wall_ns)
         age_ns = js->wall_ns + RI_SEC; /* some stay */

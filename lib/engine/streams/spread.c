@@ -36,11 +36,11 @@ static bool spread_is_heard(const ri_match *match)
 /* Where keys are part of the subject each record has another: they are asked for one by one. */
 static bool spread_is_wanted(const ri_stream *stream)
 {
-    ri_router *router = stream->js->router;
+    ri_account *account = stream->js->account;
     RI_ASSERT(stream->conf.subjects.len > 0);
     ri_str subject = stream->conf.subjects.items[0];
     if (stream->conf.subjects.len > 1 || !ri_subject_is_literal(subject)) return true;
-    const ri_match *match = ri_match_cache_get(&router->cache, &router->interest, subject);
+    const ri_match *match = ri_match_cache_get(&account->cache, &account->interest, subject);
     return match && spread_is_heard(match);
 }
 

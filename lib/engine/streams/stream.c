@@ -36,6 +36,7 @@ static void stream_init(ri_stream *stream, ri_js *js)
     stream->in_order = true;
     ri_arena_init(&stream->arena, js->host);
     ri_party_init(&stream->party, js->router, &ri_ingest_ops);
+    ri_party_enter(&stream->party, js->account);
     ri_map_init(&stream->consumers, js->host, stream_consumer_same);
     ri_list_init(&stream->active);
     ri_list_init(&stream->hungry);
@@ -83,6 +84,7 @@ static int stream_compact(ri_stream *stream)
     ri_compact_rule rule = {.is_tombstone = stream_is_tombstone, .removed = stream_compacted,
                             .arg = stream};
     int asked = ri_jsconf_compact(&stream->conf, &rule.tombstone_ns);
+    if (ri_jsconf_compact_when(&stream->conf, &rule.dirty, &rule.lag_ns) < 0) return RILL_EINVAL;
     if (ri_view_keyed(stream)) rule.subject = ri_view_subject;
     return ri_track_compact(stream->track, asked == 1 ? &rule : NULL);
 }
@@ -223,8 +225,7 @@ static void stream_detach(ri_stream *stream)
     js->found = NULL;
     js->versions++;
     ri_map_take(&js->streams, ri_hash(stream->conf.name), &stream->conf.name);
-    size_t i = 0;
-    while (js->sorted[i] != stream) i++;
+    size_t i = ri_js_place(js, stream);
     js->nstreams--;
     memmove(js->sorted + i, js->sorted + i + 1, (js->nstreams - i) * sizeof *js->sorted);
     js->nsorted -= i < js->nsorted;
@@ -571,22 +572,36 @@ uint64_t ri_stream_ids_forgotten(const ri_stream *stream)
     return stream->dedupe.forgotten;
 }
 
+static void stream_state(const ri_stream *stream, const ri_track_info *info, ri_stream_state *out)
+{
+    uint64_t first = info->count ? info->first_seq : stream->last_seq + 1;
+    *out = (ri_stream_state){
+        .messages = info->count, .bytes = info->bytes, .first_seq = first,
+        .last_seq = stream->last_seq, .first_ts = info->count ? info->first_time_ns : 0,
+        .last_ts = stream->last_time_ns,
+        .num_subjects = info->subjects,
+        .num_deleted = stream->last_seq + 1 - first - info->count,
+        .consumer_count = stream->nconsumers};
+    if (stream->last_seq == 0) out->first_seq = stream->purged;
+}
+
 void ri_stream_info_of(ri_stream *stream, ri_stream_info *out)
 {
     ri_track_info info;
     ri_track_status(stream->track, &info);
-    uint64_t first = info.count ? info.first_seq : stream->last_seq + 1;
     *out = (ri_stream_info){
         .config = &stream->conf, .created = stream->created_ns, .ts = stream->js->wall_ns,
-        .domain = ri_str_of(stream->js->opts.domain),
-        .state = {.messages = info.count, .bytes = info.bytes, .first_seq = first,
-                  .last_seq = stream->last_seq, .first_ts = info.count ? info.first_time_ns : 0,
-                  .last_ts = stream->last_time_ns,
-                  .num_subjects = info.subjects,
-                  .num_deleted = stream->last_seq + 1 - first - info.count,
-                  .consumer_count = stream->nconsumers}};
-    if (stream->last_seq == 0) out->state.first_seq = stream->purged;
+        .domain = ri_str_of(stream->js->opts.domain)};
+    stream_state(stream, &info, &out->state);
     ri_mirror_info(stream, out);
+}
+
+void ri_stream_state_at_hand(const ri_stream *stream, ri_stream_state *out)
+{
+    RI_ASSERT(ri_js_stream_is_sound(stream));
+    ri_track_info info;
+    ri_track_at_hand(stream->track, &info);
+    stream_state(stream, &info, out);
 }
 
 int ri_stream_get(ri_stream *stream, uint64_t seq, ri_record *out)

@@ -34,6 +34,9 @@ int64_t ri_stream_created_ns(const ri_stream *stream); /* wall clock */
 /* All but `subjects`, `deleted`, `domain`, `cluster`: config, created, state, mirror, sources.
  * Spans are lent until the stream changes. */
 void ri_stream_info_of(ri_stream *stream, ri_stream_info *out);
+/* The state as it is known without a read, for who asks very many streams: first_ts is 0 where it
+ * would have to be read. */
+void ri_stream_state_at_hand(const ri_stream *stream, ri_stream_state *out);
 
 /* Reading: committed records; by subject, when none of these is left, those of the open commit,
  * since what takes the place of another there has removed it. The record is lent until the

@@ -30,7 +30,8 @@ enum {
     VIEW_OPEN = 32,          /* batches at hand, of all streams */
     VIEW_KEPT = 64 * 1024 * 1024, /* bytes of these, while some of them can go */
     VIEW_COST = 4,           /* times as much as to copy them it takes to unpack bytes */
-    VIEW_PIECE = 64 * 1024,  /* bytes that are unpacked at least, before the budget is asked */
+    VIEW_PIECE = 64 * 1024,  /* bytes that are unpacked at least, before the budget is asked, ... */
+    VIEW_FIRST = 4096,       /* ... but so many at first: who waits for memory does them again */
     VIEW_STRIDE = 16,        /* records between two whose places are known */
     VIEW_WALKED = 8,         /* records that are passed in a unit */
     VIEW_CHECKED = 256,      /* records that are looked at before the budget is asked */
@@ -248,6 +249,7 @@ static int view_unpack_some(view_batch *b, ri_str packed, ri_budget *budget)
         if (budget)
             bytes = (size_t)RI_MAX(budget->left - budget->floor, 0) * RI_BUDGET_BYTES / VIEW_COST;
         bytes = RI_MIN(RI_MAX(bytes, (size_t)VIEW_PIECE), (size_t)RI_LIMIT_KAFKA_UNPACKED);
+        if (before == 0) bytes = VIEW_FIRST;
         int rc = ri_unpack_some(&b->unpack, packed, bytes, &b->plain);
         if (rc < 0) return rc;
         size_t made = b->plain.len - before; /* maybe nothing, after as much work */
@@ -385,6 +387,31 @@ static int view_read(void *arg, const ri_str *batch, ri_budget *budget, ri_buffe
     return view_read_from(view, b, text, out);
 }
 
+/* ---- A batch that is read raw ---- */
+
+int ri_view_open_batch(ri_stream *stream, const ri_record *record, ri_held **held)
+{
+    ri_view *view = stream->view;
+    view_batch *b;
+    RI_ASSERT(record->flags & RI_RECORD_BATCH);
+    if (!view) return ri_err(RILL_ENOTSUP, "the stream takes no record batches any more");
+    int rc = view_bring(view, record->data, record->seq, &stream->js->router->budget, &b);
+    if (rc != RILL_OK) return rc;
+    if (!b) return ri_err(RILL_ENOTSUP, "records of a control batch are nobody's");
+    ri_list_remove(&b->age_link);
+    ri_list_push(&b->js->viewed, &b->age_link);
+    b->refs++;
+    *held = &b->held;
+    return RILL_OK;
+}
+
+int ri_view_batch_record(ri_held *held, uint64_t seq, ri_kafka_record *out)
+{
+    view_batch *b = ri_container_of(held, view_batch, held);
+    RI_ASSERT(b->refs > 0 && b->ready && b->js);
+    return view_has(b, seq) ? view_seek(b, seq, out) : 0;
+}
+
 /* ---- With its stream ---- */
 
 int ri_view_check(const ri_stream_conf *conf, ri_js_error *e)
@@ -518,17 +545,32 @@ static int view_admit(const ri_stream *stream, uint64_t count, uint64_t bytes)
     return RILL_OK;
 }
 
-/* A compacted stream keeps the last of each key, so each record has one. */
-static int view_check_keys(const ri_kafka_batch *head, ri_str plain)
+static int view_no_key(int64_t record)
+{
+    return ri_err(RILL_EINVAL, "record %lld has no key, and the stream keeps the last of each",
+                  (long long)record);
+}
+
+/* A compacted stream keeps the last of each key, so each record has one. For who asks for all that
+ * have none, the others are looked at, too. */
+static int view_check_key(const ri_kafka_record *r, int64_t record, const ri_view_ask *ask)
+{
+    ri_view_keyless *keyless = ask->keyless;
+    if (r->key.ptr) return RILL_OK;
+    if (!keyless) return view_no_key(record);
+    RI_ASSERT(keyless->len <= keyless->cap && keyless->cap > 0);
+    if (keyless->len < keyless->cap) keyless->at[keyless->len++] = (int32_t)record;
+    return RILL_OK;
+}
+
+static int view_check_keys(const ri_kafka_batch *head, const ri_view_ask *ask)
 {
     ri_kafka_records it;
     ri_kafka_record r;
-    int rc;
-    ri_kafka_records_init(&it, head, plain);
+    int rc, bad;
+    ri_kafka_records_init(&it, head, head->records);
     while ((rc = ri_kafka_records_next(&it, &r)) == 1)
-        if (!r.key.ptr)
-            return ri_err(RILL_EINVAL, "record %lld has no key, and the stream keeps the last of "
-                          "each", (long long)r.offset);
+        if ((bad = view_check_key(&r, r.offset - head->base_offset, ask)) < 0) return bad;
     return rc;
 }
 
@@ -568,20 +610,19 @@ static int view_look(ri_view *view, const ri_kafka_batch *head, ri_view_ask *ask
 
 /* One record of a batch that is to be appended: has it the next number, and a key, where each has
  * to have one? */
-static int view_check_record(const ri_kafka_record *r, int64_t offset, bool keyed)
+static int view_check_record(const ri_kafka_record *r, int64_t offset, bool keyed,
+                             const ri_view_ask *ask)
 {
     if (r->offset != offset)
         return ri_err(RILL_EPROTO, "record %lld has offset delta %lld", (long long)offset,
                       (long long)r->offset);
-    if (keyed && !r->key.ptr)
-        return ri_err(RILL_EINVAL, "record %lld has no key, and the stream keeps the last of each",
-                      (long long)offset);
-    return RILL_OK;
+    return keyed ? view_check_key(r, offset, ask) : RILL_OK;
 }
 
 /* The records that were unpacked, in slices, if the asker has them: 1 if there are more. */
-static int view_check_records(view_batch *b, const ri_kafka_batch *head, bool keyed, bool slices)
+static int view_check_records(const ri_kafka_batch *head, bool keyed, const ri_view_ask *ask)
 {
+    view_batch *b = view_looked(ask);
     RI_ASSERT(b->ready && b->checked.left <= head->count);
     ri_budget *budget = &b->js->router->budget;
     ri_str plain = ri_buffer_str(&b->plain);
@@ -595,12 +636,13 @@ static int view_check_records(view_batch *b, const ri_kafka_batch *head, bool ke
         for (int i = 0; rc == 1 && i < VIEW_CHECKED; i++) {
             int64_t offset = head->count - it.left;
             if ((rc = ri_kafka_records_next(&it, &r)) != 1) break;
-            int bad = view_check_record(&r, offset, keyed);
+            int bad = view_check_record(&r, offset, keyed, ask);
             if (bad < 0) return bad;
         }
         b->checked = (view_mark){(uint32_t)(it.p - plain.ptr), it.left, it.last_delta};
         b->moved_ns = b->js->mono_ns;
-        if (!ri_budget_spend(budget, (uint64_t)(was - it.left) / VIEW_WALKED + 1) && slices) break;
+        if (!ri_budget_spend(budget, (uint64_t)(was - it.left) / VIEW_WALKED + 1) && ask->slices)
+            break;
     }
     return rc;
 }
@@ -621,10 +663,13 @@ static int view_check_batch(ri_stream *stream, const ri_kafka_batch *head, ri_vi
     bool keyed = ri_jsconf_compact(&stream->conf, &tombstone_ns) == 1;
     if (packed) {
         if ((rc = view_look(view, head, ask)) != 0) return rc;
-        return view_check_records(view_looked(ask), head, keyed, ask->slices);
+        rc = view_check_records(head, keyed, ask);
+    } else {
+        ri_budget_spend(budget, (uint64_t)head->count / VIEW_WALKED);
+        if (keyed) rc = view_check_keys(head, ask);
     }
-    ri_budget_spend(budget, (uint64_t)head->count / VIEW_WALKED);
-    return keyed ? view_check_keys(head, head->records) : RILL_OK;
+    bool bad = rc == RILL_OK && ask->keyless && ask->keyless->len > 0;
+    return bad ? view_no_key(ask->keyless->at[0]) : rc;
 }
 
 /* A copy that has the time of now, as a stream that says so gives to each of its batches. */
@@ -658,6 +703,7 @@ static int view_put(ri_stream *stream, ri_str batch, const ri_kafka_batch *head,
         stream->last_time_ns = RI_MAX(stream->last_time_ns, stream->js->wall_ns);
         ri_ingest_set_last_id(stream, RI_STR_NONE);
         ri_stream_touch(stream);
+        ri_retention_came(stream, ask->first_seq, ri_ns_of_ms(head->max_timestamp_ms));
         ri_retention_stored(stream, RI_STR_NONE);
     }
     if (eased) ri_log_ease(log, ri_log_safety(log));

@@ -4,6 +4,7 @@
 #ifndef RI_VIEW_H
 #define RI_VIEW_H
 
+#include "codec/kafka/kafka_batch.h"
 #include "engine/streams/js.h"
 
 typedef struct ri_view ri_view;
@@ -28,6 +29,14 @@ void ri_view_subject(void *stream, ri_str key, ri_buffer *out);
 /* Of a record that was read raw and stands in a batch: the last number of that. */
 uint64_t ri_view_batch_end(const ri_record *record);
 
+/* The records of a batch that was read raw, one by one, as they came in: what Kafka's clients are
+ * given of one that has lost some. *held is the batch, unpacked, until it is released. RILL_OK;
+ * RI_CURSOR_CUT: the turn's budget is used up before it is unpacked; or a code. */
+int ri_view_open_batch(ri_stream *stream, const ri_record *record, ri_held **held);
+/* Its record with that number: 1 and the record, lent until the release; 0 if it has none; a
+ * code. */
+int ri_view_batch_record(ri_held *held, uint64_t seq, ri_kafka_record *out);
+
 /* Append a Kafka RecordBatch v2, as a producer or a transaction's coordinator sent it, to a
  * stream that takes batches (metadata rill.batches). Its records get the next numbers; it is
  * looked through, also if it is compressed, and stored as it is. RILL_OK: ask->waiter is done
@@ -38,12 +47,18 @@ uint64_t ri_view_batch_end(const ri_record *record);
  * for its limits; RILL_EPROTO and RILL_ECORRUPT for bytes that are no such batch; RILL_EINVAL
  * for a record without key where keys count; and what ri_track_append_batch() says of its
  * producer. */
+typedef struct ri_view_keyless { /* records of a batch without a key, where each has to have one */
+    int32_t *at;              /* which these are: as many as there is room for */
+    uint32_t len, cap;
+} ri_view_keyless;
+
 typedef struct ri_view_ask {
     ri_js_waiter waiter;      /* `done` is set by the caller */
     const ri_safety *safety;  /* that it needs on disk; NULL: that of the log */
     bool stamp;               /* it gets the time of now, instead of its producer's */
     bool slices;              /* what is packed is unpacked in slices of the turn's budget */
     ri_held *looked;          /* what is unpacked so far */
+    ri_view_keyless *keyless; /* for all of them; NULL: the first is enough to refuse the batch */
     /* out */
     uint64_t first_seq, last_seq; /* of its records; of a duplicate: what they were then */
     int64_t append_time_ms;   /* the time that it got; -1: its producer's */

@@ -10,6 +10,7 @@
 #include "base/process.h"
 #include "codec/limits.h"
 #include "codec/nats/url.h"
+#include "front/broker/departed.h"
 #include "front/broker/durable.h"
 #include "front/broker/member.h"
 #include "net/listen.h"
@@ -50,6 +51,9 @@ static void broker_conf_fini(ri_broker_conf *conf, const ri_host *host)
     broker_free_text(host, conf->advertise);
     ri_mappings_free(conf->mappings);
     ri_access_unref(conf->access);
+    ri_callout_unref(conf->callout);
+    ri_accounts_free(conf->accounts);
+    ri_trust_unref(conf->trust);
     broker_free_text(host, conf->no_auth_user);
     broker_free_text(host, conf->kafka_config);
     *conf = (ri_broker_conf){0};
@@ -75,6 +79,14 @@ static int broker_conf_check(const rill_broker_opts *o)
     if (o->on_login && (o->user || o->token || o->nusers || o->no_auth_user))
         return ri_err(RILL_EINVAL, "on_login decides alone: no user, token, users or no_auth_user "
                       "beside it");
+    if (o->noperators && (o->user || o->token || o->nusers || o->no_auth_user || o->on_login))
+        return ri_err(RILL_EINVAL, "operators do not allow users to be configured directly");
+    if (o->callout_issuer && (o->noperators || o->on_login || o->token))
+        return ri_err(RILL_EINVAL, o->noperators
+                      ? "operators do not allow authorization callouts to be configured directly"
+                      : "a callout decides for users: no token or on_login beside it");
+    if (o->noperators && o->naccounts)
+        return ri_err(RILL_EINVAL, "operators do not allow Accounts to be configured directly");
     if (o->memory_bytes && o->memory_bytes < RI_MEMORY_MIN)
         return ri_err(RILL_EINVAL, "memory_bytes is %llu; at least %d",
                       (unsigned long long)o->memory_bytes, RI_MEMORY_MIN);
@@ -121,6 +133,73 @@ static int broker_copy_no_auth_user(ri_broker_conf *conf, const ri_host *host, c
     return broker_copy_text(host, &conf->no_auth_user, name);
 }
 
+static int broker_trust(ri_broker_conf *conf, const ri_host *host, const rill_broker_opts *o)
+{
+    const ri_trust_texts texts = {.operators = o->operators, .noperators = o->noperators,
+                                  .accounts = o->account_jwts, .naccounts = o->naccount_jwts,
+                                  .system_account = o->noperators ? o->system_account : NULL,
+                                  .sentinel = o->default_sentinel};
+    if (o->default_sentinel && !o->noperators)
+        return ri_err(RILL_EINVAL, "default sentinel requires operators and accounts");
+    return ri_trust_new(host, &texts, &conf->trust);
+}
+
+static int broker_callout(ri_broker_conf *conf, const ri_host *host, const rill_broker_opts *o)
+{
+    const ri_claims_callout rules = {
+        .issuer = ri_str_of(o->callout_issuer), .account = ri_str_of(o->callout_account),
+        .xkey = ri_str_of(o->callout_xkey),
+        .users = {(const char **)(uintptr_t)o->callout_users, o->ncallout_users},
+        .accounts = {(const char **)(uintptr_t)o->callout_accounts, o->ncallout_accounts}};
+    if (o->callout_issuer) return ri_callout_new(host, &rules, &conf->callout);
+    if (!o->callout_account && !o->callout_xkey && !o->ncallout_users && !o->ncallout_accounts)
+        return RILL_OK;
+    return ri_err(RILL_EINVAL, "Authorization callouts require an issuer to be specified");
+}
+
+/* The one user of a broker that has a callout is one of a list, so that he has rights. */
+static int broker_list_users(ri_broker_conf *conf, const ri_host *host, const rill_broker_opts *o)
+{
+    const rill_user single = {.size = sizeof single, .user = o->user, .password = o->password};
+    const rill_user *const one = &single, **guarded, *const *users = o->users;
+    size_t n = o->nusers;
+    if (!conf->callout) return ri_access_new(host, users, n, &conf->access);
+    if (o->user) {
+        users = &one;
+        n = 1;
+    }
+    ri_arena arena;
+    ri_arena_init(&arena, host);
+    int rc = ri_callout_guard(ri_callout_rules(conf->callout), users, n, &arena, &guarded);
+    if (rc == RILL_OK) rc = ri_access_new(host, guarded, n, &conf->access);
+    ri_arena_fini(&arena);
+    return rc;
+}
+
+static bool broker_has_account(const ri_broker_conf *conf, const char *name)
+{
+    return strcmp(name, RI_ACCOUNT_GLOBAL) == 0 || ri_accounts_find(conf->accounts, name);
+}
+
+/* What a callout names has to be there: with a user less nobody could be let in. */
+static int broker_check_callout(const ri_broker_conf *conf)
+{
+    const ri_claims_callout *rules = ri_callout_rules(conf->callout);
+    if (!rules) return RILL_OK;
+    if (!broker_has_account(conf, rules->account.ptr))
+        return ri_err(RILL_EINVAL, "Authorization callout account \"%.100s\" not valid",
+                      rules->account.ptr);
+    for (size_t i = 0; i < rules->users.n; i++)
+        if (!conf->access || !ri_access_find(conf->access, ri_str_of(rules->users.at[i])))
+            return ri_err(RILL_EINVAL, "Authorization callout user \"%.100s\" not valid",
+                          rules->users.at[i]);
+    for (size_t i = 0; i < rules->accounts.n; i++)
+        if (!broker_has_account(conf, rules->accounts.at[i]))
+            return ri_err(RILL_EINVAL, "auth_callout allowed account \"%.100s\" not found in "
+                          "configured accounts", rules->accounts.at[i]);
+    return RILL_OK;
+}
+
 static int broker_read_kafka(ri_broker_conf *conf, const ri_host *host, const char *text)
 {
     int rc = ri_groups_conf_read(&conf->groups, text);
@@ -128,8 +207,9 @@ static int broker_read_kafka(ri_broker_conf *conf, const ri_host *host, const ch
     return broker_copy_text(host, &conf->kafka_config, text);
 }
 
-static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const rill_broker_opts *o)
+static int broker_conf_init(ri_broker_conf *conf, ri_broker *b, const rill_broker_opts *o)
 {
+    const ri_host *host = &b->host;
     int rc = broker_conf_check(o);
     if (rc < 0) return rc;
     *conf = (ri_broker_conf){
@@ -158,27 +238,36 @@ static int broker_conf_init(ri_broker_conf *conf, const ri_host *host, const ril
         (rc = ri_broker_advertise(host, o->advertise, &conf->advertise,
                                   &conf->advertise_port)) < 0 ||
         (rc = ri_mappings_new(host, o->mappings, o->nmappings, &conf->mappings)) < 0 ||
-        (rc = ri_access_new(host, o->users, o->nusers, &conf->access)) < 0 ||
+        (rc = broker_callout(conf, host, o)) < 0 ||
+        (rc = broker_list_users(conf, host, o)) < 0 ||
+        (rc = broker_trust(conf, host, o)) < 0 ||
+        (rc = ri_accounts_new(&b->router, host, o, conf->trust, &conf->accounts)) < 0 ||
+        (rc = broker_check_callout(conf)) < 0 ||
         (rc = broker_copy_no_auth_user(conf, host, o->no_auth_user)) < 0 ||
         (rc = broker_read_kafka(conf, host, o->kafka_config)) < 0)
         broker_conf_fini(conf, host);
     return rc;
 }
 
-/* An id as nats-server's look: N and 55 characters of base 32. It names, it proves nothing. */
+/* An id as nats-server's look: N and 55 characters of base 32. With libsodium it is a key, by which
+ * the broker signs what it asks a service of those who log in; else it proves nothing. */
 static void broker_make_id(ri_broker *b)
 {
+    ri_callout_keys *keys = &b->keys;
+    if (ri_nkey_new(&b->host, 'N', keys->seed, keys->id) == RILL_OK &&
+        ri_xkey_new(&keys->xkey, &b->host) == RILL_OK)
+        return;
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     uint8_t raw[55];
     b->host.entropy(b->host.arg, raw, sizeof raw);
-    b->id[0] = 'N';
-    for (size_t i = 0; i < sizeof raw; i++) b->id[i + 1] = digits[raw[i] & 31];
-    b->id[56] = 0;
+    keys->id[0] = 'N';
+    for (size_t i = 0; i < sizeof raw; i++) keys->id[i + 1] = digits[raw[i] & 31];
+    keys->id[RI_NKEY_LEN] = 0;
 }
 
 static int broker_announce(ri_broker *b, const rill_broker_opts *opts)
 {
-    int rc = broker_copy_text(&b->host, &b->name, opts->name ? opts->name : b->id);
+    int rc = broker_copy_text(&b->host, &b->name, opts->name ? opts->name : b->keys.id);
     const char *version = opts->version ? opts->version : BROKER_VERSION;
     return rc < 0 ? rc : broker_copy_text(&b->host, &b->version, version);
 }
@@ -201,9 +290,11 @@ int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
     ri_list_init(&b->settling);
     ri_list_init(&b->asking);
     ri_list_init(&b->doors);
+    ri_list_init(&b->venues);
+    b->start_ns = b->conf_ns = ri_wall_ns(&b->host);
     broker_make_id(b);
     ri_tls_library()->version(b->tls_library, sizeof b->tls_library);
-    int rc = broker_conf_init(&b->conf, &b->host, opts);
+    int rc = broker_conf_init(&b->conf, b, opts);
     if (rc == RILL_OK) rc = broker_announce(b, opts);
     if (rc == RILL_OK) rc = ri_router_init(&b->router, &b->host);
     if (rc < 0) {
@@ -214,6 +305,8 @@ int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
         ri_delete(&host, b);
         return rc;
     }
+    b->router.global.mappings = b->conf.mappings;
+    ri_accounts_link(b->conf.accounts);
     b->pending_cap = UINT64_MAX;
     ri_memory_set_limit(&b->router.memory, b->conf.memory_bytes);
     ri_verdicts_init(&b->verdicts, &b->host, &b->router.memory);
@@ -248,7 +341,10 @@ void ri_broker_unref(ri_broker *b)
     ri_broker_close(b, 0);
     ri_driver_fini(b);
     ri_hosted_fini(&b->hosted);
+    ri_departed_free(b);
+    ri_venue_free_all(b);
     ri_verdicts_fini(&b->verdicts);
+    ri_accounts_unlink(b->conf.accounts);
     ri_router_fini(&b->router);
     broker_conf_fini(&b->conf, &b->host);
     ri_park_fini(&b->drained);
@@ -256,6 +352,7 @@ void ri_broker_unref(ri_broker *b)
     broker_free_text(&b->host, b->name);
     broker_free_text(&b->host, b->version);
     b->magic = 0;
+    explicit_bzero(&b->keys, sizeof b->keys);
     ri_host host = b->host;
     ri_delete(&host, b);
 }
@@ -383,7 +480,7 @@ int ri_broker_close(ri_broker *b, int timeout_ms)
     ri_durable *durable = b->durable;
     b->durable = NULL;
     if (durable && !ri_list_empty(&b->doors))
-        ri_js_shutdown(ri_durable_js(durable)); /* who waits asks elsewhere */
+        ri_durable_shutdown(durable);
     ri_list_each (link, &b->doors) BROKER_DOOR(link)->ops->end(BROKER_DOOR(link), due_ns);
     ri_broker_leave(b);
     int rc = broker_close_doors(b);
@@ -503,14 +600,25 @@ static void broker_take_back(ri_broker *b, ri_door *door)
     ri_broker_leave(b);
 }
 
+static void broker_note_venue(ri_broker *b, ri_venue *venue, int port)
+{
+    ri_broker_enter(b);
+    ri_venue_put(b, venue, port);
+    ri_broker_leave(b);
+}
+
 int ri_broker_listen(ri_broker *b, const ri_door_ops *const *kinds, const char *url,
                      const rill_listen_opts *opts)
 {
     RI_ASSERT(ri_broker_is_sound(b));
     ri_door *door = NULL;
+    ri_venue *venue = NULL;
     int rc = broker_lend(b, kinds, url, &door);
     if (rc < 0) return rc;
-    rc = door->ops->listen(door, url, opts);
+    rc = ri_venue_new(&venue, &b->host, url, opts);
+    if (rc == RILL_OK) rc = door->ops->listen(door, url, opts);
+    if (rc >= 0) broker_note_venue(b, venue, rc);
+    else ri_venue_free(venue, &b->host);
     broker_take_back(b, door);
     return rc;
 }
@@ -584,7 +692,9 @@ static bool broker_same_login(const ri_broker_conf *a, const ri_broker_conf *b)
 {
     return broker_same_text(a->user, b->user) && broker_same_text(a->password, b->password) &&
            broker_same_text(a->token, b->token) && ri_access_same(a->access, b->access) &&
-           broker_same_text(a->no_auth_user, b->no_auth_user) && a->on_login == b->on_login &&
+           broker_same_text(a->no_auth_user, b->no_auth_user) && !a->trust && !b->trust &&
+           ri_accounts_same(a->accounts, b->accounts) && ri_callout_same(a->callout, b->callout) &&
+           a->on_login == b->on_login &&
            a->on_login_arg == b->on_login_arg;
 }
 
@@ -598,13 +708,19 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
         return ri_err(RILL_EINVAL, "a reload cannot change the version %s", b->version);
     if (opts->drive && b->hosted.on != (opts->drive == RILL_DRIVE_HOST))
         return ri_err(RILL_EINVAL, "a reload cannot change who drives the broker");
-    int rc = broker_conf_init(&conf, &b->host, opts);
+    int rc = broker_conf_init(&conf, b, opts);
     if (rc < 0) return rc;
     ri_broker_enter(b); /* another reload puts another text in the place of this one */
     if (opts->kafka_config && !broker_same_text(conf.kafka_config, b->conf.kafka_config)) {
         ri_broker_leave(b);
         broker_conf_fini(&conf, &b->host);
         return ri_err(RILL_EINVAL, "a reload cannot change kafka_config");
+    }
+    rc = ri_accounts_check_reload(b->conf.accounts, conf.accounts);
+    if (rc < 0) {
+        ri_broker_leave(b);
+        broker_conf_fini(&conf, &b->host);
+        return rc;
     }
     ri_broker_conf old = b->conf;
     if (!conf.kafka_config) { /* it stays */
@@ -613,9 +729,16 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
         old.kafka_config = NULL;
     }
     conf.login_epoch = old.login_epoch + !broker_same_login(&old, &conf);
+    ri_accounts_take_over(conf.accounts, old.accounts);
     b->conf = conf;
+    b->conf_ns = ri_wall_ns(&b->host);
+    b->router.global.mappings = conf.mappings;
     ri_memory_set_limit(&b->router.memory, conf.memory_bytes);
     ri_list_each (link, &b->doors) BROKER_DOOR(link)->ops->reload(BROKER_DOOR(link));
+    ri_service *service = b->durable ? ri_durable_service(b->durable) : NULL;
+    if (service && service->ops->accounts) service->ops->accounts(service);
+    ri_accounts_free(old.accounts); /* sessions that end at this moment let go of them, too */
+    old.accounts = NULL;
     ri_broker_leave(b);
     broker_conf_fini(&old, &b->host);
     return RILL_OK;
@@ -632,23 +755,33 @@ int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms)
     return listens ? RILL_OK : ri_err(RILL_EINVAL, "the broker does not listen");
 }
 
-static void broker_match_stats(const ri_router *router, rill_stats *out)
+void ri_broker_account_stats(const ri_account *account, rill_stats *out)
 {
-    const ri_interest *interest = &router->interest;
+    const ri_interest *interest = &account->interest;
     ri_match_cache_sample sample;
-    ri_match_cache_sample_of(&router->cache, &sample);
+    ri_match_cache_sample_of(&account->cache, &sample);
     /* each change is one or the other */
-    out->subs_begun = (interest->changes + interest->count) / 2;
-    out->subs_ended = interest->changes - out->subs_begun;
-    out->matches = router->cache.hits + router->cache.misses;
-    out->matches_known = router->cache.hits;
-    out->answers = sample.answers;
-    out->answers_told = sample.seen;
-    out->receivers = sample.receivers;
-    out->receivers_max = sample.receivers_max;
+    uint64_t begun = (interest->changes + interest->count) / 2;
+    out->subs += ri_interest_count(interest);
+    out->subs_begun += begun;
+    out->subs_ended += interest->changes - begun;
+    out->matches += account->cache.hits + account->cache.misses;
+    out->matches_known += account->cache.hits;
+    out->answers += sample.answers;
+    out->answers_told += sample.seen;
+    out->receivers += sample.receivers;
+    out->receivers_max = RI_MAX(out->receivers_max, sample.receivers_max);
 }
 
-void ri_broker_stats_inside(const ri_broker *b, rill_stats *out)
+/* Of accounts that a reload took away, and in which somebody still is, nothing is counted. */
+static void broker_accounts_stats(const ri_broker *b, rill_stats *out)
+{
+    ri_broker_account_stats(&b->router.global, out);
+    for (size_t i = 0; i < ri_accounts_count(b->conf.accounts); i++)
+        ri_broker_account_stats(ri_accounts_at(b->conf.accounts, i), out);
+}
+
+void ri_broker_counts_inside(const ri_broker *b, rill_stats *out)
 {
     RI_ASSERT(ri_broker_is_sound(b));
     RI_ASSERT(ri_broker_is_entered(b));
@@ -657,7 +790,6 @@ void ri_broker_stats_inside(const ri_broker *b, rill_stats *out)
     out->out_msgs = b->router.out_msgs;
     out->out_bytes = b->router.out_bytes;
     out->dropped_msgs = b->router.dropped_msgs;
-    out->subs = ri_interest_count(&b->router.interest);
     const ri_budget *budget = &b->router.budget;
     out->turns = budget->turns;
     out->turns_cut = budget->cut;
@@ -668,9 +800,22 @@ void ri_broker_stats_inside(const ri_broker *b, rill_stats *out)
         out->memory_bytes += ri_memory_used(&b->router.memory, i);
     out->memory_max_bytes = b->conf.memory_bytes;
     out->memory_refusals = atomic_load(&b->router.memory.refusals);
-    broker_match_stats(&b->router, out);
-    if (b->durable) ri_durable_stats(b->durable, out);
     ri_list_each (link, &b->doors) BROKER_DOOR(link)->ops->stats(BROKER_DOOR(link), out);
+}
+
+void ri_broker_stats_inside(const ri_broker *b, rill_stats *out)
+{
+    ri_broker_counts_inside(b, out);
+    broker_accounts_stats(b, out);
+    if (b->durable) ri_durable_stats(b->durable, out);
+}
+
+const ri_account *ri_broker_account_at(const ri_broker *b, size_t i)
+{
+    RI_ASSERT(ri_broker_is_entered(b));
+    if (i == 0) return &b->router.global;
+    if (i > ri_accounts_count(b->conf.accounts)) return NULL;
+    return ri_accounts_at(b->conf.accounts, i - 1);
 }
 
 void ri_broker_stats(ri_broker *b, rill_stats *out)
@@ -691,6 +836,18 @@ void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query)
     ri_broker_leave(b);
 }
 
+bool ri_broker_subs_of(ri_broker *b, ri_broker_subs_query *query)
+{
+    RI_ASSERT(ri_broker_is_entered(b));
+    uint64_t conn = query->opts->conn;
+    RI_ASSERT(conn > 0);
+    ri_door *d = ri_door_walk(b, conn - 1);
+    while (d && d->at_id < conn) d = ri_door_walk_on(b, d);
+    if (!d || d->at_id != conn) return false;
+    d->ops->list_subs(d, d->at, query);
+    return true;
+}
+
 bool ri_broker_subs_want(ri_broker_subs_query *query)
 {
     bool wanted = query->total++ >= query->opts->skip && query->count < query->max;
@@ -706,11 +863,13 @@ bool ri_broker_list_conns(ri_broker *b, ri_broker_conns_query *query)
         bool left = !query->budget || ri_budget_spend(query->budget, 1);
         if (d->at_id <= query->after) continue;
         query->after = d->at_id;
-        if (query->skip) {
+        ri_broker_conn conn = {0};
+        if (query->ids) conn.info.id = d->at_id;
+        else if (query->account || !query->skip) d->ops->describe_conn(d, d->at, &conn);
+        bool wanted = !query->account || ri_str_is(conn.account, query->account->name);
+        if (wanted && query->skip) {
             query->skip--;
-        } else {
-            ri_broker_conn conn = {0};
-            d->ops->describe_conn(d, d->at, &conn);
+        } else if (wanted) {
             query->put(query->arg, &conn);
             query->max--;
         }

@@ -21,9 +21,11 @@
 #include "base/assert.h"
 #include "base/saturate.h"
 #include "codec/subject/mapping.h"
-#include "engine/access/access.h"
+#include "engine/access/callout.h"
 #include "engine/groups/groups.h"
 #include "engine/live/router.h"
+#include "front/broker/accounts.h"
+#include "front/broker/venue.h"
 #include "front/broker/door.h"
 #include "front/broker/driver.h"
 #include "front/broker/hosted.h"
@@ -39,9 +41,12 @@ typedef struct ri_broker_conf {
     int advertise_port;
     char *user, *password, *token; /* NULL: not asked for */
     ri_access *access;             /* a reference; in place of these; or NULL */
+    ri_trust *trust;               /* a reference; JWTs say who comes in, in place of all these */
+    ri_accounts *accounts;         /* owned; NULL: there is $G alone */
     char *no_auth_user;            /* one of them, without a key; NULL: none */
     rill_login_fn on_login;        /* in place of all these; or NULL */
     void *on_login_arg;
+    ri_callout *callout;           /* a reference: beside users, a service decides; or NULL */
     char *kafka_config;            /* owned; NULL: none. What it says: */
     ri_groups_conf groups;
     uint32_t login_epoch;          /* counts how often these were changed */
@@ -70,7 +75,7 @@ typedef struct ri_broker {
     ri_router router;
     ri_verdicts verdicts;          /* of all who act as users */
     char tls_library[40];          /* its name and version; fixed */
-    char id[57];                   /* server_id: N... as nats-server's, with its 0; fixed */
+    ri_callout_keys keys;          /* fixed; keys.id is server_id: N... as nats-server's */
     bool closed;
     ri_list members;               /* ri_member.link */
     ri_list settling;              /* members with something to do when the publish is over:
@@ -80,6 +85,9 @@ typedef struct ri_broker {
     ri_park room;                  /* signalled when one of those has room again */
     ri_list doors;                 /* ri_door.link; empty until it listens */
     uint32_t ndoors;               /* ever opened */
+    ri_list venues;                /* ri_venue.link: where it listens */
+    struct ri_departed *departed;  /* owned; connections that have gone; NULL: nobody can look */
+    int64_t start_ns, conf_ns;     /* wall clock: when it was opened, and last reloaded */
     uint64_t next_conn_id;         /* the last one that a connection was given */
     ri_hosted hosted;              /* the loops of its doors, where its host turns them */
     ri_driver hosts;
@@ -165,6 +173,11 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts);
 int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms);
 void ri_broker_stats(ri_broker *b, rill_stats *out);
 void ri_broker_stats_inside(const ri_broker *b, rill_stats *out); /* the gate */
+/* The same without what accounts and logs have, which takes time for each of them. */
+void ri_broker_counts_inside(const ri_broker *b, rill_stats *out);
+/* What one account has: the gate. */
+void ri_broker_account_stats(const ri_account *account, rill_stats *add);
+const ri_account *ri_broker_account_at(const ri_broker *b, size_t i); /* $G is 0; NULL: no more */
 /* A subscription and a connection as their door describes them: lent inside the gate. The texts of
  * `info` are not set. */
 typedef struct ri_broker_sub {
@@ -174,23 +187,29 @@ typedef struct ri_broker_sub {
 typedef struct ri_broker_conn {
     rill_conn_info info;
     ri_str peer;     /* with a 0 behind it */
-    ri_str user, name, lang, version;
+    ri_str user, account, name, lang, version;
     ri_str tls_version, tls_cipher;
+    int64_t rtt_ns;  /* of its last answer to a PING; 0: not known */
 } ri_broker_conn;
 typedef struct ri_broker_subs_query {
     const rill_conn_subs_opts *opts;
     uint64_t max;
     void (*put)(void *arg, const ri_broker_sub *sub);
     void *arg;
+    ri_str overlaps; /* a filter: only those that have a subject in common with it; empty: all */
     uint64_t count;  /* out: listed, ... */
     uint64_t total;  /* ... of so many */
 } ri_broker_subs_query;
 void ri_broker_subs(ri_broker *b, ri_broker_subs_query *query);
+/* The same of the one connection of its options, inside the gate. False: it is not there. */
+bool ri_broker_subs_of(ri_broker *b, ri_broker_subs_query *query);
 /* Of a door, about one that matches: is it to be listed? */
 bool ri_broker_subs_want(ri_broker_subs_query *query);
 typedef struct ri_broker_conns_query { /* what is left of it, as it goes on */
     uint64_t after;            /* those with a higher id */
     uint64_t skip, max;        /* behind so many, so many are listed */
+    const ri_account *account; /* of that one; NULL: of all */
+    bool ids;                  /* of each its id alone is wanted */
     ri_budget *budget;         /* NULL: it is not cut */
     void (*put)(void *arg, const ri_broker_conn *conn);
     void *arg;

@@ -11,44 +11,9 @@
 #include "base/saturate.h"
 #include "codec/jetstream/zone.h"
 #include "engine/streams/stream.h"
+#include "front/broker/durable_private.h"
 #include "front/broker/member.h"
 #include "net/task.h"
-
-struct ri_durable {
-    ri_broker *broker;
-    ri_durable_opts opts;
-    char *dir, *domain;        /* owned copies; NULL: none */
-    ri_log *file_log;          /* NULL: memory only */
-    ri_log *memory_log;
-    ri_js *js;
-    ri_service *service;       /* NULL: none */
-    ri_groups *groups;         /* NULL until a door has asked for them */
-    /* Guarded by the gate. */
-    bool committing;           /* some thread is outside the gate with a commit, or is about to */
-    ri_commit job;             /* that one, while it is a driver's */
-    bool job_handed;           /* a loop has begun it, and the driver's thread writes it */
-    uint64_t job_left_bytes;   /* of what had come before it, not in it */
-    bool job_syncs;            /* it syncs all that was only written before */
-    int64_t job_begun_ns;      /* monotonic */
-    int64_t write_ns;          /* how long writing a commit takes: of the last ones, about */
-    bool closing;
-    bool failing;              /* the last commit failed: it is tried again now and then */
-    int64_t retry_ns;          /* ... not before this; monotonic */
-    int64_t ask_due_ns;        /* monotonic: not before this do readers in broker->asking ask
-                                  anew */
-    int64_t sync_due_ns;       /* monotonic: when what was written must be synced; 0: it is */
-    bool unclean;              /* something was committed since the cleaner last found nothing */
-    uint32_t turns;            /* since the cleaner's last slice */
-    uint32_t waiting;          /* calls of ri_durable_wait(); of these ... */
-    uint32_t aside;            /* ... in tasks, which take no turns */
-    uint32_t copying;          /* calls of ri_durable_snapshot() that are outside the gate */
-    ri_failure *troubles; /* RI_DURABLE_TROUBLES, in turn; NULL until the first */
-    uint64_t ntroubles;        /* ever */
-    int64_t opening_ns, opening_logged_ns; /* monotonic: since when, and last logged when */
-    int64_t driver_due_ns;       /* monotonic: the next timer that the driver has heard of */
-    ri_park turned;            /* signalled when a commit has ended: where those sleep */
-    ri_park park;              /* where whoever closes sleeps */
-};
 
 ri_js *ri_durable_js(ri_durable *d)
 {
@@ -75,6 +40,17 @@ int ri_durable_groups(ri_durable *d, const ri_groups_conf *conf, ri_groups **gro
 const char *ri_durable_dir(const ri_durable *d)
 {
     return d->dir;
+}
+
+bool ri_durable_is_failing(const ri_durable *durable)
+{
+    RI_ASSERT(durable);
+    return durable->failing || durable->rooms_failing > 0;
+}
+
+const ri_durable_opts *ri_durable_opts_of(const ri_durable *d)
+{
+    return &d->opts;
 }
 
 bool ri_durable_has_disk(const ri_durable *d)
@@ -106,6 +82,7 @@ bool ri_durable_next_trouble(const ri_durable *d, uint64_t *given, ri_failure *o
 /* Inside the gate, or while it is being opened. */
 static void durable_trouble(ri_durable *d, int err, const char *sentence)
 {
+    if (d->house) d = d->house;
     const ri_host *host = &d->broker->host;
     size_t size = RI_DURABLE_TROUBLES * sizeof *d->troubles;
     if (!d->troubles && !(d->troubles = ri_alloc(host, size))) return; /* it is in the host's log */
@@ -199,9 +176,14 @@ static bool durable_has_steps(const ri_durable *d)
            (d->groups && ri_groups_waiting(d->groups));
 }
 
-bool ri_durable_waits(const ri_durable *d)
+bool ri_durable_waits_alone(const ri_durable *d)
 {
     return ri_durable_is_dirty(d) || durable_is_unclean(d) || durable_has_steps(d);
+}
+
+bool ri_durable_waits(const ri_durable *d)
+{
+    return ri_durable_waits_alone(d) || ri_rooms_wait(&d->rooms);
 }
 
 /* Wall clock: when something may be removed without anything being published. */
@@ -253,14 +235,15 @@ void ri_durable_clock(ri_durable *d)
 }
 
 /* As many steps as the budget of a turn allows; what is left then, ri_durable_waits() says. */
-static void durable_step(ri_durable *d)
+void ri_durable_step(ri_durable *d)
 {
     const ri_host *host = &d->broker->host;
     int64_t wall_ns = ri_wall_ns(host), mono_ns = ri_mono_ns(host);
     ri_budget *budget = &d->broker->router.budget;
-    ri_budget_open(budget);
+    if (d->house) ri_budget_open_part(budget, RI_ROOM_UNITS);
+    else ri_budget_open(budget);
     d->broker->router.time_ns = wall_ns;
-    durable_ask(d, mono_ns);
+    if (!d->house) durable_ask(d, mono_ns);
     if (ri_js_waiting(d->js)) d->unclean = true; /* the memory log is committed by its step */
     if (durable_compact_due_ns(d) <= wall_ns) d->unclean = true;
     do {
@@ -284,6 +267,8 @@ static void durable_note_commit(ri_durable *d, int rc)
     }
     if (rc >= 0 && d->failing)
         ri_host_log(&d->broker->host, RILL_INFO, "what is published is stored again");
+    if (d->house && rc < 0) d->house->rooms_failing += !d->failing;
+    if (d->house && rc >= 0) d->house->rooms_failing -= d->failing;
     d->failing = rc < 0;
     d->retry_ns = rc < 0 ? ri_mono_ns(&d->broker->host) + DURABLE_RETRY_MS * RI_MS : 0;
     d->unclean = true;
@@ -339,7 +324,7 @@ static void durable_commit_write(ri_durable *d)
     durable_committed(d, rc);
 }
 
-static void durable_commit(ri_durable *d)
+void ri_durable_commit(ri_durable *d)
 {
     if (durable_commit_begin(d)) durable_commit_write(d);
 }
@@ -382,7 +367,7 @@ static int durable_commit_all(ri_durable *d)
 {
     while (d->committing) durable_wait_commit(d);
     if (d->closing) return ri_err(RILL_ECLOSED, "the store was closed");
-    durable_step(d);
+    ri_durable_step(d);
     ri_js_note_lasts(d->js, d->file_log);
     if (!durable_is_behind(d) && !ri_log_lags(d->file_log)) return RILL_OK;
     ri_js_prepare(d->js, d->file_log);
@@ -396,7 +381,7 @@ static int durable_commit_all(ri_durable *d)
     return rc;
 }
 
-int ri_durable_snapshot(ri_durable *d, const char *dir)
+int ri_durable_copy_alone(ri_durable *d, const char *dir)
 {
     ri_snapshot snapshot;
     if (!d->file_log) return ri_err(RILL_ENOTSUP, "there is no store on disk to copy");
@@ -415,18 +400,40 @@ int ri_durable_snapshot(ri_durable *d, const char *dir)
     return rc;
 }
 
-void ri_durable_stats(const ri_durable *d, rill_stats *out)
+int ri_durable_snapshot(ri_durable *d, const char *dir)
+{
+    bool rooms = !ri_list_empty(&d->rooms.all);
+    int rc = ri_durable_copy_alone(d, dir);
+    return rc < 0 || !rooms ? rc : ri_rooms_copy(d, dir);
+}
+
+void ri_durable_shutdown(ri_durable *d)
+{
+    RI_ASSERT(ri_broker_is_entered(d->broker));
+    ri_js_shutdown(d->js);
+    ri_rooms_shutdown(&d->rooms);
+}
+
+uint64_t ri_durable_stats_alone(const ri_durable *d, rill_stats *out)
 {
     RI_ASSERT(ri_broker_is_entered(d->broker));
     ri_log_stats log;
-    if (!d->file_log) return;
+    if (!d->file_log) return 0;
     ri_log_status(d->file_log, &log);
-    out->store_bytes = log.live_bytes;
-    out->store_file_bytes = log.used_bytes;
-    out->store_appended_bytes = log.appended_bytes;
-    out->store_moved_bytes = log.copied_bytes;
-    out->store_written_bytes = log.written_bytes;
-    out->store_damages = log.damages;
+    out->store_bytes += log.live_bytes;
+    out->store_file_bytes += log.used_bytes;
+    out->store_appended_bytes += log.appended_bytes;
+    out->store_moved_bytes += log.copied_bytes;
+    out->store_written_bytes += log.written_bytes;
+    out->store_damages += log.damages;
+    return log.segments;
+}
+
+void ri_durable_stats(const ri_durable *d, rill_stats *out)
+{
+    RI_ASSERT(!d->house);
+    ri_durable_stats_alone(d, out);
+    ri_rooms_stats(&d->rooms, out);
 }
 
 /* Would those who wait for the loop's other work wait long for this commit? */
@@ -456,26 +463,29 @@ void ri_durable_loop_turn(ri_durable *d, const ri_door *door)
 {
     while (durable_is_ahead(d)) durable_wait_commit(d);
     if (d->closing) return;
-    durable_step(d); /* which commits what is in memory alone */
+    ri_durable_step(d); /* which commits what is in memory alone */
     if (ri_durable_is_dirty(d)) {
         if (durable_is_heavy(d) && ri_driver_has_thread(d->broker)) {
             durable_hand_commit(d);
+            ri_rooms_turn(d);
             return;
         }
         d->broker->output_waits &= ~door->bit; /* or the leaving would wake its loop */
-        durable_commit(d);
-        durable_step(d);
+        ri_durable_commit(d);
+        ri_durable_step(d);
     }
+    ri_rooms_turn(d);
     if (d->aside) ri_park_signal(&d->turned);
 }
 
-static int64_t durable_next_due_ns(const ri_durable *d)
+int64_t ri_durable_next_due_ns(const ri_durable *d)
 {
     int64_t due_ns = ri_js_next_due_ns(d->js), compact_ns = durable_compact_due_ns(d);
     if (compact_ns != INT64_MAX)
         due_ns = RI_MIN(due_ns, ri_ns_add(ri_mono_ns(&d->broker->host),
             RI_MAX(ri_ns_sub(compact_ns, ri_wall_ns(&d->broker->host)), 0)));
-    if (!ri_list_empty(&d->broker->asking)) due_ns = RI_MIN(due_ns, d->ask_due_ns);
+    if (!d->house) due_ns = RI_MIN(due_ns, ri_rooms_due_ns(&d->rooms));
+    if (!d->house && !ri_list_empty(&d->broker->asking)) due_ns = RI_MIN(due_ns, d->ask_due_ns);
     if (d->failing) due_ns = RI_MIN(due_ns, d->retry_ns);
     else if (d->sync_due_ns && !d->committing) due_ns = RI_MIN(due_ns, d->sync_due_ns);
     if (d->groups) due_ns = RI_MIN(due_ns, ri_groups_next_due_ns(d->groups));
@@ -485,7 +495,7 @@ static int64_t durable_next_due_ns(const ri_durable *d)
 /* A timer was set, on a caller's thread, that is due before the driver means to wake. */
 static void durable_notify_driver(ri_durable *d)
 {
-    int64_t due_ns = durable_next_due_ns(d);
+    int64_t due_ns = ri_durable_next_due_ns(d);
     if (due_ns >= d->driver_due_ns) return;
     d->driver_due_ns = due_ns;
     ri_durable_nudge(d);
@@ -502,11 +512,12 @@ void ri_durable_touched(ri_durable *d)
 void ri_durable_turn(ri_durable *d)
 {
     RI_ASSERT(ri_broker_is_sound(d->broker));
-    durable_step(d);
+    ri_durable_step(d);
     if (ri_durable_is_dirty(d)) {
-        durable_commit(d);
-        durable_step(d);
+        ri_durable_commit(d);
+        ri_durable_step(d);
     }
+    ri_rooms_turn(d);
     if (ri_durable_waits(d) && d->waiting == d->aside) ri_durable_nudge(d);
     if (d->aside) ri_park_signal(&d->turned);
     durable_notify_driver(d);
@@ -562,15 +573,16 @@ bool ri_durable_wait(ri_durable *d, const bool *over, int64_t timeout_ns)
     d->aside += aside;
     bool done = durable_await(d, over, timeout_ns);
     d->aside -= aside;
-    /* Who waited took the turns up to now; when it is being closed the engine may be gone. */
-    if (!d->closing && durable_has_steps(d)) ri_durable_nudge(d);
+    /* Who waited took the turns up to now, and may leave space to be given back, or what the
+     * cleaner has copied to be committed; when it is being closed the engine may be gone. */
+    if (!d->closing && ri_durable_waits(d)) ri_durable_nudge(d);
     if (--d->waiting == 0 && d->closing) ri_park_signal(&d->park);
     return done;
 }
 
 int64_t ri_durable_due_ns(ri_durable *d)
 {
-    int64_t due_ns = d->driver_due_ns = durable_next_due_ns(d);
+    int64_t due_ns = d->driver_due_ns = ri_durable_next_due_ns(d);
     if (ri_durable_waits(d) || durable_is_ahead(d)) return 0;
     return ri_deadline_left_ns(&d->broker->host, due_ns);
 }
@@ -617,17 +629,26 @@ static void durable_report_read_only(ri_durable *d)
  * is kept for removals. */
 static uint64_t durable_segment_bytes(const ri_durable *d)
 {
-    enum { SEGMENT = 16 << 20, AROUND = 256 << 10 }; /* the log's default */
+    enum { SEGMENT = 8 << 20, AROUND = 256 << 10 }; /* the log's default */
     if (d->opts.segment_bytes) return d->opts.segment_bytes;
     uint64_t need = ((uint64_t)d->broker->conf.max_msg_bytes + AROUND) / 15 * 16;
     return RI_MAX(need, (uint64_t)SEGMENT);
+}
+
+/* Those of all rooms together have no more than the house, but for the least that is of use. */
+static uint64_t durable_room_cache_bytes(const ri_durable *d, uint64_t most)
+{
+    enum { LEAST = 64 << 10 };
+    size_t rooms = ri_accounts_count(d->broker->conf.accounts);
+    return RI_MAX(most / RI_MAX(rooms, (size_t)RI_ROOM_CACHES), (uint64_t)LEAST);
 }
 
 /* What is kept of sealed segments is not in the broker's budget, and small beside it. */
 static uint64_t durable_cache_bytes(const ri_durable *d)
 {
     enum { CACHE = 64 << 20 }; /* the log's default */
-    return RI_MIN(d->broker->conf.memory_bytes / 8, (uint64_t)CACHE);
+    uint64_t most = RI_MIN(d->broker->conf.memory_bytes / 8, (uint64_t)CACHE);
+    return d->house ? durable_room_cache_bytes(d, most) : most;
 }
 
 static int durable_open_logs(ri_durable *d)
@@ -657,7 +678,7 @@ static int durable_open_logs(ri_durable *d)
 static int durable_open_service(ri_durable *d)
 {
     ri_service_opts opts = {
-        .broker = d->broker, .domain = d->domain, .store_dir = d->dir,
+        .broker = d->broker, .account = d->account, .domain = d->domain, .store_dir = d->dir,
         .max_memory_bytes = d->opts.max_memory_bytes, .max_store_bytes = d->opts.max_file_bytes,
     };
     return d->opts.service->open(&d->service, &opts);
@@ -692,7 +713,8 @@ static int durable_open_engine(ri_durable *d)
         .max_ack_pending = d->opts.max_ack_pending, .max_batch = d->opts.max_batch,
         .max_file_bytes = d->opts.max_file_bytes, .max_memory_bytes = d->opts.max_memory_bytes,
         .max_subjects = d->opts.max_subjects,
-        .host = &b->host, .router = &b->router, .file_log = d->file_log,
+        .host = &b->host, .router = &b->router, .account = d->account,
+        .limits = &d->account->streams, .file_log = d->file_log,
         .memory_log = d->memory_log, .domain = d->domain,
         .event = durable_event, .arg = d, .zone = durable_zone,
     };
@@ -729,13 +751,20 @@ static int durable_copy_text(const ri_host *host, char **to, const char *from)
     return RILL_OK;
 }
 
-int ri_durable_open(ri_durable **out, ri_broker *broker, const ri_durable_opts *opts)
+int ri_durable_open_account(ri_durable **out, ri_broker *broker, ri_account *account,
+                            ri_durable *house, const ri_durable_opts *opts)
 {
     ri_durable *d = ri_new(&broker->host, ri_durable);
     if (!d) return RILL_ENOMEM;
     d->broker = broker;
     d->opts = *opts;
+    d->house = house;
     d->driver_due_ns = INT64_MAX;
+    ri_broker_enter(broker);
+    d->account = ri_account_ref(account);
+    ri_broker_leave(broker);
+    ri_rooms_init(&d->rooms, &broker->host);
+    ri_list_init(&d->room_link);
     ri_park_init(&d->park);
     ri_park_init(&d->turned);
     int rc;
@@ -747,6 +776,18 @@ int ri_durable_open(ri_durable **out, ri_broker *broker, const ri_durable_opts *
     }
     *out = d;
     return RILL_OK;
+}
+
+int ri_durable_open(ri_durable **out, ri_broker *broker, const ri_durable_opts *opts)
+{
+    int rc = ri_durable_open_account(out, broker, &broker->router.global, NULL, opts);
+    if (rc == RILL_OK && opts->service) rc = ri_rooms_open(*out);
+    if (rc == RILL_OK) return rc;
+    ri_failure why;
+    ri_failure_keep(&why, rc);
+    ri_durable_close(*out);
+    *out = NULL;
+    return ri_failure_restore(&why);
 }
 
 static void durable_sleep(ri_durable *d)
@@ -763,11 +804,11 @@ static void durable_finish(ri_durable *d)
 {
     while (d->committing) durable_sleep(d);
     if (!d->js) return;
-    durable_step(d);
-    for (int i = 1; i < DURABLE_LAST_TURNS && durable_has_steps(d); i++) durable_step(d);
+    ri_durable_step(d);
+    for (int i = 1; i < DURABLE_LAST_TURNS && durable_has_steps(d); i++) ri_durable_step(d);
     if (!d->file_log) return;
     ri_js_note_lasts(d->js, d->file_log);
-    if (durable_is_behind(d) || d->sync_due_ns) durable_commit(d);
+    if (durable_is_behind(d) || d->sync_due_ns) ri_durable_commit(d);
 }
 
 static void durable_free_text(const ri_host *host, char *text)
@@ -781,6 +822,7 @@ void ri_durable_close(ri_durable *d)
     ri_broker *broker = d->broker;
     ri_broker_enter(broker);
     d->closing = true;
+    ri_rooms_close(d); /* each opens the gate: nothing does behind the last commit */
     durable_finish(d);
     if (d->service) d->service->ops->close(d->service);
     ri_groups_close(d->groups);
@@ -790,6 +832,10 @@ void ri_durable_close(ri_durable *d)
     ri_broker_leave(broker);
     if (d->file_log) ri_log_close(d->file_log);
     if (d->memory_log) ri_log_close(d->memory_log);
+    ri_rooms_fini(&d->rooms);
+    ri_broker_enter(broker);
+    ri_account_unref(d->account);
+    ri_broker_leave(broker);
     ri_park_fini(&d->park);
     ri_park_fini(&d->turned);
     ri_free(&broker->host, d->troubles, RI_DURABLE_TROUBLES * sizeof *d->troubles);

@@ -45,11 +45,15 @@ void ri_durable_close(ri_durable *durable);
 
 ri_js *ri_durable_js(ri_durable *durable);
 ri_service *ri_durable_service(ri_durable *durable); /* NULL: none */
+/* What it was opened with; the texts have gone. */
+const ri_durable_opts *ri_durable_opts_of(const ri_durable *durable);
 /* Inside the gate: the groups, which are read from the disk when somebody asks for the first time,
  * with this configuration (NULL: Kafka's defaults). They are stepped with the streams until the
  * durable half is closed. */
 int ri_durable_groups(ri_durable *durable, const ri_groups_conf *conf, ri_groups **groups);
 bool ri_durable_has_disk(const ri_durable *durable);
+/* Inside the gate: the last commit failed, or that of one of its rooms. */
+bool ri_durable_is_failing(const ri_durable *durable);
 const char *ri_durable_dir(const ri_durable *durable); /* NULL: it has no disk */
 uint64_t ri_durable_id(const ri_durable *durable); /* of the store, for ever; 0: it has no disk */
 /* The domain of the streams (NULL: none). */
@@ -97,6 +101,10 @@ void ri_durable_word_damage(ri_js *js, const ri_damage *damage, char *out, size_
 int ri_durable_check(ri_durable *durable, ri_scrub *scrub);
 /* Inside the gate, which it leaves and enters again: commit, and copy the store to `dir`. */
 int ri_durable_snapshot(ri_durable *durable, const char *dir);
+/* Inside the gate: who waits for messages asks elsewhere. */
+void ri_durable_shutdown(ri_durable *durable);
 void ri_durable_stats(const ri_durable *durable, rill_stats *out); /* inside the gate */
+/* Without its rooms; how many segments were looked at. */
+uint64_t ri_durable_stats_alone(const ri_durable *durable, rill_stats *out);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/map.h"
+#include "front/broker/peer_host.h"
 
 enum { LOGIN_MAGIC = 0x6c6f676e };
 
@@ -84,15 +85,11 @@ void ri_login_desk_close(ri_login_desk *desk)
 
 /* ---- Hosts and their places: inside the lock ---- */
 
-static ri_str login_host_name(const char *peer)
-{
-    const char *colon = strrchr(peer, ':');
-    return (ri_str){peer, colon ? (size_t)(colon - peer) : strlen(peer)};
-}
-
 static ri_login_host *login_host_of(ri_login_desk *desk, const char *peer)
 {
-    ri_str name = login_host_name(peer);
+    char text[RI_PEER_HOST_MAX];
+    ri_peer_host(peer, text);
+    ri_str name = ri_str_of(text);
     ri_login_host *host = ri_map_get(&desk->hosts, ri_hash(name), &name);
     if (host) return host;
     size_t size = sizeof *host + name.len;
@@ -239,7 +236,8 @@ int ri_login_new(ri_login_desk *desk, const rill_login *facts, void *asker, ri_l
     size_t bytes = sizeof(ri_login) + login_text_size(facts->peer) +
                    login_text_size(facts->client) + login_text_size(facts->user) +
                    login_text_size(facts->password) + login_text_size(facts->token) +
-                   login_text_size(facts->nkey);
+                   login_text_size(facts->nkey) +
+                   login_text_size(facts->certificate);
     ri_login *login = *out = ri_calloc(&desk->host, bytes);
     if (!login) return RILL_ENOMEM;
     char *at = login->texts;
@@ -250,6 +248,7 @@ int ri_login_new(ri_login_desk *desk, const rill_login *facts, void *asker, ri_l
     login->facts.password = login_lay(&at, facts->password);
     login->facts.token = login_lay(&at, facts->token);
     login->facts.nkey = login_lay(&at, facts->nkey);
+    login->facts.certificate = login_lay(&at, facts->certificate);
     login->magic = LOGIN_MAGIC;
     login->bytes = bytes;
     login->desk = desk;

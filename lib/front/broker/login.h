@@ -15,8 +15,8 @@
  * owner never waits under it.
  *
  * Places. The program is asked about a bounded number at a time, and a host that keeps it busy with
- * many may not keep others out. Who waits for a place sits in the row of its host (the address, all
- * its ports), and hosts take turns:
+ * many may not keep others out. Who waits for a place sits in the row of its host
+ * (front/broker/peer_host.h), and hosts take turns:
  *
  *     desk->row --> 10.0.0.7 --> 10.0.0.9 --> ...      hosts of which somebody waits
  *                     |             |

@@ -38,7 +38,7 @@ static void roll_put_conn(void *arg, const ri_broker_conn *conn)
     roll *r = arg;
     ri_buffer_put(&r->bytes, &conn->info, sizeof conn->info);
     const ri_str texts[] = {conn->peer, conn->user, conn->name, conn->lang, conn->version,
-                            conn->tls_version, conn->tls_cipher};
+                            conn->tls_version, conn->tls_cipher, conn->account};
     for (size_t i = 0; i < RI_LEN(texts); i++) roll_put_text(r, texts[i]);
     r->last = conn->info.id;
 }
@@ -66,6 +66,7 @@ static int roll_give_conns(const roll *r, rill_conn_fn fn, void *arg, bool *ende
         info.version = roll_text(&at);
         info.tls_version = roll_text(&at);
         info.tls_cipher = roll_text(&at);
+        info.account = roll_text(&at);
         *ended = fn(&info, arg) != 0;
         n++;
     }

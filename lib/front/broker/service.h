@@ -23,6 +23,7 @@ struct ri_broker;
 
 typedef struct ri_service_opts { /* texts live as long as the service */
     struct ri_broker *broker;
+    ri_account *account;       /* whose streams these are */
     const char *domain;        /* NULL: none */
     const char *store_dir;     /* NULL: the streams are in memory only */
     uint64_t max_memory_bytes, max_store_bytes; /* of streams; 0: no limit */
@@ -36,6 +37,9 @@ typedef struct ri_service_ops {
     void (*step)(ri_service *service, int64_t now_wall_ns, int64_t now_mono_ns);
     int64_t (*next_due_ns)(const ri_service *service); /* monotonic; INT64_MAX: never */
     void (*event)(ri_service *service, const ri_js_event *event); /* of the engine, in its step */
+    void (*accounts)(ri_service *service); /* the broker has others now; no publish goes on */
+    /* How many requests there were, and how many of them failed; NULL: it counts none. */
+    void (*counts)(const ri_service *service, uint64_t *total, uint64_t *errors);
     void (*close)(ri_service *service);
 } ri_service_ops;
 

@@ -70,7 +70,7 @@ static bool send_is_final(int code)
 
 static int send_code(const ri_js_append *append)
 {
-    return append->err_code == RI_JS_STREAM_NOT_FOUND ? RILL_ENOREPLY : append->failure.code;
+    return append->err_code == RI_JS_STREAM_NOT_FOUND ? RILL_ENOREPLY : append->code;
 }
 
 static void send_over(ri_forward_sent *s)
@@ -157,7 +157,7 @@ static int send_refused(rill_forward *f, ri_forward_sent *s, int rc)
         ri_list_push(&f->spare, &s->link);
         return rc;
     }
-    ri_failure_keep(&s->stray.append.failure, rc);
+    ri_js_append_fail(&s->stray.append, rc);
     send_push(f, s);
     send_over(s);
     return RILL_OK;
@@ -284,8 +284,8 @@ static void send_give_up(rill_forward *f)
         ri_forward_sent *s = ri_container_of(link, ri_forward_sent, link);
         if (s->fate != RI_FORWARD_SENT) continue;
         ri_bus_stray_give_up(&s->stray);
-        ri_failure_keep(&s->stray.append.failure,
-                        ri_err(RILL_ETIMEDOUT, "a message was not acknowledged in time"));
+        ri_js_append_fail(&s->stray.append,
+                          ri_err(RILL_ETIMEDOUT, "a message was not acknowledged in time"));
         send_over(s);
     }
 }

@@ -57,6 +57,7 @@ typedef struct ri_ask_joined { /* what the reader must know of its consumer */
     bool acks;          /* the reader has to settle messages */
     bool counted;       /* deliveries of a message are limited */
     bool exact;         /* the peer is to see how many messages the reader has taken */
+    bool pulled;        /* its messages stay with the peer until the reader calls pull() */
     int64_t max_unacked; /* <= 0: no limit */
     uint32_t window;    /* so many may be asked for at once, without acks; 0: the usual number */
     uint64_t pending;   /* messages that are there for the reader */

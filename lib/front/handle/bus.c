@@ -81,6 +81,7 @@ void ri_bus_unref(rill_bus *bus)
     ri_bus_calls_fini(bus);
     if (bus->ops->fini) bus->ops->fini(bus);
     ri_bus_requests_fini(bus);
+    ri_bus_asked_fini(&bus->asked, &bus->host);
     ri_bus_appends_fini(bus);
     ri_heap_fini(&bus->timers);
     ri_park_fini(&bus->park);
@@ -763,6 +764,7 @@ static void bus_init(rill_bus *bus, const ri_peer_ops *ops, ri_broker *broker,
     ri_list_init(&bus->answered);
     ri_list_init(&bus->appending);
     ri_list_init(&bus->stored);
+    ri_list_init(&bus->held);
     ri_list_init(&bus->spare);
     ri_list_init(&bus->strays);
     ri_bus_calls_init(bus);

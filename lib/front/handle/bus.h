@@ -45,6 +45,7 @@
 #include "codec/nats/headers.h"
 #include "engine/streams/js.h"
 #include "front/broker/member.h"
+#include "front/handle/bus_asked.h"
 #include "front/handle/bus_call.h"
 #include "store/log/log.h"
 
@@ -230,6 +231,7 @@ struct rill_bus {
     bool has_inbox;            /* ... and the peer knows of it */
     char inbox_prefix[32];     /* with its last dot and a 0 */
     ri_map requests;           /* ri_bus_request, by their number */
+    ri_bus_asked_table asked;      /* what waits for answers, if ops->refuses: theirs, the peer's */
     ri_heap timers;            /* ri_bus_timer */
     ri_list answered;          /* asynchronous ones whose callback is due */
     ri_nuid nuid;
@@ -237,6 +239,8 @@ struct rill_bus {
     /* Asynchronous appends; front/handle/bus_append.c. */
     ri_list appending;         /* not committed yet */
     ri_list stored;            /* appends whose callback is due */
+    ri_list held;              /* ... and those that come to it together, with the release */
+    bool holding;
     bool all_stored;           /* `appending` is empty */
     ri_bus_timer append_timer; /* of a peer that answers late; armed while some are under way */
     ri_list spare;             /* ended ones, for the next */
@@ -343,7 +347,13 @@ bool ri_bus_sleep(rill_bus *bus, ri_park *park, uint32_t seen, int64_t timeout_n
 int ri_bus_sub_open(rill_bus *bus, rill_sub **sub, const char *subject,
                        const rill_sub_opts *opts);
 int ri_bus_sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns);
-int ri_bus_sub_fd(rill_sub *sub);
+/* Until something changes, or the time is up (< 0, as if there is nothing to wait for); *until,
+ * < 0 at first, is kept for the next of the same wait. */
+int ri_bus_sub_sleep(rill_sub *sub, int64_t timeout_ns, int64_t *until);
+/* Inside the gate: a message has come for whoever reads it. */
+void ri_bus_sub_wake(rill_sub *sub);
+/* The reader's: room for so many views. */
+int ri_bus_sub_reserve(rill_sub *sub, size_t max);
 int ri_bus_sub_stop(rill_sub *sub);
 void ri_bus_sub_close(rill_sub *sub);
 void ri_bus_sub_status(rill_sub *sub, rill_sub_info *out);
@@ -385,6 +395,17 @@ void ri_bus_sub_abandon(rill_sub *sub);
 /* Inside the gate: what waits for the callback of `sub` waits on, from the next message on, until
  * the hold ends. */
 void ri_bus_sub_hold(rill_sub *sub, bool held);
+
+/* ---- bus_pull.c ---- */
+/* Do its messages stay with the peer until they are read? Then a read is ri_bus_pull_read(). */
+bool ri_bus_is_pulled(const rill_sub *sub);
+int ri_bus_pull_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns);
+/* Inside the gate, by the reader's thread: is it such a one, and has the peer something for it? */
+bool ri_bus_pull_waits(rill_sub *sub);
+/* Inside the gate, by the peer: it has. */
+void ri_bus_pull_ready(rill_sub *sub);
+void ri_bus_pull_calm(rill_sub *sub); /* by the reader's thread, when it has read */
+int ri_bus_sub_fd(rill_sub *sub);
 
 /* ---- bus_job.c ---- */
 /* Zeroed, or begun and ended, before. RILL_ECLOSED, RILL_ENOMEM: it was not begun. */
@@ -437,6 +458,7 @@ int ri_bus_append_cancel(rill_bus *bus, const void *arg);    /* inside the gate;
  * forget() it is not. */
 typedef struct ri_bus_appending {
     ri_js_append append;
+    ri_failure why;        /* its room */
     rill_bus *bus;         /* NULL: not under way */
     bool over;
 } ri_bus_appending;
@@ -447,6 +469,7 @@ void ri_bus_append_forget(ri_bus_appending *a);
  * it until it is answered, and so knows that something may still be stored. */
 typedef struct ri_bus_stray {
     ri_js_append append;
+    ri_failure why;        /* its room */
     ri_list link;          /* in bus->strays */
     rill_bus *bus;
     size_t size;           /* of the allocation that begins with this */
@@ -463,6 +486,12 @@ void ri_bus_append_over(ri_js_append *append, int rc);
 int ri_bus_append_result(const ri_js_append *append, rill_receipt *out);
 void ri_bus_appends_fini(rill_bus *bus); /* the last reference goes */
 int ri_bus_append_hand_over(rill_bus *bus);  /* dispatcher, outside the gate: due receipts */
+/* Inside the gate, of a peer that `dates`: the time of all that were begun runs from now on. */
+void ri_bus_appends_date(rill_bus *bus);
+/* Inside the gate, by a peer: receipts of appends that end from now on wait for the release, which
+ * wakes who takes them once for all of them. */
+void ri_bus_appends_hold(rill_bus *bus);
+void ri_bus_appends_release(rill_bus *bus);
 void ri_bus_appends_fail(rill_bus *bus); /* inside the gate: the bus is closed */
 /* Outside the gate: until nothing is under way; false when the time is up. */
 bool ri_bus_appends_wait(rill_bus *bus, int64_t timeout_ns);

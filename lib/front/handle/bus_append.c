@@ -14,19 +14,21 @@
 
 void ri_bus_append_over(ri_js_append *append, int rc)
 {
-    if (append->failure.code) return;
+    if (append->code) return;
     if (rc == RILL_ECLOSED) ri_err(rc, "the broker was closed before the commit");
-    ri_failure_keep(&append->failure, rc);
+    ri_js_append_fail(append, rc);
 }
 
-/* The texts within stay as they are until there is an answer. */
+/* The texts within stay as they are until there is an answer. `why` is the owner's room; NULL: it
+ * has none yet. */
 static void append_init(ri_js_append *append, void (*done)(ri_js_waiter *waiter, int rc),
-                        const ri_safety *safety)
+                        const ri_safety *safety, ri_failure *why)
 {
     append->waiter.done = done;
     ri_list_init(&append->waiter.link);
     append->safety = safety;
-    append->failure.code = append->err_code = 0;
+    append->why = why;
+    append->code = append->err_code = 0;
     append->seq = 0;
     append->duplicate = false;
     append->partition = 0;
@@ -47,7 +49,7 @@ int ri_bus_append_result(const ri_js_append *append, rill_receipt *out)
                                    .duplicate = append->duplicate};
     if (append->err_code == RI_JS_STREAM_NOT_FOUND)
         return ri_err(RILL_ENOREPLY, "no stream takes that subject");
-    int rc = ri_failure_restore(&append->failure);
+    int rc = ri_js_append_failure(append);
     return append->err_code ? ri_bus_words_say(rc) : rc;
 }
 
@@ -69,7 +71,7 @@ static int append_once(rill_bus *bus, const ri_message *m, const ri_safety *safe
     ri_bus_appending a;
     a.bus = bus;
     a.over = false;
-    append_init(&a.append, append_waited_done, safety);
+    append_init(&a.append, append_waited_done, safety, &a.why);
     ri_bus_inline frame = {.m = m};
     int rc = ri_bus_enter_append(bus);
     if (rc < 0) return rc;
@@ -143,7 +145,7 @@ int ri_bus_append_begin(rill_bus *bus, ri_bus_appending *a, const ri_message *m)
     RI_ASSERT(ri_bus_is_sound(bus));
     a->bus = NULL;
     a->over = false;
-    append_init(&a->append, append_waited_done, NULL);
+    append_init(&a->append, append_waited_done, NULL, &a->why);
     ri_bus_inline frame = {.m = m};
     int rc = ri_bus_enter_append(bus);
     if (rc < 0) return rc;
@@ -152,7 +154,7 @@ int ri_bus_append_begin(rill_bus *bus, ri_bus_appending *a, const ri_message *m)
         a->bus = bus;
         rc = bus->ops->append(bus, &p, true);
     }
-    bool refused = rc < 0 || a->append.failure.code;
+    bool refused = rc < 0 || a->append.code;
     if (refused) ri_list_remove(&a->append.waiter.link);
     if (refused) a->bus = NULL;
     ri_broker_leave(bus->broker);
@@ -183,26 +185,93 @@ void ri_bus_append_forget(ri_bus_appending *a)
 
 /* ---- Many at once ---- */
 
-enum { APPEND_SPARE_MAX = 4096 }; /* structs kept for the next appends */
+/* Structs that are kept for the next appends: when none are under way, and while there are some. */
+enum { APPEND_SPARE_MAX = 4096, APPEND_SPARE_BUSY_MAX = 65536 };
 
 struct ri_bus_storing {
     ri_list link; /* in bus->appending, then in bus->stored */
     rill_bus *bus;
     ri_bus_done done;
     int64_t due_ns; /* monotonic: when a peer that answers late has failed to */
-    ri_js_append append; /* the end of it is seldom touched */
+    ri_js_append append;
 };
+
+/* Of a peer that does not answer late, whose engine says itself why an append has failed. */
+typedef struct append_with_room {
+    ri_bus_storing a;
+    ri_failure why;
+} append_with_room;
+
+static ri_bus_storing *append_alloc(rill_bus *bus)
+{
+    if (bus->ops->late) return ri_alloc(&bus->host, sizeof(ri_bus_storing));
+    append_with_room *whole = ri_alloc(&bus->host, sizeof *whole);
+    return whole ? &whole->a : NULL;
+}
+
+static ri_failure *append_room(ri_bus_storing *a)
+{
+    return a->bus->ops->late ? NULL : &ri_container_of(a, append_with_room, a)->why;
+}
+
+/* Of one that answers late: the room is there for an append that has failed. */
+static void append_drop_room(ri_bus_storing *a)
+{
+    if (!a->bus->ops->late || !a->append.why) return;
+    ri_delete(&a->bus->host, a->append.why);
+    a->append.why = NULL;
+}
+
+static void append_free(ri_bus_storing *a)
+{
+    const ri_host *host = &a->bus->host;
+    append_drop_room(a);
+    ri_free(host, a, a->bus->ops->late ? sizeof *a : sizeof(append_with_room));
+}
+
+/* Inside the gate. */
+static bool append_none_waits(const rill_bus *bus)
+{
+    return ri_list_empty(&bus->appending) && ri_list_empty(&bus->held);
+}
+
+/* Inside the gate: what was held is the dispatcher's. */
+static void append_hand_in(rill_bus *bus)
+{
+    RI_ASSERT(!bus->holding);
+    ri_list_splice(&bus->stored, &bus->held);
+    bus->all_stored = append_none_waits(bus);
+    ri_bus_work(bus);
+    if (bus->ops->late && bus->all_stored) ri_bus_notify(bus);
+}
 
 /* Inside the gate. */
 static void append_over(ri_bus_storing *a, int rc)
 {
     rill_bus *bus = a->bus;
+    if (rc < 0 && !a->append.why) {
+        ri_failure said; /* an allocation that fails has a sentence, too */
+        ri_failure_keep(&said, rc);
+        a->append.why = ri_new(&bus->host, ri_failure);
+        ri_failure_restore(&said);
+    }
     ri_bus_append_over(&a->append, rc);
     ri_list_remove(&a->link);
-    ri_list_push(&bus->stored, &a->link);
-    bus->all_stored = ri_list_empty(&bus->appending);
-    ri_bus_work(bus);
-    if (bus->ops->late && bus->all_stored) ri_bus_notify(bus);
+    ri_list_push(&bus->held, &a->link);
+    if (!bus->holding) append_hand_in(bus);
+}
+
+void ri_bus_appends_hold(rill_bus *bus)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    bus->holding = true;
+}
+
+void ri_bus_appends_release(rill_bus *bus)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    bus->holding = false;
+    if (!ri_list_empty(&bus->held)) append_hand_in(bus);
 }
 
 static void append_async_done(ri_js_waiter *waiter, int rc)
@@ -211,18 +280,22 @@ static void append_async_done(ri_js_waiter *waiter, int rc)
     append_over(a, rc);
 }
 
-/* Inside the gate: keep some structs for the next appends, and free the others. */
+/* Inside the gate: structs of appends that have ended are kept for the next ones; those that are
+ * too many are left in `ended`. */
 static void append_give(rill_bus *bus, ri_list *ended)
 {
-    for (ri_list *link; (link = ri_list_pop(ended));) {
-        ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
-        if (bus->nspare == APPEND_SPARE_MAX) {
-            ri_delete(&bus->host, a);
-            continue;
-        }
-        ri_list_push(&bus->spare, &a->link);
-        bus->nspare++;
-    }
+    uint32_t most = ri_list_empty(&bus->appending) ? APPEND_SPARE_MAX : APPEND_SPARE_BUSY_MAX;
+    for (ri_list *link; bus->nspare < most && (link = ri_list_pop(ended)); bus->nspare++)
+        ri_list_push(&bus->spare, link);
+    for (ri_list *link; bus->nspare > most && (link = ri_list_pop(&bus->spare)); bus->nspare--)
+        ri_list_push(ended, link);
+}
+
+/* Outside the gate. */
+static void append_free_all(ri_list *ended)
+{
+    for (ri_list *link; (link = ri_list_pop(ended));)
+        append_free(ri_container_of(link, ri_bus_storing, link));
 }
 
 /* ---- Those that outlive who made them ---- */
@@ -230,7 +303,7 @@ static void append_give(rill_bus *bus, ri_list *ended)
 void ri_bus_stray_init(ri_bus_stray *stray, rill_bus *bus, size_t size,
                        void (*done)(ri_js_waiter *waiter, int rc))
 {
-    append_init(&stray->append, done, NULL);
+    append_init(&stray->append, done, NULL, &stray->why);
     ri_list_init(&stray->link);
     stray->bus = bus;
     stray->size = size;
@@ -265,8 +338,8 @@ void ri_bus_appends_fini(rill_bus *bus)
         ri_free(&bus->host, stray, stray->size);
     }
     ri_list_splice(&bus->spare, &bus->stored); /* that nobody has reaped */
-    for (ri_list *link; (link = ri_list_pop(&bus->spare));)
-        ri_delete(&bus->host, ri_container_of(link, ri_bus_storing, link));
+    ri_list_splice(&bus->spare, &bus->held);
+    append_free_all(&bus->spare);
 }
 
 /* Inside the gate: the oldest of those under way is the next to be late. */
@@ -277,10 +350,23 @@ static int append_await_first(rill_bus *bus)
     return ri_heap_set(&bus->timers, &bus->append_timer.timer, first->due_ns);
 }
 
+void ri_bus_appends_date(rill_bus *bus)
+{
+    RI_ASSERT(ri_broker_is_entered(bus->broker));
+    int64_t due_ns = 0;
+    for (ri_list *link = bus->appending.prev; link != &bus->appending; link = link->prev) {
+        ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
+        if (a->due_ns != INT64_MAX) break;
+        if (due_ns == 0) due_ns = ri_ns_add(ri_mono_ns(&bus->host), bus->answer_ns);
+        a->due_ns = due_ns;
+    }
+}
+
 static void append_late(rill_bus *bus, ri_bus_timer *timer)
 {
     int64_t now_ns = ri_mono_ns(&bus->host);
     (void)timer;
+    ri_bus_appends_date(bus);
     ri_list_each (link, &bus->appending) {
         ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
         if (a->due_ns > now_ns) break;
@@ -293,8 +379,9 @@ static void append_late(rill_bus *bus, ri_bus_timer *timer)
  * list is in the order of their ends, and one timer serves all. It may be early: it looks again. */
 static int append_set_timer(rill_bus *bus, ri_bus_storing *a)
 {
-    a->due_ns = ri_ns_add(ri_mono_ns(&bus->host), bus->answer_ns);
-    if (ri_timer_armed(&bus->append_timer.timer)) return RILL_OK;
+    bool armed = ri_timer_armed(&bus->append_timer.timer), dated = bus->ops->dates && armed;
+    a->due_ns = dated ? INT64_MAX : ri_ns_add(ri_mono_ns(&bus->host), bus->answer_ns);
+    if (armed) return RILL_OK;
     bus->append_timer.due = append_late;
     int rc = append_await_first(bus);
     if (rc == RILL_OK) ri_bus_work(bus); /* the dispatcher's sleep gets shorter */
@@ -311,7 +398,7 @@ static int append_async_send(rill_bus *bus, const ri_message *m, ri_bus_storing 
     if (rc == RILL_OK) rc = bus->ops->append(bus, &p, false);
     if (rc >= 0 || ri_list_linked(&a->append.waiter.link)) return RILL_OK;
     ri_list_remove(&a->link); /* `done` will not be called */
-    bus->all_stored = ri_list_empty(&bus->appending);
+    bus->all_stored = append_none_waits(bus);
     return rc;
 }
 
@@ -320,11 +407,11 @@ static ri_bus_storing *append_new(rill_bus *bus, const ri_safety *safety, const 
 {
     ri_list *link = ri_list_pop(&bus->spare);
     ri_bus_storing *a = link ? ri_container_of(link, ri_bus_storing, link)
-                               : ri_alloc(&bus->host, sizeof *a);
+                               : append_alloc(bus);
     if (!a) return NULL;
     if (link) bus->nspare--;
-    append_init(&a->append, append_async_done, safety);
     a->bus = bus;
+    append_init(&a->append, append_async_done, safety, append_room(a));
     a->done = *done;
     ri_list_init(&a->link);
     return a;
@@ -346,7 +433,7 @@ int ri_bus_append_async(rill_bus *bus, const ri_message *m, const ri_safety *saf
     if ((rc = ri_bus_check(bus, m)) == RILL_OK) {
         ri_bus_storing *a = append_new(bus, safety, done);
         rc = a ? append_async_send(bus, m, a, &frame) : RILL_ENOMEM;
-        if (a && rc < 0) ri_delete(&bus->host, a);
+        if (a && rc < 0) append_free(a);
     }
     ri_broker_leave(bus->broker);
     if (frame.first) ri_bus_inline_run(bus->broker, &frame);
@@ -355,6 +442,7 @@ int ri_bus_append_async(rill_bus *bus, const ri_message *m, const ri_safety *saf
 
 void ri_bus_appends_fail(rill_bus *bus)
 {
+    ri_bus_appends_release(bus);
     ri_list_each (link, &bus->appending) {
         ri_bus_storing *a = ri_container_of(link, ri_bus_storing, link);
         append_give_up(bus, &a->append);
@@ -367,7 +455,7 @@ bool ri_bus_appends_wait(rill_bus *bus, int64_t timeout_ns)
     RI_ASSERT(ri_bus_is_sound(bus));
     bool stored = true;
     ri_broker_enter(bus->broker);
-    if (!ri_list_empty(&bus->appending))
+    if (!append_none_waits(bus))
         stored = ri_bus_await(bus, &bus->all_stored, timeout_ns);
     ri_broker_leave(bus->broker);
     return stored;
@@ -431,6 +519,7 @@ int ri_bus_append_hand_over(rill_bus *bus)
     int count = 0;
     for (ri_bus_storing *a; (a = append_next(bus, &due)); count++) {
         append_answer(bus, a);
+        append_drop_room(a);
         ri_list_push(&ended, &a->link);
     }
     if (count == 0 && ri_list_empty(&due)) return 0;
@@ -439,5 +528,6 @@ int ri_bus_append_hand_over(rill_bus *bus)
     ri_list_splice(&due, &bus->stored); /* behind those that found no room */
     ri_list_splice(&bus->stored, &due);
     ri_broker_leave(bus->broker);
+    append_free_all(&ended);
     return count;
 }

@@ -11,6 +11,7 @@ struct rill_batch {
     rill_bus *bus;         /* a reference is held */
     ri_js_batch messages;
     ri_js_append append;   /* of the commit; guarded by the gate, as is what follows */
+    ri_failure why;        /* its room */
     bool sent, over;       /* the commit was asked for; it has ended */
 };
 
@@ -22,6 +23,7 @@ int ri_bus_batch_begin(rill_bus *bus, rill_batch **out, const ri_safety *safety)
     batch->magic = BUS_BATCH_MAGIC;
     batch->bus = bus;
     batch->append.safety = safety;
+    batch->append.why = &batch->why;
     ri_js_batch_init(&batch->messages, &bus->host);
     ri_bus_ref(bus);
     *out = batch;
@@ -83,7 +85,7 @@ static int bus_batch_result(const rill_batch *batch, rill_receipt *last)
         return ri_err(RILL_ENOREPLY, "no stream takes the subject of one of the messages");
     *last = (rill_receipt){.size = sizeof *last, .seq = batch->append.seq,
                             .partition = batch->append.partition};
-    int rc = ri_failure_restore(&batch->append.failure);
+    int rc = ri_js_append_failure(&batch->append);
     return batch->append.err_code ? ri_bus_words_say(rc) : rc;
 }
 

@@ -105,6 +105,7 @@ void ri_bus_consume_more(rill_sub *sub, size_t want)
     RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_bus_consumer *c = sub->consumer;
     uint32_t wanted = c->window;
+    if (c->pulled) return;
     if (c->acks) {
         bool short_of = want > 0 && ri_chain_empty(&sub->chain);
         if (!short_of && (c->ahead == 0 || !consume_is_worth_it(sub, c->ahead))) return;
@@ -219,6 +220,8 @@ static ri_bus_consumer *consume_new(rill_sub *sub, ri_str stream, const ri_ask_j
     c->parts = RI_MAX(joined->parts, 1);
     c->acks = joined->acks;
     c->counted = joined->counted;
+    c->pulled = joined->pulled;
+    ri_buffer_init(&c->loan, &bus->host);
     uint32_t window = joined->window && !joined->acks ? joined->window : CONSUME_WINDOW;
     c->window = RI_MIN(sub->pending_msgs_max, window);
     if (joined->max_unacked > 0 && joined->max_unacked < c->window)
@@ -243,6 +246,7 @@ static int consume_begin(rill_sub *sub, const char *stream, const ri_ask_joined 
      * wanted. */
     bool waits = joined->acks && !sub->on_msg && sub->bus->ops->late;
     if (rc < 0 || waits) return rc;
+    if (joined->pulled) return sub->bus->ops->more(sub, 0);
     return consume_ask(sub, joined->acks ? 1 : sub->consumer->window);
 }
 
@@ -307,7 +311,9 @@ void ri_bus_consume_close(rill_sub *sub)
 void ri_bus_consume_free(rill_sub *sub)
 {
     RI_ASSERT(ri_bus_sub_is_sound(sub));
-    if (sub->consumer) ri_free(&sub->bus->host, sub->consumer, sub->consumer->size);
+    if (!sub->consumer) return;
+    ri_buffer_fini(&sub->consumer->loan);
+    ri_free(&sub->bus->host, sub->consumer, sub->consumer->size);
 }
 
 void ri_bus_consume_status(rill_sub *sub, rill_sub_info *out)

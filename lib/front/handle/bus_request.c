@@ -26,6 +26,8 @@ struct ri_bus_request {
     bool over;             /* `answer` or `err` is set */
     ri_bus_timer timer;    /* of an asynchronous request */
     ri_list link;          /* in bus->answered */
+    ri_bus_asked asked;        /* if the peer refuses what is published, behind it ... */
+    ri_failure *why;       /* ... for this reason; NULL: it has not, or out of memory */
     ri_park *park;         /* where somebody waits; NULL: nobody does */
 };
 
@@ -64,7 +66,9 @@ enum {
     REQUESTS_MAX = 65536, /* that wait for their answers, of one bus */
 };
 
-static int request_add(rill_bus *bus, ri_bus_request *request)
+static bool request_refused(rill_bus *bus, ri_bus_asked *asked, int code);
+
+static int request_add(rill_bus *bus, ri_bus_request *request, ri_str subject)
 {
     if (bus->requests.len >= REQUESTS_MAX)
         return ri_err(RILL_EAGAIN, "%d requests wait for their answers", REQUESTS_MAX);
@@ -73,13 +77,19 @@ static int request_add(rill_bus *bus, ri_bus_request *request)
     if (rc < 0) return rc;
     do request->number = ri_nuid_number(&bus->nuid);
     while (ri_map_get(&bus->requests, ri_hash_u64(request->number), &request->number));
-    return ri_map_put(&bus->requests, ri_hash_u64(request->number), request);
+    rc = ri_map_put(&bus->requests, ri_hash_u64(request->number), request);
+    request->asked.refused = request_refused;
+    if (rc == RILL_OK && bus->ops->refuses)
+        ri_bus_asked_add(&bus->asked, &bus->host, &request->asked, subject);
+    return rc;
 }
 
 static ri_bus_request *request_take(rill_bus *bus, uint64_t number)
 {
     ri_bus_request *request = ri_map_take(&bus->requests, ri_hash_u64(number), &number);
-    if (request) ri_heap_cancel(&bus->timers, &request->timer.timer);
+    if (!request) return NULL;
+    ri_heap_cancel(&bus->timers, &request->timer.timer);
+    ri_bus_asked_over(&request->asked);
     return request;
 }
 
@@ -127,6 +137,7 @@ static void request_fail_all(rill_bus *bus, int err)
     ri_map_each (item, &bus->requests) {
         ri_bus_request *request = item;
         ri_heap_cancel(&bus->timers, &request->timer.timer);
+        ri_bus_asked_over(&request->asked);
         request_over(bus, request, err, NULL);
     }
     ri_map_fini(&bus->requests);
@@ -147,6 +158,17 @@ void ri_bus_requests_refused(rill_bus *bus, int err)
     request_fail_all(bus, err);
 }
 
+/* The peer does not let it be published, as the thread's sentence says. */
+static bool request_refused(rill_bus *bus, ri_bus_asked *asked, int code)
+{
+    ri_bus_request *request = ri_container_of(asked, ri_bus_request, asked);
+    request->why = ri_new(&bus->host, ri_failure);
+    if (request->why) ri_failure_keep(request->why, code);
+    request_take(bus, request->number);
+    request_over(bus, request, code, NULL);
+    return true;
+}
+
 static void request_write_reply(rill_bus *bus, uint64_t number, char *out, ri_str *reply)
 {
     memcpy(out, bus->inbox_prefix, REQUEST_PREFIX);
@@ -165,7 +187,7 @@ static int request_send(rill_bus *bus, ri_message *m, ri_bus_request *request, i
 {
     char reply[REQUEST_REPLY_MAX];
     ri_broker_enter(bus->broker);
-    int rc = request_add(bus, request);
+    int rc = request_add(bus, request, m->subject);
     uint64_t number = request->number;
     request->timer.due = request_late;
     if (rc == RILL_OK && due_ns >= 0 &&
@@ -185,8 +207,14 @@ static int request_send(rill_bus *bus, ri_message *m, ri_bus_request *request, i
 }
 
 /* The sentence of an end without an answer, on the thread that gets it. */
-static int request_say(int err, ri_str subject)
+static int request_say(rill_bus *bus, ri_bus_request *request, int err, ri_str subject)
 {
+    if (request->why) {
+        ri_failure_restore(request->why);
+        ri_delete(&bus->host, request->why);
+        request->why = NULL;
+        return err;
+    }
     if (err == RILL_ECLOSED) return ri_err(err, "the bus was closed");
     if (err == RILL_ETIMEDOUT && !subject.len) return ri_err(err, "no answer came in time");
     if (err == RILL_ETIMEDOUT)
@@ -217,12 +245,12 @@ int ri_bus_request_wait(rill_bus *bus, ri_message *m, rill_msg **reply, int64_t 
         bool over = request.over;
         bool late = !over && !woken && request_take(bus, request.number);
         ri_broker_leave(bus->broker);
-        if (late) rc = request_say(RILL_ETIMEDOUT, m->subject);
+        if (late) rc = request_say(bus, &request, RILL_ETIMEDOUT, m->subject);
         if (late || over) break;
     }
     ri_park_fini(&park);
     if (rc < 0) return rc;
-    if (request.err) return request_say(request.err, m->subject);
+    if (request.err) return request_say(bus, &request, request.err, m->subject);
     *reply = ri_bus_msg_own(bus, request.answer);
     return *reply ? RILL_OK : RILL_ENOMEM;
 }
@@ -280,7 +308,7 @@ static void request_answer(rill_bus *bus, const ri_bus_request *request)
 
 static void request_hand_over(rill_bus *bus, ri_bus_request *request)
 {
-    request_say(request->err, RI_STR_NONE);
+    request_say(bus, request, request->err, RI_STR_NONE);
     if (request->done.kind == RI_BUS_DONE_ITEM)
         ri_bus_reap_reply(bus, request->err, request->answer, request->done.arg);
     else
@@ -316,6 +344,7 @@ void ri_bus_requests_fini(rill_bus *bus)
     for (ri_list *link; (link = ri_list_pop(&bus->answered));) { /* that nobody has reaped */
         ri_bus_request *request = ri_container_of(link, ri_bus_request, link);
         ri_packet_unref(request->answer);
+        if (request->why) ri_delete(&bus->host, request->why);
         ri_delete(&bus->host, request);
     }
     ri_map_fini(&bus->requests);

@@ -77,6 +77,8 @@ struct ri_bus_consumer {
     uint32_t parts;             /* partitions that are read, 1 at least */
     bool acks;                  /* messages are held until they are handed out */
     bool counted;               /* deliveries are limited: nothing is fetched ahead */
+    bool pulled;                /* its messages stay with the peer; see bus_pull.c */
+    ri_buffer loan;             /* ... and the bytes of those that the last read has lent */
     /* The reader's, as in `sub`: */
     uint32_t ahead;             /* so many messages may wait here; with acks */
     uint64_t mark_msgs;         /* sub->taken_msgs when its speed was last measured ... */

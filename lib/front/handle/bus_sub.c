@@ -88,7 +88,7 @@ static bool sub_is_capped(const rill_sub *sub, size_t bytes)
            sub->pushed_bytes - sub->seen_bytes + bytes <= sub->pending_bytes_max;
 }
 
-static void sub_wake(rill_sub *sub)
+void ri_bus_sub_wake(rill_sub *sub)
 {
     if (sub->on_msg) {
         if (ri_list_linked(&sub->ready_link) || ri_bus_sub_call_runner(sub)) return;
@@ -180,7 +180,7 @@ static bool sub_push(rill_sub *sub, ri_delivery *d)
     }
     sub->pushed_msgs++;
     sub->pushed_bytes += packet->size;
-    sub_wake(sub);
+    ri_bus_sub_wake(sub);
     return true;
 }
 
@@ -245,7 +245,7 @@ static void sub_ended(ri_party *party, ri_subscription *core)
     rill_sub *sub = ri_container_of(core, rill_sub, core);
     sub->ended = true;
     sub_not_blocking(sub);
-    if (!sub->on_msg || sub->reaped) sub_wake(sub);
+    if (!sub->on_msg || sub->reaped) ri_bus_sub_wake(sub);
     if (sub->owner) ri_bus_job_call(sub->owner);
 }
 
@@ -358,7 +358,7 @@ void ri_bus_sub_hold(rill_sub *sub, bool held)
     RI_ASSERT(ri_bus_sub_is_sound(sub) && sub->on_msg);
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     atomic_store(&sub->held, held);
-    if (!held) sub_wake(sub); /* its runner, who may run just now, looks at the chain */
+    if (!held) ri_bus_sub_wake(sub); /* its runner, who may run just now, looks at the chain */
 }
 
 bool ri_bus_sub_owes_end(rill_sub *sub)
@@ -521,7 +521,7 @@ static int sub_before_sleep(rill_sub *sub, uint32_t *seen)
 {
     int rc = RILL_OK;
     ri_broker_enter(sub->bus->broker);
-    if (!ri_chain_empty(&sub->chain)) {
+    if (!ri_chain_empty(&sub->chain) || ri_bus_pull_waits(sub)) {
         rc = 1;
     } else if (sub->ended || atomic_load(&sub->closing)) {
         rc = ri_err(RILL_ECLOSED,
@@ -564,7 +564,7 @@ static ri_packet *sub_spin(rill_sub *sub)
 }
 
 /* Sleep until something changes; < 0 says why there is nothing to wait for. */
-static int sub_sleep(rill_sub *sub, int64_t timeout_ns, int64_t *until)
+int ri_bus_sub_sleep(rill_sub *sub, int64_t timeout_ns, int64_t *until)
 {
     uint32_t seen = 0;
     int rc = sub_before_sleep(sub, &seen);
@@ -591,7 +591,7 @@ static int sub_await(rill_sub *sub, int64_t timeout_ns, ri_packet **packet)
     int rc = RILL_OK;
     while (rc == RILL_OK && !*packet) {
         if (timeout_ns != 0 && (*packet = sub_spin(sub))) break;
-        rc = sub_sleep(sub, timeout_ns, &until);
+        rc = ri_bus_sub_sleep(sub, timeout_ns, &until);
         if (rc == RILL_OK) *packet = sub_take_wanted(sub);
     }
     if (sub->consumer) ri_bus_consume_idle(sub, since_ns);
@@ -614,7 +614,7 @@ static void sub_auto_ack(rill_sub *sub)
     if (sub->nlent) ri_bus_consume_settle(sub, sub->views, sub->nlent);
 }
 
-static int sub_reserve(rill_sub *sub, size_t max)
+int ri_bus_sub_reserve(rill_sub *sub, size_t max)
 {
     if (max <= sub->cap_lent) return RILL_OK;
     const ri_host *host = &sub->bus->host;
@@ -650,10 +650,11 @@ static int sub_read_many(rill_sub *sub, ri_packet *packet, const rill_msg **msgs
 static int sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns)
 {
     ri_packet *packet = NULL;
+    if (max > SUB_READ_MAX) max = SUB_READ_MAX;
+    if (ri_bus_is_pulled(sub)) return ri_bus_pull_read(sub, msgs, max, timeout_ns);
     if (ri_unlikely(sub->auto_ack)) sub_auto_ack(sub);
     sub_end_loan(sub);
-    if (max > SUB_READ_MAX) max = SUB_READ_MAX;
-    if (max > 1 && sub_reserve(sub, max) < 0) return RILL_ENOMEM;
+    if (max > 1 && ri_bus_sub_reserve(sub, max) < 0) return RILL_ENOMEM;
     if (!(packet = sub_take_wanted(sub))) {
         int rc = sub_await(sub, timeout_ns, &packet);
         if (rc < 0) return rc;
@@ -663,14 +664,6 @@ static int sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t ti
     sub->view_packet = packet;
     *msgs = &sub->view.m;
     return 1;
-}
-
-/* A watched queue that was emptied is not readable any more. */
-static void sub_calm_if_empty(rill_sub *sub)
-{
-    ri_broker_enter(sub->bus->broker);
-    if (ri_chain_empty(&sub->chain) && !sub->ended) ri_park_calm(&sub->park);
-    ri_broker_leave(sub->bus->broker);
 }
 
 static void sub_reader_leaves(rill_sub *sub)
@@ -696,24 +689,9 @@ int ri_bus_sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t ti
     int rc = sub_read(sub, msgs, max, timeout_ns);
     if (rc > 0 && sub->consumer) ri_bus_consume_more(sub, 0);
     if (rc == RILL_ETIMEDOUT && sub->consumer) ri_bus_consume_give_up(sub);
-    if (sub->watched) sub_calm_if_empty(sub);
+    if (sub->watched) ri_bus_pull_calm(sub);
     sub_reader_leaves(sub);
     return rc;
-}
-
-int ri_bus_sub_fd(rill_sub *sub)
-{
-    RI_ASSERT(ri_bus_sub_is_sound(sub));
-    ri_broker_enter(sub->bus->broker);
-    int fd = ri_park_fd(&sub->park);
-    if (fd >= 0) {
-        sub->watched = true;
-        /* A reader may take one at this moment. */
-        bool waits = sub->pushed_msgs != atomic_load(&sub->popped_msgs);
-        if (waits || sub->ended) ri_park_signal(&sub->park);
-    }
-    ri_broker_leave(sub->bus->broker);
-    return fd >= 0 ? fd : ri_err_os(RILL_EIO, -fd, "eventfd");
 }
 
 /* ---- Life ---- */

@@ -13,7 +13,7 @@
  * program's threads and by the thread that reads the connection, for each read once.
  *
  *     publish, flush, check, snapshot, sleep, fd     outside the gate; they may wait
- *     let_go, route                                  outside
+ *     let_go, route, pull                            outside
  *     fini                                           outside, nobody else is left
  *     all others                                     inside the gate; they do not wait, but for
  *                                                    ask() and await(), which leave the gate and
@@ -62,9 +62,13 @@ struct ri_peer_ops {
      * ri_bus_open() returns. */
     size_t bytes;
     bool late;
+    bool dates;                             /* late, and calls ri_bus_appends_date() within a few ms
+                                               of an append: a look at the clock for many */
     bool partitions;                        /* its streams may have several */
     bool dials;                             /* it takes rill_opts.dial */
     bool ids;                               /* its streams know a msg_id that comes again */
+    bool refuses;                           /* it says later what it does not let publish, by its
+                                               subject: ri_bus_asked_refuse() */
     const char *key;                        /* its streams have one subject each, their name; their
                                                messages differ by this header. NULL: by subjects */
     bool sleeps;                            /* what is asked of it sleeps elsewhere than on parks */
@@ -154,6 +158,12 @@ struct ri_peer_ops {
     /* So many messages more, to sub->consumer->inbox. RILL_ECLOSED: the consumer is gone;
      * RILL_ENOMEM: ask again later. NATS: CONSUMER.MSG.NEXT */
     int (*more)(rill_sub *sub, uint32_t n);
+    /* The same of a reader of whom ri_ask_joined.pulled is said: more(sub, 0) is called once, and
+     * then the thread that reads takes up to `max` messages, at least 1, out of where the peer has
+     * them: they become `views`, their bytes in sub->consumer->loan, which nobody else touches. 0:
+     * there is none, and ri_bus_pull_ready() is called when one comes. NATS: none is pulled */
+    int (*pull)(rill_sub *sub, ri_bus_msg *views, uint32_t max);
+    bool (*pullable)(rill_sub *sub);        /* would pull() find something? By that same thread */
     /* Messages that were asked for are not wanted. NATS: nothing. */
     void (*enough)(rill_sub *sub);
     /* What came for a consumer of this peer's says about itself in its own words, in its reply

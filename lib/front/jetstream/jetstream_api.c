@@ -428,6 +428,15 @@ bool ri_js_request_was_cut(const ri_js_request *r)
     return ri_str_starts(r->headers, RI_STR("NATS/1.0 503"));
 }
 
+static void api_type(ri_js_request *r)
+{
+    RI_ASSERT(r->route);
+    if (!*r->route->reply) return;
+    int n = snprintf(r->type_text, sizeof r->type_text, "io.nats.jetstream.api.v1.%s",
+                     r->route->reply);
+    r->type = (ri_str){r->type_text, (size_t)n};
+}
+
 void ri_js_request_handle(ri_js_request *r)
 {
     RI_ASSERT(ri_js_api_is_sound(r->api) && r->subject.len > 0);
@@ -442,11 +451,7 @@ void ri_js_request_handle(ri_js_request *r)
     r->route = api_route(r, path);
     if (!r->route) return; /* as nats-server: silence */
     if (own && !r->route->reads) return; /* its answer would wait for a commit */
-    if (*r->route->reply) {
-        int n = snprintf(r->type_text, sizeof r->type_text, "io.nats.jetstream.api.v1.%s",
-                         r->route->reply);
-        r->type = (ri_str){r->type_text, (size_t)n};
-    }
+    api_type(r);
     if (!r->route->silent) api->stats.total++;
     else if (api->nwaiting > 1 && r->route->reads && ri_js_request_is_unheard(r)) return;
     if (!r->js) {
@@ -465,6 +470,30 @@ void ri_js_request_handle(ri_js_request *r)
     }
 }
 
+bool ri_js_request_refusal(ri_jetstream_api *api, ri_str subject, ri_buffer *out)
+{
+    ri_js_request r = {.api = api, .subject = subject};
+    ri_js_error e = {0};
+    ri_str path;
+    RI_ASSERT(ri_js_api_is_sound(api));
+    r.route = api_path(api, subject, &path) ? api_route(&r, path) : NULL;
+    if (r.route && !*r.route->reply) return false;
+    if (!r.route || !out) return true;
+    api_type(&r);
+    ri_arena_init(&r.arena, &api->host);
+    ri_js_head *reply = ri_arena_alloc(&r.arena, ri_jsapi_size(r.route->type));
+    bool cluster = r.route->handle == api_cluster_only;
+    ri_jserror_set(&e, cluster ? RI_JS_CLUSTER_REQUIRED : RI_JS_NOT_ENABLED_FOR_ACCOUNT, NULL);
+    if (reply) {
+        memset(reply, 0, ri_jsapi_size(r.route->type));
+        reply->error = &e;
+        api_encode(&r, reply, out);
+    }
+    out->failed = out->failed || !reply;
+    ri_arena_fini(&r.arena);
+    return true;
+}
+
 /* A body that is too long is not kept: its sender is answered when its turn comes. */
 static bool api_take_long(ri_jetstream_api *api, ri_delivery *d)
 {
@@ -472,7 +501,7 @@ static bool api_take_long(ri_jetstream_api *api, ri_delivery *d)
     ri_delivery rest = *d;
     rest.m = &m;
     rest.packet = NULL;
-    bool taken = ri_js_row_put(api, &rest);
+    bool taken = ri_js_row_put(api, &rest, false);
     if (rest.packet) ri_packet_take_back(rest.router->pool, rest.packet);
     d->no_memory = rest.no_memory;
     return taken;
@@ -483,7 +512,8 @@ static bool api_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
     ri_jetstream_api *api = ri_container_of(party, ri_jetstream_api, party);
     bool asks = sub == &api->subs[0] || sub == &api->subs[1]; /* else a part of a transfer */
     if (asks && ri_unlikely(d->m->data.len > api_most(api))) return api_take_long(api, d);
-    return ri_js_row_put(api, d);
+    if (!asks && !ri_js_system_hears(api, sub)) return false;
+    return ri_js_row_put(api, d, false);
 }
 
 static void api_ended(ri_party *party, ri_subscription *sub)
@@ -503,7 +533,7 @@ int ri_jetstream_api_open(ri_jetstream_api **out, const ri_jetstream_api_opts *o
     if (!api) return RILL_ENOMEM;
     api->opts = *opts;
     api->host = *opts->host;
-    if (!api->opts.account) api->opts.account = "$G";
+    if (!api->opts.account) api->opts.account = &opts->router->global;
     ri_list_init(&api->answers);
     ri_list_init(&api->transfers);
     ri_list_init(&api->rows);
@@ -511,6 +541,12 @@ int ri_jetstream_api_open(ri_jetstream_api **out, const ri_jetstream_api_opts *o
     ri_nuid_init(&api->nuid, &api->host);
     ri_party_init(&api->party, opts->router, &api_ops);
     ri_party_init(&api->own, opts->router, &api_ops);
+    ri_party_init(&api->system, opts->router, &ri_js_system_ops);
+    ri_party_init(&api->absent, opts->router, &ri_js_absent_ops);
+    ri_list_init(&api->absent_places);
+    ri_list_init(&api->absent_asks);
+    ri_party_enter(&api->party, api->opts.account);
+    ri_party_enter(&api->own, api->opts.account);
     ri_list_init(&api->asks);
     api->wall_ns = ri_wall_ns(&api->host);
     *out = api;
@@ -525,6 +561,7 @@ int ri_jetstream_api_start(ri_jetstream_api *api, ri_js *js)
     api->subs[0].entry.subject = RI_STR(API_PREFIX ">");
     int rc = ri_router_subscribe(&api->party, &api->subs[0]);
     if (rc >= 0) rc = ri_js_system_start(api);
+    if (rc >= 0) ri_js_absent_move(api);
     if (rc < 0 || !api->opts.domain) return rc;
     int n = snprintf(api->domain_subject, sizeof api->domain_subject, "$JS.%s.API.>",
                      api->opts.domain);
@@ -540,6 +577,9 @@ void ri_jetstream_api_close(ri_jetstream_api *api)
     RI_ASSERT(!api->stepping);
     ri_party_fini(&api->party);
     ri_party_fini(&api->own);
+    ri_party_fini(&api->system);
+    ri_js_absent_close(api);
+    ri_party_fini(&api->absent);
     ri_js_row_close_all(api);
     ri_js_ask_close_all(api);
     ri_js_backup_close_all(api);
@@ -555,7 +595,7 @@ void ri_jetstream_api_close(ri_jetstream_api *api)
 bool ri_jetstream_api_waiting(const ri_jetstream_api *api)
 {
     RI_ASSERT(ri_js_api_is_sound(api));
-    return api->nwaiting > 0 || ri_js_backup_waiting(api);
+    return api->nwaiting > 0 || ri_js_absent_waiting(api) || ri_js_backup_waiting(api);
 }
 
 void ri_jetstream_api_step(ri_jetstream_api *api, int64_t now_wall_ns, int64_t now_mono_ns)
@@ -567,6 +607,7 @@ void ri_jetstream_api_step(ri_jetstream_api *api, int64_t now_wall_ns, int64_t n
     /* What was due before a request came is over when it is answered. */
     if (api->js && api->nwaiting) ri_js_arrive(api->js, now_wall_ns, now_mono_ns);
     if (api->nwaiting) ri_js_row_serve(api);
+    ri_js_absent_step(api);
     ri_js_backup_step(api);
     api->stepping = false;
 }

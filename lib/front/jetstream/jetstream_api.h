@@ -36,7 +36,7 @@ typedef struct ri_jetstream_api_opts {
     const char *server_name;
     const char *server_id;
     const char *version;       /* as announced, and in metadata */
-    const char *account;       /* NULL: $G */
+    ri_account *account;       /* of the router; NULL: $G */
     bool lenient;              /* pass over unknown fields of requests */
     uint32_t max_msg_bytes;    /* of a message in an archive; 0: RI_LIMIT_PAYLOAD_MAX */
     const char *store_dir;     /* in INFO of the server; NULL: none */

@@ -100,7 +100,7 @@ static void advisory_fields(ri_jetstream_api *api, const ri_js_event *event,
                             const advisory_kind *kind, ri_buffer *out)
 {
     if (kind->fields & ADVISORY_ACCOUNT)
-        advisory_string(out, "account", ri_str_of(api->opts.account));
+        advisory_string(out, "account", ri_str_of(api->opts.account->name));
     advisory_string(out, "stream", event->stream);
     if (kind->fields & ADVISORY_CONSUMER) advisory_string(out, "consumer", event->consumer);
     if (kind->action) advisory_string(out, "action", ri_str_of(kind->action));
@@ -138,7 +138,7 @@ void ri_js_advisory_event(ri_jetstream_api *api, const ri_js_event *event)
                      event->consumer.ptr ? event->consumer.ptr : "");
     if (n < 0 || (size_t)n >= sizeof subject) return;
     ri_str to = {subject, (size_t)n};
-    if (!ri_interest_any(&api->party.router->interest, to)) return;
+    if (!ri_interest_any(&api->party.account->interest, to)) return;
     ri_buffer out;
     advisory_begin(api, &out, kind->type);
     advisory_fields(api, event, kind, &out);
@@ -148,7 +148,7 @@ void ri_js_advisory_event(ri_jetstream_api *api, const ri_js_event *event)
 static void advisory_client(ri_jetstream_api *api, ri_buffer *out)
 {
     ri_buffer_puts(out, ",\"client\":{\"acc\":");
-    ri_json_put_string(out, ri_str_of(api->opts.account));
+    ri_json_put_string(out, ri_str_of(api->opts.account->name));
     ri_buffer_puts(out, "}");
 }
 
@@ -161,7 +161,7 @@ void ri_js_advisory_transfer(ri_jetstream_api *api, const ri_js_transfer_event *
                      RI_ARG(event->stream));
     if (n < 0 || (size_t)n >= sizeof subject) return;
     ri_str to = {subject, (size_t)n};
-    if (!ri_interest_any(&api->party.router->interest, to)) return;
+    if (!ri_interest_any(&api->party.account->interest, to)) return;
     snprintf(type, sizeof type, "advisory.v1.%s_%s", event->restore ? "restore" : "snapshot",
              event->over ? "complete" : "create");
     ri_buffer out;
@@ -185,7 +185,7 @@ void ri_js_advisory_audit(ri_js_request *r, ri_str response)
 {
     RI_ASSERT(ri_js_request_is_sound(r));
     static const ri_str to = {ADVISORY "API", sizeof ADVISORY "API" - 1};
-    if (!ri_interest_any(&r->api->party.router->interest, to)) return;
+    if (!ri_interest_any(&r->api->party.account->interest, to)) return;
     ri_buffer out;
     advisory_begin(r->api, &out, "advisory.v1.api_audit");
     advisory_string(&out, "server", ri_str_of(r->api->opts.server_name));

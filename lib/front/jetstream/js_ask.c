@@ -22,7 +22,7 @@ int ri_jetstream_api_ask(ri_jetstream_api *api, ri_js_ask *ask, ri_str subject, 
     ri_buffer_init(&ask->answer, router->host); /* it may outlive the API */
     if (!ask->packet) return RILL_ENOMEM;
     ri_delivery d = {.router = router, .from = &api->own, .m = &m, .packet = ask->packet};
-    if (!ri_js_row_put(api, &d)) {
+    if (!ri_js_row_put(api, &d, false)) {
         ri_jetstream_api_ask_end(ask);
         return ri_err(RILL_EAGAIN, "too many requests of the JetStream API wait");
     }

@@ -68,10 +68,11 @@ void ri_js_backup_touch(ri_js_transfer *t)
     t->due_ns = t->api->mono_ns + BACKUP_IDLE_SEC * RI_SEC;
 }
 
-/* Its next turn ends it. */
+/* Its next turn ends it, which nothing else brings about in an account of its own. */
 static void backup_cut(ri_claim *claim)
 {
-    (void)claim;
+    ri_js_transfer *t = ri_container_of(claim, ri_js_transfer, claim);
+    ri_account_stir(t->api->party.account);
 }
 
 int ri_js_backup_charge(ri_js_transfer *t)
@@ -403,7 +404,7 @@ static bool backup_is_other(void *arg, ri_interest_entry *ring)
  * before: the first chunk waits for a subscription to their very subject, as nats-server's does. */
 static void backup_turn(ri_js_transfer *t)
 {
-    const ri_interest *interest = &t->api->party.router->interest;
+    const ri_interest *interest = &t->api->party.account->interest;
     int64_t now = t->api->mono_ns, begun = t->due_ns - BACKUP_IDLE_SEC * RI_SEC;
     if (t->claim.cut) {
         backup_finish(t, "500 insufficient memory");

@@ -49,6 +49,7 @@ struct ri_js_request {
     ri_str type;               /* io.nats.jetstream.api.v1.<reply> */
     char type_text[80];
     const ri_asker *asker;     /* NULL: not known */
+    bool there;                /* asked, and answered, in the system's account */
     ri_js_step_fn step;        /* what is left to be done; NULL: nothing */
     ri_js_handler drop;        /* NULL: all of `work` is in the arena */
     uint64_t held;             /* bytes of `work` that are not there, as the step says */
@@ -56,10 +57,14 @@ struct ri_js_request {
     uint64_t stream_id;        /* of the stream that it was begun with */
 };
 
-/* What one asker has asked. */
+/* What one asker has asked of one API, in its own account or in the system's. Whoever goes from
+ * account to account, or is heard by two APIs at once, has a row at each: asker->row is the first
+ * of them. */
 typedef struct ri_js_row {
     ri_list link;              /* in api->rows, or api->spare_rows */
     ri_asker *asker;           /* a reference */
+    struct ri_js_row *beside;  /* the asker's next one; NULL: the last */
+    bool there;                /* as in ri_js_request */
     ri_packet **ring;          /* requests in order */
     uint32_t head, len, cap;
     int64_t credit;            /* units that it may spend before the next one's turn */
@@ -81,6 +86,12 @@ struct ri_jetstream_api {
     ri_js *js;                 /* NULL: JetStream is off */
     ri_party party;          /* asks nothing, answers all */
     ri_party own;             /* asks for this process; js_ask.c */
+    ri_party system;           /* hears and answers in the system's account; js_system.c */
+    ri_subscription system_there[RI_JS_SYSTEM_SUBS];
+    ri_party absent;           /* hears and answers in accounts without streams; js_absent.c */
+    ri_list absent_places;     /* a subscription in each of them */
+    ri_list absent_asks;       /* who is to be answered there ... */
+    uint32_t nabsent_asks;     /* ... so many */
     ri_list asks;              /* ri_js_ask.link */
     ri_subscription subs[2];   /* $JS.API.>, and $JS.<domain>.API.> */
     char domain_subject[300];
@@ -114,14 +125,16 @@ static inline bool ri_js_request_is_sound(const ri_js_request *r)
 
 /* ---- js_row.c ---- */
 
-/* Within a publish. False: it could not be taken. */
-bool ri_js_row_put(ri_jetstream_api *api, ri_delivery *d);
+/* Within a publish; `there`: to the system's account. False: it could not be taken. */
+bool ri_js_row_put(ri_jetstream_api *api, ri_delivery *d, bool there);
 void ri_js_row_serve(ri_jetstream_api *api);
 void ri_js_row_close_all(ri_jetstream_api *api);
 /* The rest of the request is done by `step`, in this slice and later ones. */
 void ri_js_request_go_on(ri_js_request *r, ri_js_step_fn step);
 /* Does nobody wait for the answer? */
 bool ri_js_request_is_unheard(const ri_js_request *r);
+/* Where it came from, and its answer goes, also when its asker is elsewhere by now. */
+ri_account *ri_js_request_account(const ri_js_request *r);
 /* The stream that the request was begun with; NULL: it is gone, which was answered (10059). */
 ri_stream *ri_js_request_again(ri_js_request *r);
 ri_budget *ri_js_request_budget(const ri_js_request *r);
@@ -215,8 +228,25 @@ int64_t ri_js_backup_due_ns(const ri_jetstream_api *api);
 void ri_js_backup_close_all(ri_jetstream_api *api);
 
 int ri_js_system_start(ri_jetstream_api *api);
+/* The accounts of the broker are others now: it hears in the one that is the system's. */
+void ri_js_system_move(ri_jetstream_api *api);
+/* May that one of its subscriptions be asked by, in its account? */
+bool ri_js_system_hears(const ri_jetstream_api *api, const ri_subscription *sub);
+extern const ri_party_ops ri_js_system_ops; /* of api->system */
 /* Is it for the system? Then it was answered. */
 bool ri_js_system_request(ri_js_request *r);
+
+/* ---- js_absent.c ---- */
+
+extern const ri_party_ops ri_js_absent_ops; /* of api->absent */
+/* The accounts of the broker are others now: it hears in those without streams, if it is $G's. */
+void ri_js_absent_move(ri_jetstream_api *api);
+void ri_js_absent_step(ri_jetstream_api *api);
+bool ri_js_absent_waiting(const ri_jetstream_api *api);
+void ri_js_absent_close(ri_jetstream_api *api);
+/* What an account without streams answers to that, behind `out`, unless that is NULL; nothing: it
+ * is silent. False: nobody listens there. */
+bool ri_js_request_refusal(ri_jetstream_api *api, ri_str subject, ri_buffer *out);
 
 /* Advisories: built and published only when someone listens. */
 void ri_js_advisory_audit(ri_js_request *r, ri_str response);

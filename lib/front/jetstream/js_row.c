@@ -81,11 +81,24 @@ static void row_delete(ri_jetstream_api *api, ri_js_row *row)
     ri_delete(&api->host, row);
 }
 
+/* The asker does not have it any more. */
+static void row_leave(ri_js_row *row)
+{
+    ri_js_row *before = row->asker->row;
+    if (before == row) {
+        row->asker->row = row->beside;
+    } else {
+        while (before->beside != row) before = before->beside;
+        before->beside = row->beside;
+    }
+    row->beside = NULL;
+}
+
 /* It has no requests: it is nobody's. */
 static void row_release(ri_jetstream_api *api, ri_js_row *row)
 {
     RI_ASSERT(row->len == 0 && !row->busy);
-    row->asker->row = NULL;
+    row_leave(row);
     ri_asker_unref(row->asker);
     row->asker = NULL;
     row->credit = 0;
@@ -99,16 +112,26 @@ static void row_release(ri_jetstream_api *api, ri_js_row *row)
     ri_list_push(&api->spare_rows, &row->link);
 }
 
-static ri_js_row *row_of(ri_jetstream_api *api, ri_party *from)
+/* The asker's at this API. It has as many as there are accounts that it has asked in and that have
+ * not answered yet: two, as a rule at most. */
+static ri_js_row *row_find(const ri_jetstream_api *api, const ri_party *from, bool there)
 {
-    if (from->asker && from->asker->row) return from->asker->row;
-    ri_js_row *row = row_new(api);
-    if (!row) return NULL;
+    ri_js_row *row = from->asker ? from->asker->row : NULL;
+    while (row && (row->request.api != api || row->there != there)) row = row->beside;
+    return row;
+}
+
+static ri_js_row *row_of(ri_jetstream_api *api, ri_party *from, bool there)
+{
+    ri_js_row *row = row_find(api, from, there);
+    if (row || !(row = row_new(api))) return row;
     row->asker = ri_party_asker(from);
     if (!row->asker) {
         row_delete(api, row);
         return NULL;
     }
+    row->there = there;
+    row->beside = row->asker->row;
     row->asker->row = row;
     ri_list_push(&api->rows, &row->link);
     return row;
@@ -155,10 +178,12 @@ static bool row_take(ri_jetstream_api *api, ri_js_row *row, ri_delivery *d)
     return false;
 }
 
-bool ri_js_row_put(ri_jetstream_api *api, ri_delivery *d)
+bool ri_js_row_put(ri_jetstream_api *api, ri_delivery *d, bool there)
 {
     RI_ASSERT(ri_js_api_is_sound(api));
-    ri_js_row *row = api->nwaiting < RI_LIMIT_JS_API_QUEUE ? row_of(api, d->from) : NULL;
+    ri_account_stir(api->party.account);
+    ri_js_row *row = api->nwaiting < RI_LIMIT_JS_API_QUEUE ? row_of(api, d->from, there)
+                                                         : NULL;
     bool taken = row && row_take(api, row, d);
     if (!taken && !d->no_memory) api->stats.dropped++;
     if (row && row->len == 0 && !row->busy) row_release(api, row);
@@ -173,11 +198,16 @@ ri_budget *ri_js_request_budget(const ri_js_request *r)
     return &r->api->party.router->budget;
 }
 
+ri_account *ri_js_request_account(const ri_js_request *r)
+{
+    return r->there ? r->api->system.account : r->api->party.account;
+}
+
 bool ri_js_request_is_unheard(const ri_js_request *r)
 {
     if (r->asker && !r->asker->party) return true;
     if (ri_js_ask_is_own(r)) return !ri_js_ask_waits(r);
-    return !r->reply.len || !ri_interest_any(&r->api->party.router->interest, r->reply);
+    return !r->reply.len || !ri_interest_any(&ri_js_request_account(r)->interest, r->reply);
 }
 
 void ri_js_request_go_on(ri_js_request *r, ri_js_step_fn step)
@@ -208,6 +238,7 @@ static void row_begin(ri_jetstream_api *api, ri_js_row *row)
         .api = api,
         .js = api->js,
         .asker = row->asker,
+        .there = row->there,
         .subject = ri_packet_subject(packet),
         .reply = ri_packet_reply(packet),
         .headers = ri_packet_headers(packet),
@@ -286,6 +317,7 @@ void ri_js_row_serve(ri_jetstream_api *api)
     RI_ASSERT(ri_js_api_is_sound(api));
     ri_budget *budget = &api->party.router->budget;
     int64_t end = RI_MAX(budget->left - ROW_TURN, 0);
+    RI_ASSERT(!ri_list_empty(&api->rows));
     do {
         ri_js_row *row = ri_container_of(api->rows.next, ri_js_row, link);
         ri_list_remove(&row->link);

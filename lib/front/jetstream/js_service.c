@@ -28,8 +28,9 @@ static int service_open(ri_service **service, const ri_service_opts *opts)
     ri_broker *b = opts->broker;
     ri_jetstream_api *api;
     ri_jetstream_api_opts own = {
-        .host = &b->host, .router = &b->router, .domain = opts->domain, .server_name = b->name,
-        .server_id = b->id, .version = b->version, .store_dir = opts->store_dir,
+        .host = &b->host, .router = &b->router, .account = opts->account,
+        .domain = opts->domain, .server_name = b->name,
+        .server_id = b->keys.id, .version = b->version, .store_dir = opts->store_dir,
         .max_msg_bytes = b->conf.max_msg_bytes, .max_memory_bytes = opts->max_memory_bytes,
         .max_store_bytes = opts->max_store_bytes, .conns = service_conns,
         .broker_stats = service_stats, .broker = b,
@@ -66,6 +67,20 @@ static void service_event(ri_service *service, const ri_js_event *event)
     ri_jetstream_api_event(service_api(service), event);
 }
 
+static void service_accounts(ri_service *service)
+{
+    ri_js_system_move(service_api(service));
+    ri_js_absent_move(service_api(service));
+}
+
+static void service_counts(const ri_service *service, uint64_t *total, uint64_t *errors)
+{
+    ri_jetstream_api_stats stats;
+    ri_jetstream_api_stats_of(service_api(service), &stats);
+    *total = stats.total;
+    *errors = stats.errors;
+}
+
 static void service_close(ri_service *service)
 {
     ri_jetstream_api_close(service_api(service));
@@ -78,5 +93,7 @@ const ri_service_ops ri_jetstream_service = {
     .step = service_step,
     .next_due_ns = service_next_due_ns,
     .event = service_event,
+    .accounts = service_accounts,
+    .counts = service_counts,
     .close = service_close,
 };

@@ -5,15 +5,17 @@
  *     $SYS.REQ.SERVER.PING.IDZ|JSZ|CONNZ     $SYS.REQ.SERVER.<id>.IDZ|JSZ|CONNZ
  *     $SYS.REQ.ACCOUNT.PING.CONNZ|STATZ
  *
- * In nats-server IDZ and JSZ are for the system account, the rest for everybody about the own
- * account. Here there is one account, whose every client may ask for each stream by $JS.API: JSZ
- * gives nobody what that does not.
+ * In nats-server what is of a server is for the system account, the rest for everybody about the
+ * own account. So it is here where accounts are configured, but that STATZ, which would have to be
+ * summed up, is answered nowhere then. Where $G is alone each of its clients may ask for all: JSZ
+ * gives nobody what $JS.API does not.
  *
  * Answers are {"server":{...},"data":{...}}; the data is that of the monitoring page of that
  * name. */
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/error.h"
 #include "base/json.h"
 #include "base/rfc3339.h"
 #include "base/saturate.h"
@@ -25,6 +27,26 @@ typedef struct system_page { /* what of the page is asked for */
     bool accounts, streams, consumers, config;
     int64_t offset, limit; /* of streams, or connections */
 } system_page;
+
+/* What may be asked. */
+static const struct {
+    const char *subject; /* %s: the id of the server */
+    bool server;         /* of all of it: of the system's account, where there are accounts */
+    bool sums;           /* what one account has had in all */
+} system_rows[] = {
+    {"$SYS.REQ.USER.INFO", false, false},         {"$SYS.REQ.SERVER.PING.IDZ", true, false},
+    {"$SYS.REQ.SERVER.PING.JSZ", true, false},    {"$SYS.REQ.SERVER.%s.IDZ", true, false},
+    {"$SYS.REQ.SERVER.%s.JSZ", true, false},      {"$SYS.REQ.SERVER.PING.CONNZ", true, false},
+    {"$SYS.REQ.SERVER.%s.CONNZ", true, false},    {"$SYS.REQ.ACCOUNT.PING.CONNZ", false, false},
+    {"$SYS.REQ.ACCOUNT.PING.STATZ", false, true},
+};
+_Static_assert(RI_LEN(system_rows) == RI_JS_SYSTEM_SUBS, "one subscription each");
+
+static const ri_accounts *system_accounts(const ri_jetstream_api *api)
+{
+    const ri_broker *broker = api->opts.broker;
+    return broker ? broker->conf.accounts : NULL;
+}
 
 static void system_string(ri_buffer *out, const char *name, ri_str value)
 {
@@ -156,7 +178,7 @@ static void system_usage(const ri_js_account *a, ri_buffer *out)
 /* Up to the details of streams, which follow. */
 static void system_account(ri_js_request *r, const ri_js_account *account, ri_buffer *out)
 {
-    ri_str name = ri_str_of(r->api->opts.account);
+    ri_str name = ri_str_of(r->api->opts.account->name);
     ri_buffer_puts(out, ",\"account_details\":[{");
     system_string(out, "name", name);
     ri_buffer_puts(out, ",");
@@ -256,6 +278,7 @@ typedef struct system_connz {
     system_page page;
     ri_broker_conns_query query; /* what is left of it */
     ri_jetstream_api *api;
+    ri_account *account;   /* a reference: of its connections alone; NULL: of all */
     ri_buffer list;
     uint64_t listed;
 } system_connz;
@@ -277,6 +300,15 @@ static void system_span(ri_buffer *out, const char *name, int64_t ns)
     ri_buffer_puts(out, "\"");
 }
 
+/* As Go writes a short time, in whole microseconds. */
+static void system_rtt(ri_buffer *out, int64_t ns)
+{
+    if (ns < 1000 * RI_MS)
+        ri_buffer_printf(out, ",\"rtt\":\"%lld\xc2\xb5s\"", (long long)ns / 1000);
+    else
+        ri_buffer_printf(out, ",\"rtt\":\"%lldms\"", (long long)(ns / RI_MS));
+}
+
 /* "127.0.0.1:50123", "[::1]:50123", or the path of a unix socket */
 static void system_peer(ri_buffer *out, const char *peer)
 {
@@ -295,9 +327,10 @@ static void system_conn(void *arg, const ri_broker_conn *listed)
     int64_t wall_ns = connz->api->wall_ns;
     size_t before = out->len;
     const rill_conn_info *conn = &listed->info;
+    ri_str named = system_accounts(connz->api) ? listed->account : RI_STR_NONE;
     const struct { const char *name; ri_str text; } texts[] = {
         {"name", listed->name}, {"lang", listed->lang}, {"version", listed->version},
-        {"authorized_user", listed->user}};
+        {"authorized_user", listed->user}, {"account", named}};
     ri_buffer_printf(out, "%s{\"cid\":%llu,\"kind\":\"Client\",\"type\":\"nats\"",
                      connz->listed++ ? "," : "", (unsigned long long)conn->id);
     system_peer(out, listed->peer.ptr);
@@ -305,6 +338,7 @@ static void system_conn(void *arg, const ri_broker_conn *listed)
     system_time(out, "start", conn->start_ns);
     ri_buffer_puts(out, ",");
     system_time(out, "last_activity", conn->active_ns);
+    system_rtt(out, listed->rtt_ns);
     system_span(out, "uptime", ri_ns_sub(wall_ns, conn->start_ns));
     system_span(out, "idle", ri_ns_sub(wall_ns, conn->active_ns));
     ri_buffer_printf(out, ",\"pending_bytes\":%llu,\"in_msgs\":%llu,\"out_msgs\":%llu,"
@@ -344,7 +378,7 @@ static void system_way(ri_buffer *out, const char *name, uint64_t msgs, uint64_t
 static void system_put_statz(ri_js_request *r, ri_buffer *out)
 {
     rill_stats stats = {.size = sizeof stats};
-    ri_str account = ri_str_of(r->api->opts.account);
+    ri_str account = ri_str_of(r->api->opts.account->name);
     if (r->api->opts.broker_stats) r->api->opts.broker_stats(r->api->opts.broker, &stats);
     system_head(r, out);
     ri_buffer_puts(out, ",\"account_statz\":[{");
@@ -363,7 +397,7 @@ static void system_put_statz(ri_js_request *r, ri_buffer *out)
 
 static void system_put_user(ri_js_request *r, ri_buffer *out)
 {
-    ri_str account = ri_str_of(r->api->opts.account);
+    ri_str account = ri_str_of(ri_js_request_account(r)->name);
     ri_buffer_puts(out, "{\"user\":\"\",");
     system_string(out, "account", account);
     ri_buffer_puts(out, ",");
@@ -379,11 +413,21 @@ static void system_begin(ri_js_request *r, ri_buffer *out)
     ri_buffer_puts(out, ",\"data\":");
 }
 
+/* Is it in an account that is the system's? */
+static bool system_is_there(const ri_jetstream_api *api)
+{
+    return ri_list_linked(&api->system_there[0].link);
+}
+
 static void system_end(ri_js_request *r, ri_buffer *out)
 {
     ri_str none = {NULL, 0};
     ri_buffer_puts(out, "}");
-    if (!out->failed) ri_js_request_publish(r->api, r->reply, none, none, ri_buffer_str(out));
+    ri_jetstream_api *api = r->api;
+    ri_message m = {.subject = r->reply, .data = ri_buffer_str(out)};
+    if (out->failed || !m.subject.len) {}
+    else if (r->there) ri_router_publish(&api->system, &(ri_publish){.m = &m});
+    else ri_js_request_publish(api, r->reply, none, none, m.data);
     ri_buffer_fini(out);
 }
 
@@ -443,7 +487,9 @@ static bool system_connz_step(ri_js_request *r)
     system_head(r, &out);
     ri_buffer_printf(&out, ",\"num_connections\":%llu,\"total\":%llu,\"offset\":%llu,"
                           "\"limit\":%llu,\"connections\":[", (unsigned long long)w->listed,
-                     (unsigned long long)stats.conns, (unsigned long long)w->page.offset,
+                     (unsigned long long)(w->query.account ? w->query.account->nconns
+                                                           : stats.conns),
+                     (unsigned long long)w->page.offset,
                      (unsigned long long)w->page.limit);
     ri_buffer_put_str(&out, ri_buffer_str(&w->list));
     ri_buffer_puts(&out, "]}");
@@ -455,6 +501,7 @@ static bool system_connz_step(ri_js_request *r)
 static void system_connz_drop(ri_js_request *r)
 {
     system_connz *w = r->work;
+    ri_account_unref(w->account);
     ri_buffer_fini(&w->list);
 }
 
@@ -467,6 +514,8 @@ static void system_connz_begin(ri_js_request *r, const system_page *page)
     w->query = (ri_broker_conns_query){.skip = (uint64_t)page->offset, .max = (uint64_t)page->limit,
                                        .budget = ri_js_request_budget(r), .put = system_conn,
                                        .arg = w};
+    bool own = system_accounts(r->api) && ri_str_starts(r->subject, RI_STR("$SYS.REQ.ACCOUNT."));
+    if (own) w->query.account = w->account = ri_account_ref(ri_js_request_account(r));
     ri_buffer_init(&w->list, &r->api->host);
     r->route = &route;
     r->work = w;
@@ -535,26 +584,61 @@ bool ri_js_system_request(ri_js_request *r)
     return true;
 }
 
+/* ---- Where it is heard ---- */
+
+bool ri_js_system_hears(const ri_jetstream_api *api, const ri_subscription *sub)
+{
+    const ri_subscription *here = api->system_subs, *there = api->system_there;
+    bool is_here = sub >= here && sub < here + RI_JS_SYSTEM_SUBS;
+    bool is_there = sub >= there && sub < there + RI_JS_SYSTEM_SUBS;
+    const ri_accounts *accounts = system_accounts(api);
+    if ((!is_here && !is_there) || !accounts) return true;
+    /* The house hears in the system's account, whether or not it has streams of its own. */
+    if (is_here && api->opts.account == ri_accounts_system(accounts)) return false;
+    size_t i = (size_t)(is_here ? sub - here : sub - there);
+    return !system_rows[i].sums && (is_there || !system_rows[i].server);
+}
+
+static bool system_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
+{
+    ri_jetstream_api *api = ri_container_of(party, ri_jetstream_api, system);
+    return ri_js_system_hears(api, sub) && ri_js_row_put(api, d, true);
+}
+
+const ri_party_ops ri_js_system_ops = {.deliver = system_deliver};
+
+void ri_js_system_move(ri_jetstream_api *api)
+{
+    RI_ASSERT(ri_js_api_is_sound(api));
+    bool global = api->opts.account == &api->system.router->global; /* else: its own alone */
+    ri_account *account = global ? ri_accounts_system(system_accounts(api)) : NULL;
+    if (account && account == api->system.account && system_is_there(api)) return;
+    for (size_t i = 0; i < RI_JS_SYSTEM_SUBS; i++) ri_router_unsubscribe(&api->system_there[i]);
+    ri_party_enter(&api->system, account ? account : &api->system.router->global);
+    for (size_t i = 0; account && i < RI_JS_SYSTEM_SUBS; i++) {
+        ri_subscription *sub = &api->system_there[i];
+        *sub = (ri_subscription){.entry.subject = api->system_subs[i].entry.subject};
+        if (ri_router_subscribe(&api->system, sub) < 0)
+            ri_host_log(&api->host, RILL_ERROR, "account %s: %s", account->name, ri_err_text());
+    }
+}
+
 int ri_js_system_start(ri_jetstream_api *api)
 {
     RI_ASSERT(ri_js_api_is_sound(api));
-    const char *const formats[] = {"$SYS.REQ.USER.INFO", "$SYS.REQ.SERVER.PING.IDZ",
-                                   "$SYS.REQ.SERVER.PING.JSZ", "$SYS.REQ.SERVER.%s.IDZ",
-                                   "$SYS.REQ.SERVER.%s.JSZ", "$SYS.REQ.SERVER.PING.CONNZ",
-                                   "$SYS.REQ.SERVER.%s.CONNZ", "$SYS.REQ.ACCOUNT.PING.CONNZ",
-                                   "$SYS.REQ.ACCOUNT.PING.STATZ"};
-    _Static_assert(RI_LEN(formats) == RI_JS_SYSTEM_SUBS, "one subscription each");
-    for (size_t i = 0; i < RI_LEN(formats); i++) {
+    for (size_t i = 0; i < RI_JS_SYSTEM_SUBS; i++) {
+        const char *format = system_rows[i].subject;
         char *subject = api->system_subjects[i];
-        const char *hole = strchr(formats[i], '%');
+        const char *hole = strchr(format, '%');
         size_t room = sizeof api->system_subjects[i];
-        int n = hole ? snprintf(subject, room, "%.*s%s%s", (int)(hole - formats[i]), formats[i],
+        int n = hole ? snprintf(subject, room, "%.*s%s%s", (int)(hole - format), format,
                                 api->opts.server_id, hole + 2)
-                     : snprintf(subject, room, "%s", formats[i]);
+                     : snprintf(subject, room, "%s", format);
         RI_ASSERT(n > 0 && (size_t)n < room);
         api->system_subs[i].entry.subject = (ri_str){subject, (size_t)n};
         int rc = ri_router_subscribe(&api->party, &api->system_subs[i]);
         if (rc < 0) return rc;
     }
+    ri_js_system_move(api);
     return RILL_OK;
 }

@@ -16,8 +16,10 @@ typedef struct kafka_admin {
         ri_kafka_describe_topic_partitions_answer topics;
         ri_kafka_elect_leaders_answer elect;
         ri_kafka_alter_partition_reassignments_answer moved;
+        ri_kafka_alter_replica_log_dirs_answer placed;
     } answer;
     uint32_t next;           /* of those that are named */
+    uint32_t dir;            /* AlterReplicaLogDirs: under which directory these are */
     ri_str after, from;      /* of all: the stream of the last one, and of the cursor's topic */
     size_t cap;              /* of the topics in the answer */
     int32_t left;            /* partitions that may still be listed */
@@ -68,9 +70,7 @@ static int32_t kafka_admin_count(const ri_kafka_request *r, const ri_kafka_topic
 
 static size_t kafka_admin_streams(const ri_kafka_request *r)
 {
-    size_t n;
-    ri_js_streams(ri_kafka_serve_js(r), &n);
-    return n;
+    return ri_js_nstreams(ri_kafka_serve_js(r));
 }
 
 /* ---- DescribeLogDirs ---- */
@@ -161,6 +161,153 @@ bool ri_kafka_admin_dirs_step(ri_kafka_request *r)
     while (kafka_admin_dirs_next(r))
         if (!kafka_admin_spend(r, 1)) return ri_kafka_request_claim(r, 0);
     if (!r->session->end) ri_kafka_request_answer_kept(r, &a->answer.dirs);
+    return false;
+}
+
+/* ---- AlterReplicaLogDirs: into the one directory, where all are, or not at all ---- */
+
+static ri_kafka_error kafka_admin_place_one(ri_kafka_request *r, bool here,
+                                            const ri_kafka_topic *topic, int32_t index)
+{
+    if (!here) return RI_KAFKA_E_NO_LOG_DIR;
+    bool there = topic && ri_kafka_catalog_partition(ri_kafka_serve_js(r), topic, index);
+    return there ? RI_KAFKA_E_NONE : RI_KAFKA_E_UNKNOWN_TOPIC;
+}
+
+static bool kafka_admin_place(ri_kafka_request *r, bool here,
+                              const ri_kafka_alter_replica_log_dirs_request_topic *in,
+                              ri_kafka_alter_replica_log_dirs_answer_result *out)
+{
+    ri_kafka_topic topic;
+    bool there = ri_kafka_catalog_find(ri_kafka_serve_js(r), in->name, &topic);
+    out->topic_name = in->name;
+    if (!kafka_admin_may_name(r, in->name, in->partitions.len) ||
+        !RI_KAFKA_SERVE_LIST(r, &out->partitions, alter_replica_log_dirs_answer_partition,
+                             in->partitions.len))
+        return false;
+    for (uint32_t i = 0; i < in->partitions.len; i++) {
+        int32_t index = in->partitions.items[i];
+        out->partitions.items[i].partition_index = index;
+        out->partitions.items[i].error_code =
+            (int16_t)kafka_admin_place_one(r, here, there ? &topic : NULL, index);
+    }
+    kafka_admin_spend(r, KAFKA_ADMIN_UNITS + 2 * (uint64_t)in->partitions.len);
+    return true;
+}
+
+/* False: all are answered, or the session ends. */
+static bool kafka_admin_place_next(ri_kafka_request *r)
+{
+    const ri_kafka_alter_replica_log_dirs_request *q = r->body;
+    kafka_admin *a = r->work;
+    RI_ASSERT(a->answer.placed.results.len <= a->cap);
+    while (a->dir < q->dirs.len && a->next == q->dirs.items[a->dir].topics.len) {
+        a->dir++;
+        a->next = 0;
+        if (!kafka_admin_spend(r, 1)) return true;
+    }
+    if (a->dir == q->dirs.len) return false;
+    const ri_kafka_alter_replica_log_dirs_request_dir *dir = &q->dirs.items[a->dir];
+    bool here = ri_str_eq(dir->path, ri_kafka_serve_dir(r->session->server->broker->durable));
+    return kafka_admin_place(r, here, &dir->topics.items[a->next++],
+                             &a->answer.placed.results.items[a->answer.placed.results.len++]);
+}
+
+bool ri_kafka_admin_move_step(ri_kafka_request *r)
+{
+    const ri_kafka_alter_replica_log_dirs_request *q = r->body;
+    if (!r->work) {
+        kafka_admin *a = kafka_admin_begin(r);
+        if (!a) return false;
+        for (uint32_t i = 0; i < q->dirs.len; i++) a->cap += q->dirs.items[i].topics.len;
+        if (!RI_KAFKA_SERVE_LIST(r, &a->answer.placed.results,
+                                 alter_replica_log_dirs_answer_result, a->cap))
+            return false;
+        a->answer.placed.results.len = 0;
+        if (!kafka_admin_spend(r, q->dirs.len)) return ri_kafka_request_claim(r, 0);
+    }
+    kafka_admin *a = r->work;
+    while (kafka_admin_place_next(r))
+        if (!kafka_admin_spend(r, 1)) return ri_kafka_request_claim(r, 0);
+    if (!r->session->end) ri_kafka_request_answer_kept(r, &a->answer.placed);
+    return false;
+}
+
+/* ---- DescribeQuorum: the one node votes for itself ---- */
+
+/* Kafka's metadata are a log, whose end is how much has happened: here the changes of topics and
+ * streams are counted. */
+static bool kafka_admin_voter(ri_kafka_request *r, ri_kafka_describe_quorum_answer_partition *p)
+{
+    const ri_broker *broker = r->session->server->broker;
+    if (!RI_KAFKA_SERVE_LIST(r, &p->current_voters, describe_quorum_answer_replica, 1) ||
+        !RI_KAFKA_SERVE_LIST(r, &p->observers, describe_quorum_answer_replica, 0))
+        return false;
+    int64_t now_ms = ri_wall_ns(&broker->host) / RI_MS;
+    p->leader_id = RI_KAFKA_NODE;
+    p->leader_epoch = RI_KAFKA_EPOCH;
+    p->high_watermark = (int64_t)ri_js_changes(ri_kafka_serve_js(r));
+    p->current_voters.items[0].replica_id = RI_KAFKA_NODE;
+    p->current_voters.items[0].log_end_offset = p->high_watermark;
+    p->current_voters.items[0].last_fetch_timestamp = now_ms;
+    p->current_voters.items[0].last_caught_up_timestamp = now_ms;
+    return true;
+}
+
+/* Is it the one partition that a quorum has, and nothing else? */
+static bool kafka_admin_is_quorum(const ri_kafka_describe_quorum_request *q)
+{
+    return q->topics.len == 1 && q->topics.items[0].partitions.len == 1 &&
+           ri_str_is(q->topics.items[0].topic_name, "__cluster_metadata") &&
+           q->topics.items[0].partitions.items[0].partition_index == 0;
+}
+
+static bool kafka_admin_quorum_topic(ri_kafka_request *r, bool there,
+                                     const ri_kafka_describe_quorum_request_topic *in,
+                                     ri_kafka_describe_quorum_answer_topic *out)
+{
+    out->topic_name = in->topic_name;
+    if (!kafka_admin_may_name(r, in->topic_name, in->partitions.len) ||
+        !RI_KAFKA_SERVE_LIST(r, &out->partitions, describe_quorum_answer_partition,
+                             in->partitions.len))
+        return false;
+    for (uint32_t i = 0; i < in->partitions.len; i++) {
+        ri_kafka_describe_quorum_answer_partition *p = &out->partitions.items[i];
+        p->partition_index = in->partitions.items[i].partition_index;
+        if (!there) p->error_code = RI_KAFKA_E_UNKNOWN_TOPIC;
+        else if (!kafka_admin_voter(r, p)) return false;
+    }
+    kafka_admin_spend(r, KAFKA_ADMIN_UNITS + (uint64_t)in->partitions.len);
+    return true;
+}
+
+/* The controller is this broker, and is reached where this client reached it. */
+static bool kafka_admin_controller(ri_kafka_request *r, ri_kafka_describe_quorum_answer *answer)
+{
+    if (!RI_KAFKA_SERVE_LIST(r, &answer->nodes, describe_quorum_answer_node, 1)) return false;
+    ri_kafka_describe_quorum_answer_node *node = answer->nodes.items;
+    node->node_id = RI_KAFKA_NODE;
+    if (!RI_KAFKA_SERVE_LIST(r, &node->listeners, describe_quorum_answer_listener, 1)) return false;
+    node->listeners.items[0].name = RI_STR("KAFKA");
+    node->listeners.items[0].port = (uint16_t)ri_kafka_serve_port(r->session);
+    return ri_kafka_serve_copy(r, ri_kafka_serve_host(r->session), &node->listeners.items[0].host);
+}
+
+bool ri_kafka_admin_quorum_step(ri_kafka_request *r)
+{
+    const ri_kafka_describe_quorum_request *q = r->body;
+    ri_kafka_describe_quorum_answer *answer = ri_kafka_request_alloc(r, sizeof *answer);
+    RI_ASSERT(ri_kafka_request_is_begun(r) && q);
+    if (!answer) return false;
+    ri_kafka_blank(ri_kafka_describe_quorum_answer_type(), answer);
+    bool there = kafka_admin_is_quorum(q);
+    if (!RI_KAFKA_SERVE_LIST(r, &answer->topics, describe_quorum_answer_topic, q->topics.len) ||
+        (there && !kafka_admin_controller(r, answer)))
+        return false;
+    for (uint32_t i = 0; i < q->topics.len; i++)
+        if (!kafka_admin_quorum_topic(r, there, &q->topics.items[i], &answer->topics.items[i]))
+            return false;
+    ri_kafka_request_answer_kept(r, answer);
     return false;
 }
 
@@ -464,14 +611,63 @@ bool ri_kafka_admin_scram_step(ri_kafka_request *r)
     return false;
 }
 
+/* Everybody may do all: as a Kafka that asks nobody who may do what, this door says so, once for
+ * each rule that was named. Tools look for these words. */
+#define KAFKA_ADMIN_NO_RULES RI_STR("No Authorizer is configured.")
+
 bool ri_kafka_admin_acls_step(ri_kafka_request *r)
 {
     ri_kafka_describe_acls_answer answer;
     RI_ASSERT(ri_kafka_request_is_begun(r));
     ri_kafka_blank(ri_kafka_describe_acls_answer_type(), &answer);
     answer.error_code = RI_KAFKA_E_NO_SECURITY;
-    answer.error_message = RI_STR("No Authorizer is configured.");
+    answer.error_message = RI_STR("No Authorizer is configured on the broker");
     ri_kafka_request_answer(r, &answer);
+    return false;
+}
+
+/* False: there are too many, and the session ends. */
+static bool kafka_admin_may_rule(ri_kafka_request *r, uint32_t n)
+{
+    kafka_admin_spend(r, n / 8);
+    if (n <= RI_LIMIT_KAFKA_RULES) return true;
+    ri_err(RILL_ETOOBIG, "%u rules are named: a request has no more than %d", n,
+           RI_LIMIT_KAFKA_RULES);
+    ri_kafka_request_refuse(r);
+    return false;
+}
+
+bool ri_kafka_admin_allow_step(ri_kafka_request *r)
+{
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
+    const ri_kafka_create_acls_request *q = r->body;
+    if (!kafka_admin_may_rule(r, q->creations.len)) return false;
+    ri_kafka_create_acls_answer *answer = ri_kafka_request_alloc(r, sizeof *answer);
+    if (!answer || !RI_KAFKA_SERVE_LIST(r, &answer->results, create_acls_answer_result,
+                                        q->creations.len))
+        return false;
+    for (uint32_t i = 0; i < q->creations.len; i++) {
+        answer->results.items[i].error_code = RI_KAFKA_E_NO_SECURITY;
+        answer->results.items[i].error_message = KAFKA_ADMIN_NO_RULES;
+    }
+    ri_kafka_request_answer_kept(r, answer);
+    return false;
+}
+
+bool ri_kafka_admin_disallow_step(ri_kafka_request *r)
+{
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
+    const ri_kafka_delete_acls_request *q = r->body;
+    if (!kafka_admin_may_rule(r, q->filters.len)) return false;
+    ri_kafka_delete_acls_answer *answer = ri_kafka_request_alloc(r, sizeof *answer);
+    if (!answer || !RI_KAFKA_SERVE_LIST(r, &answer->filter_results, delete_acls_answer_result,
+                                        q->filters.len))
+        return false;
+    for (uint32_t i = 0; i < q->filters.len; i++) {
+        answer->filter_results.items[i].error_code = RI_KAFKA_E_NO_SECURITY;
+        answer->filter_results.items[i].error_message = KAFKA_ADMIN_NO_RULES;
+    }
+    ri_kafka_request_answer_kept(r, answer);
     return false;
 }
 

@@ -8,13 +8,16 @@
  * topic has: a crash between two slices leaves others behind it, which the next change mends. */
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "codec/limits.h"
 #include "front/kafka/kafka_configs.h"
 #include "front/kafka/kafka_serve.h"
 
 enum { KAFKA_ALTER_SET, KAFKA_ALTER_DELETE, KAFKA_ALTER_APPEND, KAFKA_ALTER_SUBTRACT };
 enum {
-    KAFKA_ALTER_UNITS = 50, /* of the turn, for a stream that is changed */
+    KAFKA_ALTER_UNITS = 50, /* of the turn, for a stream that is changed, ... */
+    KAFKA_ALTER_LOOK = 400, /* ... for looking at all that a topic has, ... */
+    KAFKA_ALTER_CHANGE = 10, /* ... and for one change of it */
     KAFKA_ALTER_WORDS = 16, /* that are compared in a unit */
 };
 
@@ -232,12 +235,28 @@ static ri_kafka_error kafka_alter_settings(ri_kafka_request *r, uint32_t i,
     return RI_KAFKA_E_NONE;
 }
 
+/* Nothing of a broker is set while it runs: so there is nothing to be deleted, as tools do that
+ * have moved partitions with a limit, or without. */
+static bool kafka_alter_only_deletes(const ri_kafka_request *r, uint32_t i)
+{
+    uint32_t n = kafka_alter_changes(r, i);
+    bool deletes = kafka_alter_is_incremental(r) && n > 0;
+    for (uint32_t k = 0; k < n && deletes; k++)
+        deletes = kafka_alter_change_at(r, i, k).op == KAFKA_ALTER_DELETE;
+    return deletes;
+}
+
 static ri_kafka_error kafka_alter_check(ri_kafka_request *r, uint32_t i)
 {
     kafka_alter_work *a = r->work;
     ri_kafka_topic topic;
     int8_t type;
     ri_str name = kafka_alter_resource(r, i, &type);
+    ri_budget_spend(&r->session->server->broker->router.budget,
+                    ri_u64_mul(kafka_alter_changes(r, i), KAFKA_ALTER_CHANGE));
+    bool ours = name.len == 0 || ri_str_is(name, RI_KAFKA_NODE_TEXT);
+    if (type == RI_KAFKA_RESOURCE_BROKER && ours && kafka_alter_only_deletes(r, i))
+        return RI_KAFKA_E_NONE;
     if (type != RI_KAFKA_RESOURCE_TOPIC)
         return ri_kafka_serve_error(RI_KAFKA_E_INVALID_REQUEST, "Cannot update these configs "
                                     "dynamically: only topics are changed while the broker runs");
@@ -250,6 +269,7 @@ static ri_kafka_error kafka_alter_check(ri_kafka_request *r, uint32_t i)
     a->name = name;
     a->id = ri_kafka_catalog_id(&topic);
     a->at = 0;
+    ri_budget_spend(&r->session->server->broker->router.budget, KAFKA_ALTER_LOOK);
     return kafka_alter_settings(r, i, ri_stream_conf_of(topic.stream));
 }
 
@@ -309,7 +329,8 @@ static void kafka_alter_next(ri_kafka_request *r)
     out->resource_name = kafka_alter_resource(r, i, &out->resource_type);
     out->error_code = (int16_t)kafka_alter_check(r, i);
     if (out->error_code) ri_kafka_serve_why(r, &out->error_message);
-    a->making = !out->error_code && !kafka_alter_only_checks(r);
+    a->making = !out->error_code && !kafka_alter_only_checks(r) &&
+                out->resource_type == RI_KAFKA_RESOURCE_TOPIC;
 }
 
 /* ---- The step ---- */

@@ -11,6 +11,7 @@
 
 enum {
     KAFKA_CATALOG_SLOTS = 1024, /* topics that are found by their id without a search */
+    KAFKA_CATALOG_COUNTED = 5,        /* units of the turn, for a partition that is counted */
     KAFKA_CATALOG_STREAM = RI_KAFKA_NAME_MAX + 16, /* bytes of a partition's stream, with its 0 */
 };
 
@@ -208,6 +209,6 @@ int32_t ri_kafka_catalog_count(ri_kafka_catalog *catalog, ri_js *js, const ri_ka
     if (known->changes == changes && memcmp(&known->id, &id, sizeof id) == 0)
         return known->partitions;
     *known = (kafka_catalog_counted){id, ri_kafka_catalog_partitions(js, topic), changes};
-    ri_budget_spend(&ri_js_router(js)->budget, 2 * (uint64_t)known->partitions);
+    ri_budget_spend(&ri_js_router(js)->budget, KAFKA_CATALOG_COUNTED * (uint64_t)known->partitions);
     return known->partitions;
 }

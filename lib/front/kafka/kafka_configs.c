@@ -13,7 +13,10 @@
 
 #define KAFKA_CONFIGS_LONGEST "9223372036854775807"
 #define KAFKA_CONFIGS_PREFIX "kafka."
-enum { KAFKA_CONFIGS_AGE_MIN_MS = 100 }; /* the least age that a stream can have */
+enum {
+    KAFKA_CONFIGS_AGE_MIN_MS = 100,   /* the least age that a stream can have */
+    KAFKA_CONFIGS_AFTER_MS = 3600000, /* message.timestamp.after.max.ms, by default */
+};
 
 #define KAFKA_CONFIGS_TEXT(name, value, synonym, words) \
     {name, value, synonym, RI_KAFKA_CONFIG_STRING, 0, 0, words}
@@ -271,23 +274,23 @@ int ri_kafka_configs_get(const ri_stream_conf *conf, const ri_kafka_config *conf
     return RI_KAFKA_CONFIG_DEFAULT;
 }
 
-int64_t ri_kafka_configs_number(const ri_stream_conf *conf, const char *name)
+/* One pass over what is set: each produced batch asks. */
+ri_kafka_times ri_kafka_configs_times(const ri_stream_conf *conf)
 {
-    ri_str value;
-    int64_t number = 0;
-    const ri_kafka_config *config = ri_kafka_config_of(ri_str_of(name));
-    RI_ASSERT(config && (config->kind == RI_KAFKA_CONFIG_LONG ||
-                         config->kind == RI_KAFKA_CONFIG_INT));
-    if (!kafka_configs_value(conf, name, &value) || !kafka_configs_number(value, &number))
-        kafka_configs_number(ri_str_of(config->value), &number);
-    return number;
-}
-
-bool ri_kafka_configs_stamps(const ri_stream_conf *conf)
-{
-    ri_str value;
-    return kafka_configs_value(conf, "message.timestamp.type", &value) &&
-           ri_str_is(value, "LogAppendTime");
+    RI_ASSERT(conf);
+    ri_str prefix = RI_STR(KAFKA_CONFIGS_PREFIX "message.timestamp.");
+    ri_kafka_times times = {.before_ms = INT64_MAX, .after_ms = KAFKA_CONFIGS_AFTER_MS};
+    for (uint32_t i = 0; i < conf->metadata.len; i++) {
+        const ri_js_pair *pair = &conf->metadata.items[i];
+        if (!ri_str_starts(pair->key, prefix)) continue;
+        ri_str name = ri_str_from(pair->key, prefix.len);
+        if (ri_str_is(name, "type")) times.stamps = ri_str_is(pair->value, "LogAppendTime");
+        else if (ri_str_is(name, "before.max.ms"))
+            kafka_configs_number(pair->value, &times.before_ms);
+        else if (ri_str_is(name, "after.max.ms"))
+            kafka_configs_number(pair->value, &times.after_ms);
+    }
+    return times;
 }
 
 /* ---- Setting them ---- */
@@ -311,22 +314,40 @@ static int kafka_configs_put(ri_stream_conf *conf, ri_arena *arena, const char *
     return RILL_OK;
 }
 
+/* "Nms": how long tombstones stay, and when a round begins, where that is asked for. */
+static int kafka_configs_put_compact(const kafka_configs_source *from, int64_t tombstone_ms,
+                                     ri_arena *arena, ri_stream_conf *conf)
+{
+    char text[32];
+    int len = snprintf(text, sizeof text, "%lldms", (long long)tombstone_ms);
+    int rc = kafka_configs_put(conf, arena, "rill.", RI_STR("compact"),
+                               (ri_str){text, (size_t)len});
+    int64_t lag_ms = kafka_configs_wanted_number(from, "max.compaction.lag.ms");
+    if (rc == RILL_OK && lag_ms < INT64_MAX / RI_MS) {
+        len = snprintf(text, sizeof text, "%lldms", (long long)lag_ms);
+        rc = kafka_configs_put(conf, arena, "rill.", RI_STR("compact_lag"),
+                               (ri_str){text, (size_t)len});
+    }
+    ri_str ratio = kafka_configs_wanted(from, "min.cleanable.dirty.ratio");
+    if (rc != RILL_OK || ri_str_is(ratio, "0.5") || ratio.len >= sizeof text) return rc;
+    memcpy(text, ratio.ptr, ratio.len); /* it was checked: there is a number from 0 to 1 */
+    text[ratio.len] = 0;
+    len = snprintf(text, sizeof text, "%d", (int)(strtod(text, NULL) * 1000 + 0.999));
+    return kafka_configs_put(conf, arena, "rill.", RI_STR("compact_dirty"),
+                             (ri_str){text, (size_t)len});
+}
+
 /* Settings, each once, and what follows from them. */
 static int kafka_configs_put_all(const ri_kafka_value *settings, size_t n, ri_arena *arena,
                                  ri_stream_conf *conf)
 {
     int rc = RILL_OK;
-    kafka_configs_effect does =
-        kafka_configs_follow(&(kafka_configs_source){.settings = settings, .n = n});
+    kafka_configs_source from = {.settings = settings, .n = n};
+    kafka_configs_effect does = kafka_configs_follow(&from);
     conf->max_age = does.max_age;
     conf->max_bytes = does.max_bytes;
     conf->max_msg_size = does.max_msg_size;
-    if (does.compact) {
-        char text[32];
-        int len = snprintf(text, sizeof text, "%lldms", (long long)does.tombstone_ms);
-        rc = kafka_configs_put(conf, arena, "rill.", RI_STR("compact"),
-                               (ri_str){text, (size_t)len});
-    }
+    if (does.compact) rc = kafka_configs_put_compact(&from, does.tombstone_ms, arena, conf);
     for (size_t i = 0; i < n && rc == RILL_OK; i++) {
         bool again = false;
         for (size_t k = i + 1; k < n; k++)
@@ -344,7 +365,7 @@ static int kafka_configs_put_all(const ri_kafka_value *settings, size_t n, ri_ar
 /* Room for the pairs that are there, `n` settings and what they bring with them; none is in it. */
 static bool kafka_configs_make_room(ri_arena *arena, size_t n, ri_stream_conf *conf)
 {
-    enum { OURS = 3 }; /* rill.batches, rill.compact, rill.topic */
+    enum { OURS = 5 }; /* rill.batches, rill.compact and two of its kind, rill.topic */
     size_t cap = ri_size_add(ri_size_add(n, conf->metadata.len), OURS);
     conf->metadata.len = 0;
     conf->metadata.items = ri_arena_alloc(arena, ri_size_mul(cap, sizeof *conf->metadata.items));
@@ -372,7 +393,7 @@ int ri_kafka_configs_replace(const ri_kafka_value *settings, size_t n, ri_arena 
     if (!kafka_configs_make_room(arena, n, conf)) return RILL_ENOMEM;
     for (uint32_t i = 0; i < was.len; i++) {
         ri_str key = was.items[i].key;
-        if (ri_str_is(key, "rill.compact")) continue;
+        if (ri_str_starts(key, RI_STR("rill.compact"))) continue;
         if (ri_str_starts(key, RI_STR(KAFKA_CONFIGS_PREFIX)) &&
             ri_kafka_config_of(ri_str_from(key, sizeof KAFKA_CONFIGS_PREFIX - 1)))
             continue;

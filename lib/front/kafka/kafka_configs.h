@@ -74,8 +74,12 @@ int ri_kafka_configs_replace(const ri_kafka_value *settings, size_t n, ri_arena 
 /* What a stream's setting is: in `text`, if it has to be made. Where it comes from. */
 int ri_kafka_configs_get(const ri_stream_conf *conf, const ri_kafka_config *config,
                          ri_buffer *text, ri_str *value);
-/* The same as a number; of LONG and INT only. */
-int64_t ri_kafka_configs_number(const ri_stream_conf *conf, const char *name);
-bool ri_kafka_configs_stamps(const ri_stream_conf *conf); /* batches get the time of now */
+
+/* What a stream's settings say of the times of batches. */
+typedef struct ri_kafka_times {
+    bool stamps;                 /* they get the time of now; or they may be: */
+    int64_t before_ms, after_ms; /* so far from now */
+} ri_kafka_times;
+ri_kafka_times ri_kafka_configs_times(const ri_stream_conf *conf);
 
 #endif

@@ -5,6 +5,11 @@
 #include "base/error.h"
 #include "front/kafka/kafka_serve.h"
 
+enum {
+    KAFKA_DELETE_UNITS = 5,  /* of the turn, for a topic that is looked for, ... */
+    KAFKA_DELETE_GONE = 100, /* ... and a stream that goes, with what is known of it */
+};
+
 typedef struct kafka_delete {
     ri_kafka_delete_topics_answer answer;
     ri_kafka_commit commit;
@@ -29,6 +34,7 @@ static void kafka_delete_begin(ri_kafka_request *r, kafka_delete *d)
     ri_js *js = ri_kafka_serve_js(r);
     ri_kafka_topic topic;
     bool by_id = r->head.version >= 6 && !q->topics.items[d->next].name.ptr, found;
+    ri_budget_spend(&ri_js_router(js)->budget, KAFKA_DELETE_UNITS);
     out->name = r->head.version >= 6 ? q->topics.items[d->next].name
                                      : q->topic_names.items[d->next];
     if (by_id) {
@@ -62,7 +68,7 @@ static void kafka_delete_some(ri_kafka_request *r, kafka_delete *d)
     ri_stream *stream = name.failed ? NULL : ri_js_stream(js, ri_buffer_str(&name));
     ri_buffer_fini(&name);
     int rc = stream ? ri_stream_delete_some(stream, &e) : RILL_OK;
-    ri_budget_spend(&ri_js_router(js)->budget, 1);
+    ri_budget_spend(&ri_js_router(js)->budget, rc == 1 ? 1 : KAFKA_DELETE_GONE);
     if (rc == 1) return;
     d->gone = true;
     if (rc < 0) {

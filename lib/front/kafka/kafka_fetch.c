@@ -4,7 +4,10 @@
  *
  *     look up  ->  read what is there  ->  enough, an error, or no time left?  ->  answer
  *                        ^                          | no
- *                        +--- something is committed, or the time is up
+ *                        +--- of those partitions to which something is committed meanwhile
+ *
+ * Who waits for very many partitions and is woken by one reads that one: a list has those that
+ * grew. What is large is not read in the small part of a turn that a request has first.
  *
  * The first batch of all goes out whole, however large it is; the others keep to the limits, of the
  * request, of each partition, and of this broker's memory: the more is read and waits unread, of
@@ -22,6 +25,8 @@ enum {
     KAFKA_FETCH_WAITING = 4, /* times what may wait for one connection: of all, at which answers
                                 have one batch each */
     KAFKA_FETCH_SHARE = 8,   /* of what is left of that one answer may take a part */
+    KAFKA_FETCH_UNITS = 4,   /* of the turn, for a partition that is looked up, or at, ... */
+    KAFKA_FETCH_DROPPED = 4, /* ... and for so many that are forgotten, one */
 };
 
 typedef struct kafka_fetch_part {
@@ -30,6 +35,7 @@ typedef struct kafka_fetch_part {
     uint64_t id;          /* of the stream, if no part before this one has it */
     int64_t offset;       /* next to be read */
     size_t max;           /* bytes that may still be read */
+    ri_list grown;        /* in the fetch's, while there is more than was read of it */
     ri_kafka_request *r;
     ri_kafka_fetch_answer_partition *out;
 } kafka_fetch_part;
@@ -38,10 +44,14 @@ typedef struct kafka_fetch {
     ri_kafka_fetch_answer answer;
     kafka_fetch_part *parts; /* of all partitions, as they are asked for */
     uint32_t nparts;
+    ri_buffer **records;     /* of all parts, once it is answered */
     uint32_t *seen, mask;    /* 1 + the part of a stream, by the stream's hash; 0: none is there */
     uint32_t topic, partition; /* next to be looked up */
-    uint32_t at;             /* of the parts, the one that is read now, or is next */
-    ri_fetch reader;         /* of that one, while it is read */
+    uint32_t at;             /* of the parts, the next that is read for the first time */
+    uint32_t finished;       /* of the parts, the next whose answer is finished */
+    ri_list grown;           /* kafka_fetch_part.grown, of those that were read before */
+    kafka_fetch_part *now;   /* that is read now; NULL: none is begun */
+    ri_fetch reader;         /* of that one */
     size_t bytes, max, most; /* read; that may be now; that may be if nobody else is there */
     size_t held;             /* what the buffers of all have taken */
     bool found;              /* the topic that is looked up is there: */
@@ -62,7 +72,8 @@ static void kafka_fetch_grew(ri_watch *watch)
     RI_ASSERT(ri_kafka_request_is_begun(part->r));
     kafka_fetch *f = part->r->work;
     RI_ASSERT(f && part >= f->parts && part < f->parts + f->nparts);
-    if (!watch->stream && part == &f->parts[f->at]) ri_fetch_close(&f->reader);
+    if (!watch->stream && part == f->now) ri_fetch_close(&f->reader);
+    if (!ri_list_linked(&part->grown)) ri_list_push(&f->grown, &part->grown);
     if (f->parked) ri_kafka_request_ready(part->r);
 }
 
@@ -144,7 +155,7 @@ static bool kafka_fetch_look_up(ri_kafka_request *r)
     if (f->topic == q->topics.len) return false;
     const ri_kafka_fetch_request_topic *in = &q->topics.items[f->topic];
     ri_kafka_fetch_answer_topic *out = &f->answer.topics.items[f->topic];
-    ri_budget_spend(&r->session->server->broker->router.budget, 1);
+    ri_budget_spend(&r->session->server->broker->router.budget, KAFKA_FETCH_UNITS);
     if (f->partition == 0 && !kafka_fetch_topic(r, in, out)) return false;
     if (f->partition < in->partitions.len) {
         kafka_fetch_part *part = &f->parts[f->nparts++];
@@ -191,7 +202,8 @@ static void kafka_fetch_share(const ri_kafka_request *r, kafka_fetch *f)
     uint64_t most = ri_u64_mul(broker->conf.max_pending_bytes, KAFKA_FETCH_WAITING);
     uint64_t held = ri_u64_add(ri_memory_used(memory, RI_MEMORY_OUTPUT),
                                ri_memory_used(memory, RI_MEMORY_WORK));
-    uint64_t share = (most - RI_MIN(most, held)) / KAFKA_FETCH_SHARE;
+    uint64_t left = RI_MIN(most - RI_MIN(most, held), ri_memory_left(memory, RI_MEMORY_WORK));
+    uint64_t share = left / KAFKA_FETCH_SHARE;
     f->max = (size_t)RI_MIN((uint64_t)f->most, RI_MAX(share, (uint64_t)f->bytes));
 }
 
@@ -206,11 +218,12 @@ static bool kafka_fetch_read(ri_kafka_request *r, kafka_fetch_part *part)
     size_t before = ri_buffer_size(&part->records), cap = part->records.cap;
     size_t left = f->max > f->bytes ? f->max - f->bytes : 0;
     RI_ASSERT(f->held >= f->bytes);
-    ri_budget_spend(&r->session->server->broker->router.budget, 1);
+    ri_budget_spend(&r->session->server->broker->router.budget, KAFKA_FETCH_UNITS);
     if (!stream) f->wrong = true; /* it never was there, or it went: nothing more will come */
     if (!stream || part->out->error_code || part->out->diverging_epoch.epoch >= 0) return false;
     if (f->full || (f->bytes > 0 && RI_MIN(part->max, left) == 0)) return false;
     size_t max = RI_MIN(part->max, left), likely = ri_fetch_likely(stream, part->offset, max);
+    if (likely > 0 && !r->goes_on) return true; /* others first, who ask for less */
     if (!f->reader.open) ri_fetch_open(&f->reader, stream);
     if (likely > 0 && cap == 0) ri_kafka_server_lend(r->session->server, likely, &part->records);
     int rc = ri_fetch_some(&f->reader, stream, &part->offset, max, f->bytes == 0, &part->records);
@@ -245,8 +258,7 @@ static size_t kafka_fetch_most(const ri_kafka_request *r)
 static bool kafka_fetch_may_name(ri_kafka_request *r, size_t *named)
 {
     const ri_kafka_fetch_request *q = r->body;
-    size_t streams, n = 0;
-    ri_js_streams(ri_kafka_serve_js(r), &streams);
+    size_t streams = ri_js_nstreams(ri_kafka_serve_js(r)), n = 0;
     for (uint32_t i = 0; i < q->topics.len; i++) n += q->topics.items[i].partitions.len;
     *named = n;
     if (n <= ri_size_add(streams, RI_LIMIT_KAFKA_PARTITIONS)) return true;
@@ -268,6 +280,7 @@ static bool kafka_fetch_begin(ri_kafka_request *r)
     while (f->mask / 2 < n) f->mask = 2 * f->mask + 1;
     f->seen = f->parts ? ri_kafka_request_alloc(r, ((size_t)f->mask + 1) * sizeof *f->seen) : NULL;
     f->max = f->most = kafka_fetch_most(r);
+    ri_list_init(&f->grown);
     if (f->seen) r->work = f;
     return f->seen != NULL;
 }
@@ -291,20 +304,26 @@ static void kafka_fetch_finish(const kafka_fetch_part *part, int8_t isolation)
     }
 }
 
-static void kafka_fetch_answer(ri_kafka_request *r)
+/* True: the budget of the turn is used up, and there are more to finish. */
+static bool kafka_fetch_answer(ri_kafka_request *r)
 {
     const ri_kafka_fetch_request *q = r->body;
     kafka_fetch *f = r->work;
-    ri_buffer **records = ri_kafka_request_alloc(r, ((size_t)f->nparts + 1) * sizeof *records);
-    if (!records) return;
-    for (uint32_t i = 0; i < f->nparts; i++) {
-        kafka_fetch_finish(&f->parts[i], q->isolation_level);
-        ri_watch_end(&f->parts[i].watch);
-        records[i] = &f->parts[i].records;
+    ri_budget *budget = &r->session->server->broker->router.budget;
+    if (!f->records)
+        f->records = ri_kafka_request_alloc(r, ((size_t)f->nparts + 1) * sizeof *f->records);
+    if (!f->records) return false;
+    while (f->finished < f->nparts) {
+        kafka_fetch_part *part = &f->parts[f->finished];
+        kafka_fetch_finish(part, q->isolation_level);
+        ri_watch_end(&part->watch);
+        f->records[f->finished++] = &part->records;
+        if (!ri_budget_spend(budget, 1) && f->finished < f->nparts) return true;
     }
-    if (r->session->end) return;
-    ri_kafka_request_answer_records(r, &f->answer, records);
+    if (r->session->end) return false;
+    ri_kafka_request_answer_records(r, &f->answer, f->records);
     if (r->stage == RI_KAFKA_DONE) ri_kafka_fetch_drop(r);
+    return false;
 }
 
 static bool kafka_fetch_park(ri_kafka_request *r)
@@ -333,6 +352,29 @@ static bool kafka_fetch_refuse(ri_kafka_request *r)
     return true;
 }
 
+/* The part that is read next: each once, then those that grew. NULL: there is none. */
+static kafka_fetch_part *kafka_fetch_next(kafka_fetch *f)
+{
+    if (f->at < f->nparts) return &f->parts[f->at++];
+    ri_list *item = ri_list_pop(&f->grown);
+    return item ? ri_container_of(item, kafka_fetch_part, grown) : NULL;
+}
+
+/* What is there is read, as far as the budget goes. True: there is more. */
+static bool kafka_fetch_read_on(ri_kafka_request *r)
+{
+    kafka_fetch *f = r->work;
+    const ri_budget *budget = &r->session->server->broker->router.budget;
+    while (f->now || (f->now = kafka_fetch_next(f)) != NULL) {
+        ri_list_remove(&f->now->grown);
+        bool more = kafka_fetch_read(r, f->now);
+        if (!more) ri_fetch_close(&f->reader);
+        if (!more) f->now = NULL;
+        if (more || !ri_budget_left(budget)) return true;
+    }
+    return false;
+}
+
 bool ri_kafka_fetch_step(ri_kafka_request *r)
 {
     RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
@@ -348,19 +390,12 @@ bool ri_kafka_fetch_step(ri_kafka_request *r)
         if (r->session->end) return false;
         if (!f->looked_up && !ri_budget_left(budget)) return ri_kafka_request_claim(r, 0);
     }
-    while (f->at < f->nparts) {
-        bool more = kafka_fetch_read(r, &f->parts[f->at]);
-        if (!more) ri_fetch_close(&f->reader);
-        if (!more) f->at++;
-        if (more || !ri_budget_left(budget)) return ri_kafka_request_claim(r, f->held);
-    }
-    f->at = 0;
-    if (!ri_kafka_request_claim(r, f->held)) return false;
+    bool more = !f->records && kafka_fetch_read_on(r);
+    if (!ri_kafka_request_claim(r, f->held) || more) return more && !r->session->end;
     bool enough = (int64_t)f->bytes >= q->min_bytes || (f->bytes && f->bytes >= f->max) || f->full;
-    if (!enough && !f->wrong && !r->late && q->max_wait_ms > 0 && q->topics.len)
+    if (!f->records && !enough && !f->wrong && !r->late && q->max_wait_ms > 0 && q->topics.len)
         return kafka_fetch_park(r);
-    kafka_fetch_answer(r);
-    return false;
+    return kafka_fetch_answer(r);
 }
 
 void ri_kafka_fetch_drop(ri_kafka_request *r)
@@ -371,6 +406,8 @@ void ri_kafka_fetch_drop(ri_kafka_request *r)
         ri_watch_end(&f->parts[i].watch);
         ri_buffer_fini(&f->parts[i].records);
     }
-    if (f) ri_fetch_close(&f->reader);
-    if (f) f->nparts = 0;
+    if (!f) return;
+    ri_fetch_close(&f->reader);
+    ri_budget_spend(&r->session->server->broker->router.budget, f->nparts / KAFKA_FETCH_DROPPED);
+    f->nparts = 0;
 }

@@ -76,6 +76,8 @@ void ri_kafka_groups_part(ri_kafka_server *server)
 
 /* ---- FindCoordinator ---- */
 
+/* Whoever wants transactions shall not look for their coordinator for ever: as one that he may not
+ * use is what clients give up for, and show the sentence of. */
 static ri_kafka_error kafka_groups_coordinator(const ri_kafka_request *r, ri_str *why)
 {
     enum { GROUP = 0, TRANSACTION = 1 };
@@ -83,8 +85,9 @@ static ri_kafka_error kafka_groups_coordinator(const ri_kafka_request *r, ri_str
     *why = RI_STR("");
     if (q->key_type == GROUP) return RI_KAFKA_E_NONE;
     if (q->key_type == TRANSACTION) {
-        *why = RI_STR("there are no transactions here");
-        return RI_KAFKA_E_UNSUPPORTED_VERSION;
+        *why = RI_STR("this broker has no transactions: a producer may be idempotent, without a "
+                      "transactional.id");
+        return RI_KAFKA_E_TXN_ID_DENIED;
     }
     *why = RI_STR("a coordinator is of a group");
     return RI_KAFKA_E_INVALID_REQUEST;

@@ -12,7 +12,8 @@ enum { KAFKA_LISTEN_PARTITIONS_MAX = 1000 }; /* of a topic, unless its maker say
 /* Nobody is asked who he is here yet: with credentials to be asked for nobody is let in. */
 bool ri_kafka_listen_asks(const ri_broker_conf *conf)
 {
-    return conf->user || conf->password || conf->token || conf->access || conf->on_login;
+    return conf->user || conf->password || conf->token || conf->access ||
+           conf->trust || conf->on_login;
 }
 
 /* Of TLS: on Kafka's protocol it comes first, and a port speaks it or does not. */
@@ -23,6 +24,9 @@ static int kafka_listen_may_tls(const ri_url *url, const rill_listen_opts *opts)
     if (opts->tls_optional)
         return ri_err(RILL_ENOTSUP, "tls_optional: a port for Kafka's clients speaks TLS or does "
                       "not; listen on two");
+    if (opts->tls && opts->tls->verify_and_map)
+        return ri_err(RILL_ENOTSUP, "verify_and_map: Kafka's clients are no users here; "
+                      "verify_peer lets in whoever has a certificate");
     if (opts->tls && opts->tls->first_ms)
         return ri_err(RILL_ENOTSUP, "first_ms: with Kafka's clients TLS comes first, and nothing "
                       "goes in clear");

@@ -116,7 +116,7 @@ static bool kafka_metadata_begin(ri_kafka_request *r)
     if (!m) return false;
     /* Version 0 has no null: an empty list asks for all. */
     bool all = !q->topics.items || (r->head.version == 0 && n == 0);
-    if (all) ri_js_streams(ri_kafka_serve_js(r), &n);
+    if (all) n = ri_js_nstreams(ri_kafka_serve_js(r));
     ri_kafka_blank(ri_kafka_metadata_answer_type(), &m->answer);
     m->cap = (uint32_t)n;
     m->next = all ? UINT32_MAX : 0;

@@ -14,8 +14,17 @@
 #include "front/kafka/kafka_configs.h"
 #include "front/kafka/kafka_serve.h"
 
+enum {
+    PRODUCE_KEYLESS = 1024, /* records without a key that are listed, of a batch */
+    PRODUCE_UNITS = 4,      /* of the turn, for a partition that is looked for, ... */
+    PRODUCE_PUT = 36,       /* ... and one whose batch is appended, beside the batch's bytes */
+    PRODUCE_DROPPED = 4,    /* that are forgotten, for a unit */
+};
+
 typedef struct kafka_produce_part { /* one that waits for its commit */
     ri_view_ask ask;
+    ri_view_keyless keyless;    /* where each record has to have a key, and who asks hears which
+                                   have none */
     ri_kafka_request *r;
     ri_kafka_produce_answer_partition *out;
 } kafka_produce_part;
@@ -61,26 +70,28 @@ static ri_kafka_error kafka_produce_refused(const ri_stream *stream, int rc,
 
 /* Times that are too far from now are refused, where producers give them. */
 static ri_kafka_error kafka_produce_check_time(const ri_kafka_request *r, const ri_stream *stream,
-                                               const ri_kafka_batch *b)
+                                               const ri_kafka_batch *b, bool *stamps)
 {
-    const ri_stream_conf *conf = ri_stream_conf_of(stream);
     int64_t now_ms = r->session->server->broker->router.time_ns / RI_MS;
-    if (ri_kafka_configs_stamps(conf)) return RI_KAFKA_E_NONE;
-    int64_t before_ms = ri_kafka_configs_number(conf, "message.timestamp.before.max.ms");
-    int64_t after_ms = ri_kafka_configs_number(conf, "message.timestamp.after.max.ms");
+    ri_kafka_times times = ri_kafka_configs_times(ri_stream_conf_of(stream));
+    *stamps = times.stamps;
+    if (times.stamps) return RI_KAFKA_E_NONE;
     bool far = b->attributes & RI_KAFKA_LOG_APPEND_TIME ||
-               ri_ns_sub(b->max_timestamp_ms, now_ms) > after_ms ||
-               ri_ns_sub(now_ms, b->base_timestamp_ms) > before_ms;
+               ri_ns_sub(b->max_timestamp_ms, now_ms) > times.after_ms ||
+               ri_ns_sub(now_ms, b->base_timestamp_ms) > times.before_ms;
     if (!far) return RI_KAFKA_E_NONE;
     ri_err(RILL_EINVAL, "times from %lld to %lld ms: the topic takes what is %lld ms before now, "
            "and %lld ms behind it, at most", (long long)b->base_timestamp_ms,
-           (long long)b->max_timestamp_ms, (long long)before_ms, (long long)after_ms);
+           (long long)b->max_timestamp_ms, (long long)times.before_ms,
+           (long long)times.after_ms);
     return RI_KAFKA_E_INVALID_TIMESTAMP;
 }
 
-/* What is wrong before the stream is asked: it is to be one batch, of the kind of today. */
+/* What is wrong before the stream is asked: it is to be one batch, of the kind of today. *stamps:
+ * its times shall be those of now. */
 static ri_kafka_error kafka_produce_check(const ri_kafka_request *r, const ri_stream *stream,
-                                          ri_str records, ri_kafka_produce_answer_partition *out)
+                                          ri_str records, ri_kafka_produce_answer_partition *out,
+                                          bool *stamps)
 {
     ri_fetch_ends ends;
     ri_kafka_batch b;
@@ -102,27 +113,63 @@ static ri_kafka_error kafka_produce_check(const ri_kafka_request *r, const ri_st
         ri_err(RILL_ENOTSUP, "zstd is for version 7 and later ones");
         return RI_KAFKA_E_NO_COMPRESSION;
     }
-    return kafka_produce_check_time(r, stream, &b);
+    return kafka_produce_check_time(r, stream, &b, stamps);
 }
 
 static void kafka_produce_done(ri_js_waiter *waiter, int rc);
 
+/* A byte of the batch is room for one record's place at most. */
+static kafka_produce_part *kafka_produce_begin_part(ri_kafka_request *r, const ri_stream *stream,
+                                                    ri_str records)
+{
+    kafka_produce_part *part = ri_kafka_request_alloc(r, sizeof *part);
+    int64_t tombstone_ns;
+    if (!part || r->head.version < 8 ||
+        ri_jsconf_compact(ri_stream_conf_of(stream), &tombstone_ns) != 1)
+        return part;
+    uint32_t cap = (uint32_t)RI_MIN(records.len, (size_t)PRODUCE_KEYLESS);
+    part->keyless.at = ri_kafka_request_alloc(r, cap * sizeof *part->keyless.at);
+    if (!part->keyless.at) return NULL;
+    part->keyless.cap = cap;
+    part->ask.keyless = &part->keyless;
+    return part;
+}
+
+/* Which records are wrong, so that their producer can send the others again. */
+static void kafka_produce_blame(ri_kafka_request *r, const ri_view_keyless *keyless,
+                                ri_kafka_produce_answer_partition *out)
+{
+    if (keyless->len == 0 || !RI_KAFKA_SERVE_LIST(r, &out->record_errors,
+                                                  produce_answer_record_error, keyless->len))
+        return;
+    for (uint32_t i = 0; i < keyless->len; i++) {
+        out->record_errors.items[i].batch_index = keyless->at[i];
+        out->record_errors.items[i].batch_index_error_message =
+            RI_STR("the record has no key, and the topic keeps the last of each");
+    }
+}
+
 static ri_kafka_error kafka_produce_append(ri_kafka_request *r, ri_stream *stream, ri_str records,
-                                           ri_kafka_produce_answer_partition *out)
+                                           ri_kafka_produce_answer_partition *out, bool stamps)
 {
     kafka_produce *p = r->work;
-    kafka_produce_part *part = p->looking ? p->looking : ri_kafka_request_alloc(r, sizeof *part);
+    kafka_produce_part *part = p->looking ? p->looking
+                                          : kafka_produce_begin_part(r, stream, records);
     if (!part) return RI_KAFKA_E_STORAGE;
     part->ask.slices = true;
     part->ask.waiter.done = kafka_produce_done;
-    part->ask.stamp = ri_kafka_configs_stamps(ri_stream_conf_of(stream));
+    part->ask.stamp = stamps;
     part->r = r;
     part->out = out;
     int rc = ri_view_append_batch(stream, records, &part->ask);
     p->looking = rc == 1 ? part : NULL;
     if (rc == 1) return RI_KAFKA_E_NONE;
-    if (rc < 0) return kafka_produce_refused(stream, rc, &part->ask);
+    if (rc < 0) {
+        kafka_produce_blame(r, &part->keyless, out);
+        return kafka_produce_refused(stream, rc, &part->ask);
+    }
     r->session->server->stored = true;
+    ri_budget_spend(&r->session->server->broker->router.budget, PRODUCE_PUT);
     out->base_offset = ri_kafka_offset_of(part->ask.first_seq);
     out->log_append_time_ms = part->ask.append_time_ms;
     p->parts[p->nparts++] = part;
@@ -159,8 +206,10 @@ static ri_kafka_error kafka_produce_partition(ri_kafka_request *r,
                "metadata rill.batches", RI_ARG(ri_stream_conf_of(stream)->name));
         return RI_KAFKA_E_POLICY;
     }
-    ri_kafka_error error = kafka_produce_check(r, stream, in->records, out);
-    return error == RI_KAFKA_E_NONE ? kafka_produce_append(r, stream, in->records, out) : error;
+    bool stamps = false;
+    ri_kafka_error error = kafka_produce_check(r, stream, in->records, out, &stamps);
+    if (error != RI_KAFKA_E_NONE) return error;
+    return kafka_produce_append(r, stream, in->records, out, stamps);
 }
 
 /* What was unpacked of the batch that is looked at is not wanted. */
@@ -227,7 +276,7 @@ static bool kafka_produce_next(ri_kafka_request *r)
     if (p->topic == q->topics.len) return false;
     const ri_kafka_produce_request_topic *in = &q->topics.items[p->topic];
     ri_kafka_produce_answer_topic *out = &p->answer.topics.items[p->topic];
-    ri_budget_spend(&r->session->server->broker->router.budget, 1);
+    ri_budget_spend(&r->session->server->broker->router.budget, PRODUCE_UNITS);
     if (p->partition == 0 && !p->looking && !kafka_produce_topic(r, in, out)) return false;
     if (p->partition < in->partitions.len) {
         ri_kafka_produce_answer_partition *part = &out->partitions.items[p->partition];
@@ -292,8 +341,10 @@ bool ri_kafka_produce_step(ri_kafka_request *r)
 void ri_kafka_produce_drop(ri_kafka_request *r)
 {
     kafka_produce *p = r->work;
-    for (uint32_t i = 0; p && i < p->nparts; i++) ri_list_remove(&p->parts[i]->ask.waiter.link);
-    if (p) kafka_produce_look_away(p);
+    if (!p) return;
+    for (uint32_t i = 0; i < p->nparts; i++) ri_list_remove(&p->parts[i]->ask.waiter.link);
+    ri_budget_spend(&r->session->server->broker->router.budget, p->nparts / PRODUCE_DROPPED);
+    kafka_produce_look_away(p);
 }
 
 /* ---- InitProducerId ---- */
@@ -319,7 +370,7 @@ bool ri_kafka_producer_id_step(ri_kafka_request *r)
     else if ((q->producer_id == -1) != (q->producer_epoch == -1))
         answer.error_code = RI_KAFKA_E_INVALID_REQUEST;
     else if (q->transactional_id.ptr)
-        answer.error_code = RI_KAFKA_E_UNSUPPORTED_VERSION; /* there are no transactions here */
+        answer.error_code = RI_KAFKA_E_TXN_ID_DENIED; /* there are no transactions: it gives up */
     if (answer.error_code == RI_KAFKA_E_NONE) {
         answer.producer_id = kafka_produce_new_id(&r->session->server->broker->host);
         answer.producer_epoch = 0;

@@ -10,6 +10,7 @@
 enum {
     KAFKA_REQUEST_UNCLAIMED = 64 * 1024, /* bytes that it may take before it claims them */
     KAFKA_REQUEST_LARGE = 64 * 1024,     /* an answer of more is written outside the gate */
+    KAFKA_REQUEST_CODED = 64 * 1024,     /* a frame of more is decoded in its turn */
 };
 
 static ri_kafka_server *kafka_request_server(const ri_kafka_request *r)
@@ -38,12 +39,35 @@ static int kafka_request_decode(ri_kafka_request *r)
     return rc;
 }
 
-int ri_kafka_request_keep(ri_kafka_request *r)
+static int kafka_request_copy(ri_kafka_request *r)
 {
-    RI_ASSERT(r->stage != RI_KAFKA_DONE);
     char *copy = ri_arena_copy(&r->arena, r->frame.ptr, r->frame.len);
     if (!copy) return RILL_ENOMEM;
     r->frame.ptr = copy;
+    return RILL_OK;
+}
+
+int ri_kafka_request_keep(ri_kafka_request *r)
+{
+    RI_ASSERT(r->stage != RI_KAFKA_DONE && !r->coded);
+    int rc = kafka_request_copy(r);
+    return rc < 0 ? rc : kafka_request_decode(r);
+}
+
+/* Only what it is is looked at: its lists may be long. */
+static int kafka_request_put_off(ri_kafka_request *r, const ri_kafka_served *kind)
+{
+    int rc = kafka_request_copy(r);
+    ri_str rest = r->frame;
+    r->kind = kind;
+    r->coded = true;
+    return rc < 0 ? rc : ri_kafka_frame_head(&rest, &r->head);
+}
+
+int ri_kafka_request_decode(ri_kafka_request *r)
+{
+    RI_ASSERT(r->coded && r->stage == RI_KAFKA_READ);
+    r->coded = false;
     return kafka_request_decode(r);
 }
 
@@ -75,7 +99,9 @@ int ri_kafka_request_read(ri_kafka_session *s, ri_str frame, ri_kafka_request **
     /* One that may wait outlives the bytes that it came in. */
     const ri_kafka_served *kind = ri_kafka_served_of(key);
     r->lent = !kind || kind->together;
-    int rc = r->lent ? kafka_request_decode(r) : ri_kafka_request_keep(r);
+    int rc = r->lent                           ? kafka_request_decode(r)
+             : frame.len > KAFKA_REQUEST_CODED ? kafka_request_put_off(r, kind)
+                                               : ri_kafka_request_keep(r);
     if (rc == RILL_OK) return rc;
     ri_kafka_request_free(r);
     *out = NULL;
@@ -98,6 +124,7 @@ static bool kafka_request_may_take(ri_kafka_request *r, uint64_t size)
 {
     uint64_t taken = r->arena.bytes - r->decoded;
     RI_ASSERT(r->arena.bytes >= r->decoded);
+    ri_budget_spend(&kafka_request_server(r)->broker->router.budget, ri_budget_bytes(size));
     if (size > RI_LIMIT_KAFKA_ANSWER || taken > RI_LIMIT_KAFKA_ANSWER - size) {
         ri_err(RILL_ETOOBIG, "to answer it takes more than %d bytes of memory: ask for less at a "
                "time", RI_LIMIT_KAFKA_ANSWER);
@@ -193,7 +220,8 @@ void ri_kafka_request_ready(ri_kafka_request *r)
     RI_ASSERT(r);
     ri_kafka_server *server = kafka_request_server(r);
     if (r->stage != RI_KAFKA_BEGUN || r->session->end) return;
-    if (!ri_list_linked(&r->busy_link)) ri_list_push(&server->busy, &r->busy_link);
+    if (!ri_list_linked(&r->busy_link))
+        ri_list_push(r->goes_on ? &server->slow : &server->busy, &r->busy_link);
     server->broker->output_waits |= server->door.bit;
 }
 

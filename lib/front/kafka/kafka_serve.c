@@ -33,8 +33,11 @@ static const ri_kafka_served serve_kinds[] = { /* by their keys */
     {RI_KAFKA_INIT_PRODUCER_ID, 0, 5, 0, false, ri_kafka_producer_id_step, NULL},
     {RI_KAFKA_OFFSET_FOR_LEADER_EPOCH, 2, 4, 2, false, ri_kafka_offsets_epoch_step, NULL},
     {RI_KAFKA_DESCRIBE_ACLS, 1, 3, 1, false, ri_kafka_admin_acls_step, NULL},
+    {RI_KAFKA_CREATE_ACLS, 1, 3, 1, false, ri_kafka_admin_allow_step, NULL},
+    {RI_KAFKA_DELETE_ACLS, 1, 3, 1, false, ri_kafka_admin_disallow_step, NULL},
     {RI_KAFKA_DESCRIBE_CONFIGS, 1, 4, 1, false, ri_kafka_settings_step, NULL},
     {RI_KAFKA_ALTER_CONFIGS, 0, 2, 0, false, ri_kafka_alter_step, ri_kafka_alter_drop},
+    {RI_KAFKA_ALTER_REPLICA_LOG_DIRS, 1, 2, 1, false, ri_kafka_admin_move_step, NULL},
     {RI_KAFKA_DESCRIBE_LOG_DIRS, 1, 5, 1, false, ri_kafka_admin_dirs_step, NULL},
     {RI_KAFKA_SASL_AUTHENTICATE, 0, 2, 0, false, ri_kafka_admin_authenticate_step, NULL},
     {RI_KAFKA_CREATE_PARTITIONS, 0, 3, 0, false, ri_kafka_create_more_step, ri_kafka_create_drop},
@@ -48,6 +51,7 @@ static const ri_kafka_served serve_kinds[] = { /* by their keys */
      ri_kafka_commits_erase_drop},
     {RI_KAFKA_DESCRIBE_CLIENT_QUOTAS, 0, 1, 0, false, ri_kafka_admin_quotas_step, NULL},
     {RI_KAFKA_DESCRIBE_USER_SCRAM_CREDENTIALS, 0, 0, 0, false, ri_kafka_admin_scram_step, NULL},
+    {RI_KAFKA_DESCRIBE_QUORUM, 0, 2, 0, false, ri_kafka_admin_quorum_step, NULL},
     {RI_KAFKA_DESCRIBE_CLUSTER, 0, 2, 0, false, ri_kafka_cluster_step, NULL},
     {RI_KAFKA_CONSUMER_GROUP_HEARTBEAT, 0, 1, 0, false, ri_kafka_modern_pulse_step,
      ri_kafka_modern_pulse_drop},
@@ -133,7 +137,7 @@ ri_str ri_kafka_serve_cluster(ri_kafka_request *r)
 {
     const ri_broker *broker = r->session->server->broker;
     uint64_t of[2] = {ri_durable_id(broker->durable), 0};
-    if (of[0] == 0) of[0] = ri_hash_plain(broker->id, sizeof broker->id);
+    if (of[0] == 0) of[0] = ri_hash_plain(broker->keys.id, sizeof broker->keys.id);
     of[1] = ri_hash_plain(of, sizeof of);
     ri_buffer text;
     ri_buffer_init(&text, &broker->host);

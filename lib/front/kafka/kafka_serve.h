@@ -155,6 +155,8 @@ bool ri_kafka_alter_step(ri_kafka_request *r);
 void ri_kafka_alter_drop(ri_kafka_request *r);
 /* kafka_admin.c: what tools ask of a cluster, answered for one node */
 bool ri_kafka_admin_dirs_step(ri_kafka_request *r);      /* DescribeLogDirs */
+bool ri_kafka_admin_move_step(ri_kafka_request *r);      /* AlterReplicaLogDirs */
+bool ri_kafka_admin_quorum_step(ri_kafka_request *r);    /* DescribeQuorum */
 bool ri_kafka_admin_topics_step(ri_kafka_request *r);    /* DescribeTopicPartitions */
 bool ri_kafka_admin_elect_step(ri_kafka_request *r);     /* ElectLeaders */
 bool ri_kafka_admin_reassign_step(ri_kafka_request *r);  /* AlterPartitionReassignments */
@@ -162,6 +164,8 @@ bool ri_kafka_admin_moving_step(ri_kafka_request *r);    /* ListPartitionReassig
 bool ri_kafka_admin_quotas_step(ri_kafka_request *r);    /* DescribeClientQuotas */
 bool ri_kafka_admin_scram_step(ri_kafka_request *r);     /* DescribeUserScramCredentials */
 bool ri_kafka_admin_acls_step(ri_kafka_request *r);      /* DescribeAcls */
+bool ri_kafka_admin_allow_step(ri_kafka_request *r);     /* CreateAcls */
+bool ri_kafka_admin_disallow_step(ri_kafka_request *r);  /* DeleteAcls */
 bool ri_kafka_admin_sasl_step(ri_kafka_request *r);      /* SaslHandshake */
 bool ri_kafka_admin_authenticate_step(ri_kafka_request *r); /* SaslAuthenticate */
 /* kafka_modern.c: the protocol of KIP-848 */

@@ -14,8 +14,10 @@
 enum {
     KAFKA_SERVER_LDM_STEP_MS = 1000,           /* the longest between two closes of a lame duck */
     KAFKA_SERVER_WRITTEN = 1024 * 1024,        /* bytes of large answers in a turn of the loop */
+    KAFKA_SERVER_DECODED = 512 * 1024,         /* bytes of large frames in a turn of the loop */
     KAFKA_SERVER_KEEP_MS = 1000,               /* memory of answers that nobody wants is kept */
-    KAFKA_SERVER_SHARE_MIN = RI_BUDGET_TURN / 8, /* units of a connection's input in a turn */
+    KAFKA_SERVER_SHARE_MIN = RI_BUDGET_TURN / 32, /* units of a connection's input in a turn */
+    KAFKA_SERVER_FIRST = RI_BUDGET_TURN / 16,     /* units of a request that can go on again */
 };
 
 #define KAFKA_SERVER_SESSION(item, field) ri_container_of(item, ri_kafka_session, field)
@@ -160,6 +162,19 @@ static void kafka_server_on_keep(ri_loop_timer *timer)
     ri_kafka_server_leave(server);
 }
 
+static void kafka_server_on_trimmed(void *arg) /* the worker's thread */
+{
+    ri_kafka_server *server = arg;
+    ri_loop_wake(&server->loop);
+}
+
+static void kafka_server_look_at_memory(ri_kafka_server *server)
+{
+    for (ri_job *job; server->trim.runs && (job = ri_worker_done(&server->worker)) != NULL;)
+        ri_trim_done(&server->trim, job);
+    ri_trim_watch(&server->trim);
+}
+
 void ri_kafka_server_lend(ri_kafka_server *server, size_t size, ri_buffer *buffer)
 {
     RI_ASSERT(size > 0);
@@ -222,20 +237,64 @@ static void kafka_server_read_on(ri_kafka_server *server)
         ri_kafka_session_go_on(KAFKA_SERVER_SESSION(item, ready_link));
 }
 
-/* Requests that can go on, once around. */
-static void kafka_server_step(ri_kafka_server *server)
+/* Large frames are decoded, as many as are KAFKA_SERVER_DECODED bytes, and at least one. Outside
+ * the gate, as below. */
+static void kafka_server_decode(ri_kafka_server *server)
+{
+    for (size_t bytes = 0; bytes < KAFKA_SERVER_DECODED;) {
+        ri_kafka_server_enter(server);
+        ri_list *item = ri_list_pop(&server->coded);
+        ri_kafka_server_leave(server);
+        server->codes = item != NULL;
+        if (!item) return;
+        ri_kafka_request *r = ri_container_of(item, ri_kafka_request, busy_link);
+        bytes += r->frame.len;
+        int rc = ri_kafka_request_decode(r);
+        ri_kafka_server_enter(server);
+        ri_kafka_session_decoded(r->session, r, rc);
+        ri_kafka_server_leave(server);
+    }
+}
+
+/* Requests of one list, once around, as many as the budget is for; each has `units` of it. Those
+ * whose turn it was stand behind the others. */
+static void kafka_server_step_some(ri_kafka_server *server, ri_list *list, int64_t units)
 {
     ri_budget *budget = &server->broker->router.budget;
     ri_list row, *item;
-    if (ri_list_empty(&server->busy)) return;
     ri_list_init(&row);
-    ri_list_splice(&row, &server->busy);
+    ri_list_splice(&row, list);
+    for (bool left = true; left && (item = ri_list_pop(&row)) != NULL;) {
+        ri_kafka_request *r = ri_container_of(item, ri_kafka_request, busy_link);
+        RI_ASSERT(!r->lent); /* the bytes that it came in are others' now */
+        ri_budget_slice(budget, units);
+        ri_kafka_request_go_on(r);
+        ri_budget_whole(budget);
+        left = ri_budget_left(budget);
+    }
+    ri_list_splice(&row, list);
+    ri_list_splice(list, &row);
+}
+
+/* Requests that can go on: those that were cut before have what is left, at least one of them. */
+static void kafka_server_step(ri_kafka_server *server)
+{
+    ri_budget *budget = &server->broker->router.budget;
+    if (ri_list_empty(&server->busy) && ri_list_empty(&server->slow)) return;
     ri_budget_open(budget);
-    while (ri_budget_left(budget) && (item = ri_list_pop(&row)) != NULL)
-        ri_kafka_request_go_on(ri_container_of(item, ri_kafka_request, busy_link));
+    kafka_server_step_some(server, &server->busy, KAFKA_SERVER_FIRST);
+    kafka_server_step_some(server, &server->slow, RI_BUDGET_TURN);
     ri_budget_close(budget);
-    ri_list_splice(&row, &server->busy); /* those whose turn it was stand behind the others */
-    ri_list_splice(&server->busy, &row);
+}
+
+/* Those who waited for the commit. */
+static void kafka_server_step_woken(ri_kafka_server *server)
+{
+    ri_budget *budget = &server->broker->router.budget;
+    if (ri_list_empty(&server->busy)) return;
+    ri_budget_open(budget);
+    kafka_server_step_some(server, &server->busy, KAFKA_SERVER_FIRST);
+    ri_budget_close(budget);
 }
 
 /* Large answers become frames, as many as are KAFKA_SERVER_WRITTEN bytes, and at least one. Outside
@@ -288,13 +347,19 @@ static void kafka_server_durable_turn(ri_kafka_server *server)
     if (broker->durable) ri_durable_touched(broker->durable);
 }
 
+/* As many as go in a turn: what their requests wait for is much, perhaps. */
 static void kafka_server_note_ends(ri_kafka_server *server)
 {
-    for (ri_list *item; (item = ri_list_pop(&server->ending)) != NULL;) {
+    ri_budget *budget = &server->broker->router.budget;
+    ri_list *item;
+    ri_budget_open(budget);
+    for (bool left = true; left && (item = ri_list_pop(&server->ending)) != NULL;) {
         ri_kafka_session *s = KAFKA_SERVER_SESSION(item, ending_link);
         ri_kafka_session_detach(s);
         kafka_server_work_on(s);
+        left = ri_budget_spend(budget, 1);
     }
+    ri_budget_close(budget);
 }
 
 static void kafka_server_settle_one(ri_kafka_session *s)
@@ -394,6 +459,7 @@ static void kafka_server_on_turn(void *arg)
     ri_kafka_server *server = arg;
     ri_list spent;
     ri_list_init(&spent);
+    if (server->codes) kafka_server_decode(server);
     kafka_server_read_on(server);
     if (server->large) kafka_server_write_answers(server);
     server->inputs_last = server->inputs;
@@ -404,18 +470,20 @@ static void kafka_server_on_turn(void *arg)
     ri_kafka_making_step(server);
     kafka_server_step(server);
     kafka_server_durable_turn(server);
-    kafka_server_step(server); /* those who waited for the commit */
+    kafka_server_step_woken(server);
     if (ri_unlikely(!ri_list_empty(&server->ending))) kafka_server_note_ends(server);
     kafka_server_collect(server);
     kafka_server_keep(server);
     ri_list_splice(&spent, &server->spent);
     server->large = !ri_list_empty(&server->written_apart);
-    bool more = !ri_list_empty(&server->busy) || !ri_list_empty(&server->ready) || server->large ||
-                server->stored || !ri_list_empty(&server->left);
+    bool more = server->codes || !ri_list_empty(&server->busy) || !ri_list_empty(&server->slow) ||
+                !ri_list_empty(&server->ready) || !ri_list_empty(&server->ending) ||
+                server->large || server->stored || !ri_list_empty(&server->left);
     ri_kafka_server_leave(server);
     kafka_server_free_spent(server, &spent);
     if (!ri_list_empty(&server->work) && kafka_server_write(server)) more = true;
     if (ri_unlikely(!ri_list_empty(&server->dead)) && kafka_server_bury(server)) more = true;
+    kafka_server_look_at_memory(server);
     if (more) {
         ri_gate_pass(&server->broker->gate); /* this thread is back there at once */
         ri_loop_wake(&server->loop);
@@ -429,6 +497,9 @@ static void kafka_server_on_turn(void *arg)
 static void kafka_server_free(ri_kafka_server *server)
 {
     const ri_host *host = &server->broker->host;
+    ri_worker_stop(&server->worker);
+    while (ri_worker_done(&server->worker)) {} /* there is one job, which is the server's own */
+    ri_worker_fini(&server->worker);
     ri_list_remove(&server->door.link);
     ri_driver_leave(server->broker, &server->driver);
     ri_list_each (item, &server->sessions)
@@ -469,15 +540,18 @@ int ri_kafka_server_make(ri_kafka_server **out, ri_broker *broker)
     server->driver.ops = &driver;
     server->broker = broker;
     ri_list *lists[] = {&server->new_places, &server->places, &server->sessions, &server->touched,
-                        &server->ending, &server->busy, &server->ready, &server->written_apart,
-                        &server->spent, &server->making, &server->left, &server->work,
-                        &server->dead};
+                        &server->ending, &server->coded, &server->busy, &server->slow,
+                        &server->ready, &server->written_apart, &server->spent, &server->making,
+                        &server->left, &server->work, &server->dead};
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
     ri_outq_pool_init(&server->pool, host, &broker->router.memory);
     ri_park_init(&server->written);
     server->ldm_timer.fn = kafka_server_on_ldm;
     server->keep_timer.fn = kafka_server_on_keep;
     server->close_timer.fn = server->durable_timer.fn = kafka_server_on_due;
+    ri_worker_init(&server->worker, kafka_server_on_trimmed, server);
+    server->worker.here = broker->hosted.on;
+    ri_trim_init(&server->trim, broker, &server->loop, &server->worker);
     ri_kafka_listen_init(server);
     server->epoch = 1;
     int rc = ri_kafka_catalog_open(&server->catalog, host);
@@ -626,6 +700,7 @@ static int kafka_server_close(ri_door *door)
     ri_loop_join(&server->loop);
     RI_ASSERT(server->closing);
     bool left = server->output_left;
+    ri_worker_stop(&server->worker); /* outside the gate: it may be at work */
     ri_broker_enter(broker);
     kafka_server_free(server);
     ri_broker_leave(broker);

@@ -9,12 +9,19 @@
  *       1          one writev() a touched session
  *       2 enter    memory is given back; leave. Sessions that have room again read on
  *
+ * A large frame is decoded in its turn, outside the gate, some in each turn of the loop, and its
+ * request begins then. A request that can go on has a small part of a turn at first, and all are
+ * stepped before those that such a part was too little for: these have what is left of the turn,
+ * one after the other. So who asks for little, or waits for one record, does not stand behind those
+ * who ask for much, however many they are.
+ *
  * What a topic is to the streams says kafka_catalog.h; how requests are begun, wait and are
  * answered in their order, kafka_session.h. This file knows neither. */
 #ifndef RI_KAFKA_SERVER_H
 #define RI_KAFKA_SERVER_H
 
 #include "front/broker/broker.h"
+#include "front/broker/trim.h"
 #include "net/listen.h"
 #include "net/loop.h"
 #include "net/outq.h"
@@ -44,13 +51,18 @@ struct ri_kafka_server {
     ri_broker *broker;
     ri_loop loop;
     ri_outq_pool pool;          /* of chunks */
+    ri_worker worker;           /* gives memory back */
+    ri_trim trim;               /* L */
     ri_list new_places;         /* ri_kafka_listener.link: opened, not yet with the loop */
     ri_list places;             /* all others; also stopped ones, since sessions name them */
     ri_list sessions;           /* all, also those that end */
     struct ri_kafka_session *walked; /* of them, where a walk came by last; or NULL */
     ri_list touched;            /* sessions with output to be looked at */
     ri_list ending;             /* sessions that were ended, until their requests are dropped */
-    ri_list busy;               /* requests that can go on */
+    ri_list coded;              /* requests whose large frames are to be decoded */
+    bool codes;                 /* L: there may be some */
+    ri_list busy;               /* requests that can go on, for the first time since they waited */
+    ri_list slow;               /* requests that were cut, and have more to do */
     ri_list ready;              /* sessions that may begin what they have read */
     ri_list written_apart;      /* requests whose answers become frames outside the gate */
     ri_list spent;              /* requests that are done, to be freed */

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/saturate.h"
 #include "codec/limits.h"
+#include "front/broker/departed.h"
 
 enum {
     KAFKA_SESSION_LINGER_MS = 50,       /* for the peer to read what is left, and close */
@@ -20,6 +21,22 @@ enum {
 
 /* ---- Ending ---- */
 
+/* Whoever looks at the broker hears of it as it was, in the words of NATS' connections. */
+static void kafka_session_note_end(const ri_kafka_session *s, ri_kafka_end end)
+{
+    static const char *const reasons[] = {
+        [RI_KAFKA_END_CLIENT] = "Client Closed", [RI_KAFKA_END_BROKEN] = "Write Error",
+        [RI_KAFKA_END_REFUSED] = "Protocol Violation",
+        [RI_KAFKA_END_MEMORY] = "Memory Budget Exceeded",
+        [RI_KAFKA_END_SHUTDOWN] = "Server Shutdown"};
+    ri_broker *broker = s->server->broker;
+    ri_broker_conn conn = {0};
+    if (!broker->departed) return;
+    ri_kafka_session_describe(s, ri_ns_sub(ri_wall_ns(&broker->host), ri_mono_ns(&broker->host)),
+                              &conn);
+    ri_departed_note(broker, &conn, reasons[end]);
+}
+
 void ri_kafka_session_end(ri_kafka_session *s, ri_kafka_end end)
 {
     RI_ASSERT(s);
@@ -29,6 +46,7 @@ void ri_kafka_session_end(ri_kafka_session *s, ri_kafka_end end)
         [RI_KAFKA_END_SHUTDOWN] = "shut down"};
     RI_ASSERT(end != RI_KAFKA_END_NOT);
     if (s->end) return;
+    kafka_session_note_end(s, end);
     s->end = end;
     ri_host_log(&s->server->broker->host, end == RI_KAFKA_END_MEMORY ? RILL_WARN : RILL_DEBUG,
                 "%s - cid:%llu - Kafka client connection closed: %s", s->peer,
@@ -60,6 +78,7 @@ static void kafka_session_drop_requests(ri_kafka_session *s)
         ri_kafka_request *r = KAFKA_SESSION_REQUEST(item);
         ri_kafka_request_drop(r);
         ri_list_push(&s->server->spent, item); /* what may be much memory goes outside the gate */
+        ri_budget_spend(&s->server->broker->router.budget, 1);
     }
     s->nrequests = 0;
 }
@@ -94,7 +113,7 @@ void ri_kafka_session_wind_down(ri_kafka_session *s)
         return;
     }
     ri_conn_deafen(&s->conn);
-    if (s->conn.sending.bytes || s->conn.out.bytes || s->shut) return;
+    if (s->conn.sending.bytes || s->conn.out.bytes || s->conn.full || s->shut) return;
     s->shut = true;
     ri_conn_shut(&s->conn);
     int64_t due_ns = ri_loop_now(loop) + KAFKA_SESSION_LINGER_MS * RI_MS;
@@ -251,7 +270,7 @@ static bool kafka_session_is_blocked(const ri_kafka_session *s)
  * over, none is. */
 static bool kafka_session_may_begin(const ri_kafka_session *s, const ri_kafka_request *r)
 {
-    if (s->end || s->conn.pending >= KAFKA_SESSION_OUT) return false;
+    if (s->end || s->conn.pending >= KAFKA_SESSION_OUT || r->coded) return false;
     if (s->requests.next == &r->link) return true;
     return r->kind->together && s->napart == 0 && !KAFKA_SESSION_REQUEST(r->link.prev)->goes_on;
 }
@@ -282,10 +301,13 @@ static void kafka_session_begin(ri_kafka_session *s)
     if (item != &s->requests) kafka_session_ready(s);
 }
 
-/* The bytes that they came in go: those that still need them have copies from now on. */
+/* The bytes that they came in go: those that still need them have copies from now on. The last may
+ * have had its own at once, as what is done apart has; the others that came with it have not. */
 static void kafka_session_keep(ri_kafka_session *s)
 {
-    for (ri_list *item = s->requests.prev; item != &s->requests; item = item->prev) {
+    ri_list *item = s->requests.prev;
+    if (item != &s->requests && !KAFKA_SESSION_REQUEST(item)->lent) item = item->prev;
+    for (; item != &s->requests; item = item->prev) {
         ri_kafka_request *r = KAFKA_SESSION_REQUEST(item);
         if (!r->lent) return;
         r->lent = false;
@@ -362,7 +384,21 @@ static void kafka_session_add(ri_kafka_session *s, ri_list *taken)
         s->in_bytes += r->frame.len + RI_KAFKA_FRAME_SIZE;
         kafka_session_note_client(s, r);
         ri_kafka_request_claim(r, 0);
+        if (r->coded) ri_list_push(&s->server->coded, &r->busy_link);
+        s->server->codes = s->server->codes || r->coded;
     }
+}
+
+void ri_kafka_session_decoded(ri_kafka_session *s, ri_kafka_request *r, int rc)
+{
+    RI_ASSERT(r->session == s && r->stage == RI_KAFKA_READ);
+    if (s->end) return;
+    if (rc >= 0 && ri_kafka_request_claim(r, 0)) kafka_session_ready(s);
+    if (rc >= 0) return;
+    ri_kafka_request_drop(r);
+    ri_list_push(&s->server->spent, &r->link);
+    s->nrequests--;
+    ri_kafka_session_refuse(s, "a request that is not understood");
 }
 
 /* How many frames may be read now. One that fills `len` bytes is taken in any case: they come from
@@ -430,9 +466,11 @@ void ri_kafka_session_go_on(ri_kafka_session *s)
     ri_budget_slice(budget, ri_kafka_server_share(server));
     server->broker->router.time_ns = ri_wall_ns(&server->broker->host);
     kafka_session_begin(s);
+    bool cut = !ri_budget_left(budget);
     ri_budget_close(budget);
     bool open = !kafka_session_is_blocked(s) && !kafka_session_is_full(s);
     ri_kafka_server_leave(server);
+    if (cut) ri_gate_pass(&server->broker->gate);
     if (open) ri_conn_go_on(&s->conn);
 }
 

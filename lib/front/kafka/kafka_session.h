@@ -51,7 +51,8 @@ typedef enum ri_kafka_stage {
 
 struct ri_kafka_request {
     ri_list link;            /* session->requests, as they came; then server->spent */
-    ri_list busy_link;       /* server->busy, while it can go on; then server->written_apart */
+    ri_list busy_link;       /* server->coded; ->busy or ->slow, while it can go on; then
+                                ->written_apart */
     ri_kafka_session *session;
     const ri_kafka_served *kind;
     ri_kafka_head head;
@@ -61,6 +62,7 @@ struct ri_kafka_request {
     void *body;              /* the request's struct; NULL: of a version that is not known */
     void *work;              /* the step's own; NULL at its first call; in the arena */
     ri_loop_timer timer;     /* L: it is busy when that is due; `late` is set */
+    bool coded;              /* its frame is large, and decoded later */
     bool lent;               /* `frame`, and what of the body points into it, is the connection's */
     bool late;
     bool goes_on;            /* its step has more to do, in a later turn */
@@ -131,6 +133,8 @@ void ri_kafka_session_detach(ri_kafka_session *s);
 /* Outside the gate: how it goes on, step by step, once it is ending. */
 void ri_kafka_session_wind_down(ri_kafka_session *s);
 void ri_kafka_session_free(ri_kafka_session *s);
+/* Its frame is decoded now, or cannot be: a code. */
+void ri_kafka_session_decoded(ri_kafka_session *s, ri_kafka_request *r, int rc);
 /* Outside the gate: begin what was kept, and read on. */
 void ri_kafka_session_go_on(ri_kafka_session *s);
 /* Output was written, or a request has done its work: may it begin more? */
@@ -194,6 +198,8 @@ static inline bool ri_kafka_request_is_begun(const ri_kafka_request *r) /* where
 /* For kafka_session.c, on the loop's thread. A frame without its size; outside the gate.
  * RILL_EPROTO, RILL_ENOTSUP, RILL_ETOOBIG, RILL_ENOMEM. */
 int ri_kafka_request_read(ri_kafka_session *s, ri_str frame, ri_kafka_request **out);
+/* The same of one that is `coded`, and has its frame. */
+int ri_kafka_request_decode(ri_kafka_request *r);
 /* Its frame goes: it is read anew from a copy. RILL_ENOMEM. */
 int ri_kafka_request_keep(ri_kafka_request *r);
 void ri_kafka_request_begin(ri_kafka_request *r);

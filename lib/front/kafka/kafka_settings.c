@@ -31,7 +31,8 @@ typedef struct kafka_setting { /* one of the answer */
 
 enum {
     KAFKA_SETTINGS_SYNONYMS = 2,
-    KAFKA_SETTINGS_UNITS = 4,
+    KAFKA_SETTINGS_UNITS = 4, /* of the turn, for what has settings, ... */
+    KAFKA_SETTINGS_EACH = 8,  /* ... and for one of these */
     KAFKA_SETTINGS_KEYS = 2 * RI_LIMIT_KAFKA_SETTINGS, /* that may be asked for, of a resource */
 };
 
@@ -51,7 +52,7 @@ static ri_kafka_describe_configs_answer_config *kafka_settings_put(ri_kafka_requ
 {
     kafka_settings *d = r->work;
     ri_budget *budget = &r->session->server->broker->router.budget;
-    ri_budget_spend(budget, 1 + (uint64_t)d->of->configuration_keys.len / 8);
+    ri_budget_spend(budget, KAFKA_SETTINGS_EACH + (uint64_t)d->of->configuration_keys.len / 8);
     if (!kafka_settings_is_asked(d, setting->name)) return NULL;
     RI_ASSERT(d->out->configs.len < d->cap);
     ri_kafka_describe_configs_answer_config *c = &d->out->configs.items[d->out->configs.len];
@@ -362,7 +363,7 @@ static bool kafka_resources_begin(ri_kafka_request *r)
     size_t n = 0;
     if (!l) return false;
     l->topics = kafka_settings_wants(r, RI_KAFKA_RESOURCE_TOPIC);
-    if (l->topics) ri_js_streams(ri_kafka_serve_js(r), &n);
+    if (l->topics) n = ri_js_nstreams(ri_kafka_serve_js(r));
     l->cap = n + 1;
     if (!RI_KAFKA_SERVE_LIST(r, &l->answer.resources, list_config_resources_answer_resource,
                              l->cap))

@@ -97,14 +97,85 @@ static bool access_answers(ri_nats_session *s, ri_str subject)
 
 /* ---- Coming and going ---- */
 
-void ri_nats_access_enter(ri_nats_session *s)
+/* NULL: there is none of that name. */
+static ri_account *access_account(const ri_nats_session *s)
+{
+    const ri_accounts *accounts = s->server->broker->conf.accounts;
+    if (!s->who || strcmp(ri_access_account(s->who), RI_ACCOUNT_GLOBAL) == 0)
+        return &s->party.router->global;
+    return ri_accounts_find(accounts, ri_access_account(s->who));
+}
+
+void ri_nats_access_leave(ri_nats_session *s)
+{
+    if (!s->counted) return;
+    RI_ASSERT(s->counted->nconns > 0);
+    s->counted->nconns--;
+    ri_account_unref(s->counted);
+    s->counted = NULL;
+}
+
+/* What is wrong with that account is said, and it ends. */
+static void access_refuse_account(ri_nats_session *s, const ri_account *account)
+{
+    const ri_host *host = &s->server->broker->host;
+    if (account) {
+        ri_nats_session_fail(s, RI_NATS_END_MAX_ACCOUNT_CONNS,
+                             "maximum account active connections exceeded");
+        return;
+    }
+    ri_host_log(host, RILL_ERROR, "%s - cid:%llu - there is no account \"%.100s\"", s->peer,
+                (unsigned long long)s->cid, ri_access_account(s->who));
+    ri_nats_session_fail(s, RI_NATS_END_AUTH, "Authorization Violation");
+}
+
+bool ri_nats_access_count(ri_nats_session *s)
+{
+    ri_account *account = s->party.account;
+    RI_ASSERT(!s->counted);
+    if (account->limits.conns && account->nconns >= account->limits.conns) {
+        access_refuse_account(s, account);
+        return false;
+    }
+    account->nconns++;
+    s->counted = ri_account_ref(account);
+    return true;
+}
+
+/* What was subscribed to stays in its account, so that nothing of that goes along to another one.
+ * A reload that puts a session elsewhere closes it without a word, to come anew. */
+static bool access_enter_account(ri_nats_session *s)
+{
+    ri_account *account = access_account(s);
+    if (account && account == s->counted) return true;
+    if (account && s->counted && !s->verifying) {
+        ri_nats_session_end(s, RI_NATS_END_CLIENT_CLOSED);
+        return false;
+    }
+    if (s->counted) ri_nats_session_forget_subs(s);
+    ri_nats_access_leave(s);
+    if (!account) {
+        access_refuse_account(s, NULL);
+        return false;
+    }
+    RI_ASSERT(s->party.account == account || !s->subs.len);
+    ri_party_enter(&s->party, account);
+    if (!s->verifying) return true; /* it has said nothing yet */
+    ri_nats_session_configure(s);
+    return ri_nats_access_count(s);
+}
+
+bool ri_nats_access_enter(ri_nats_session *s)
 {
     const ri_broker_conf *conf = &s->server->broker->conf;
     ri_access *before = s->access;
     uint32_t max;
     int64_t for_ns;
-    s->access = s->granted ? s->granted : ri_access_ref(conf->access);
-    s->who = s->granted ? ri_access_first(s->access) : ri_nats_login_user(s);
+    if (conf->trust && !s->granted) s->granted = ri_access_ref(before); /* its ticket stands */
+    if (!conf->trust) ri_nats_ticket_void(s);
+    bool nobody = !s->granted && ri_nats_login_is_nobody(s);
+    s->access = s->granted ? s->granted : nobody ? NULL : ri_access_ref(conf->access);
+    s->who = s->granted ? ri_access_first(s->access) : nobody ? NULL : ri_nats_login_user(s);
     s->granted = NULL;
     RI_ASSERT(!s->access || s->who);
     s->answers = s->who && ri_access_answers(s->who, &max, &for_ns);
@@ -113,20 +184,22 @@ void ri_nats_access_enter(ri_nats_session *s)
     s->login_epoch = conf->login_epoch;
     ri_nats_session_recheck_subs(s);
     ri_access_unref(before);
+    return access_enter_account(s);
 }
 
 bool ri_nats_access_known(ri_nats_session *s)
 {
+    if (s->server->broker->conf.trust) return ri_nats_ticket_stands(s);
     const ri_access_user *user = ri_nats_login_user(s);
     if (!user) return false;
     if (s->who && ri_access_same_secret(s->who, user) && !ri_nats_login_is_checked(s)) return true;
-    ri_nats_access_enter(s);
-    return false;
+    return !ri_nats_access_enter(s); /* it has ended: there is no verdict to wait for */
 }
 
 void ri_nats_access_fini(ri_nats_session *s)
 {
     access_forget_replies(s);
+    ri_nats_ticket_drop(s);
     ri_access_unref(s->access);
     s->access = NULL;
     s->who = NULL;

@@ -229,9 +229,10 @@ static void deliver_no_responders(ri_party *party, const ri_message *m)
 {
     ri_nats_session *s = ri_nats_session_of(party);
     if (!s->no_responders || !s->headers || s->end) return;
-    ri_router *router = party->router;
-    ri_match_cache *cache = &s->server->reply_cache;
-    const ri_match *match = ri_match_cache_get(cache, &router->interest, m->reply);
+    ri_account *account = party->account;
+    bool global = account == &party->router->global; /* whose replies are in no other's way */
+    ri_match_cache *cache = global ? &s->server->reply_cache : &account->cache;
+    const ri_match *match = ri_match_cache_get(cache, &account->interest, m->reply);
     for (uint32_t i = 0; match && i < match->nplain; i++) {
         ri_subscription *sub = ri_container_of(match->plain[i], ri_subscription, entry);
         const ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
@@ -276,6 +277,12 @@ static bool deliver_shut(const ri_party *party)
     return s->end;
 }
 
+static bool deliver_make_interest(ri_party *party)
+{
+    ri_nats_session *s = ri_container_of(party, ri_nats_session, party);
+    return !s->end && ri_nats_server_make_interest(s->server, s);
+}
+
 const ri_party_ops ri_nats_deliver_ops = {
     .deliver = deliver_message,
     .ended = deliver_ended,
@@ -284,4 +291,5 @@ const ri_party_ops ri_nats_deliver_ops = {
     .shut = deliver_shut,
     .slow_down = deliver_slow_down,
     .number = deliver_number,
+    .make_interest = deliver_make_interest,
 };

@@ -3,6 +3,7 @@
  * place replaces, and how long its certificate lasts. */
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "codec/nats/url.h"
 #include "front/nats/nats_server.h"
 
@@ -42,13 +43,29 @@ typedef struct listen_place {
     int advertise_port;
     ri_tls_conf *tls;
     bool tls_optional;
+    ri_ws_conf *ws;
 } listen_place;
 
-static int listen_place_init(listen_place *place, const ri_host *host,
+static int listen_place_ws(listen_place *place, const ri_host *host, const ri_url *url,
+                           const rill_listen_opts *opts)
+{
+    if (!ri_url_is_ws(url)) return RILL_OK;
+    if (opts->tls_optional)
+        return ri_err(RILL_ENOTSUP, "tls_optional: a port of WebSocket has TLS, or it has not");
+    if (url->scheme == RI_URL_WSS && !opts->tls)
+        return ri_err(RILL_EINVAL, "wss://: opts.tls has no certificate");
+    const ri_ws_conf of = {.origins = (char *)(uintptr_t)opts->ws_origins,
+                           .same_origin = opts->ws_same_origin, .deflates = opts->ws_compress,
+                           .timeout_ns = ri_ns_of_ms(opts->ws_handshake_ms)};
+    return ri_ws_conf_new(&place->ws, host, &of);
+}
+
+static int listen_place_init(listen_place *place, const ri_host *host, const ri_url *url,
                              const rill_listen_opts *opts)
 {
     *place = (listen_place){.tls_optional = opts->tls_optional};
     int rc = ri_broker_advertise(host, opts->advertise, &place->advertise, &place->advertise_port);
+    if (rc == RILL_OK) rc = listen_place_ws(place, host, url, opts);
     if (rc == RILL_OK && opts->tls) rc = ri_tls_conf_new(&place->tls, host, opts->tls, true);
     return rc;
 }
@@ -57,17 +74,19 @@ static void listen_place_fini(listen_place *place, const ri_host *host)
 {
     if (place->advertise) ri_free(host, place->advertise, strlen(place->advertise) + 1);
     ri_tls_conf_unref(place->tls);
+    ri_ws_conf_unref(place->ws);
 }
 
 /* Inside the gate: the listener has these from now on, and `place` what it had. */
 static void listen_place_swap(listen_place *place, ri_listener *l)
 {
     RI_ASSERT(!place->tls || place->tls->server);
-    listen_place had = {l->advertise, l->advertise_port, l->tls, l->tls_optional};
+    listen_place had = {l->advertise, l->advertise_port, l->tls, l->tls_optional, l->ws};
     l->advertise = place->advertise;
     l->advertise_port = place->advertise_port;
     l->tls = place->tls;
     l->tls_optional = place->tls_optional;
+    l->ws = place->ws;
     *place = had;
 }
 
@@ -120,7 +139,7 @@ int ri_nats_listen(ri_door *door, const char *text, const rill_listen_opts *opts
     ri_url url;
     int rc = ri_url_parse(&url, host, text);
     if (rc < 0) return rc;
-    rc = listen_place_init(&place, host, opts);
+    rc = listen_place_init(&place, host, &url, opts);
     if (rc == RILL_OK) rc = listen_again(server, &url, &place);
     if (rc == RILL_ENOENT) rc = listen_new(server, &url, &place);
     listen_place_fini(&place, host);

@@ -17,6 +17,7 @@
 #include "base/base64.h"
 #include "base/error.h"
 #include "codec/web/nkey.h"
+#include "engine/access/certified.h"
 #include "front/nats/nats_session.h"
 
 enum {
@@ -25,17 +26,49 @@ enum {
 
 bool ri_nats_login_guards(const ri_broker_conf *conf)
 {
-    return conf->token || conf->user || conf->password || conf->access || conf->on_login;
+    return conf->token || conf->user || conf->password || conf->access || conf->on_login ||
+           conf->trust || conf->callout;
 }
 
-bool ri_nats_login_asked(const ri_broker_conf *conf)
+bool ri_nats_login_is_believed(const ri_nats_session *s)
 {
-    return ri_nats_login_guards(conf) && !conf->no_auth_user;
+    const ri_tls_conf *conf = s->at ? s->at->tls : NULL;
+    if (!s->cert.len || !conf || !conf->verify) return true;
+    return memcmp(conf->ca, s->cert_ca, sizeof conf->ca) == 0;
 }
 
-static bool login_shows_nothing(const ri_nats_login *login)
+bool ri_nats_login_maps(const ri_nats_session *s)
 {
-    return !login->user && !login->password && !login->token && !login->nkey;
+    return s->server->broker->conf.access && !s->login.nkey && s->at && s->at->tls &&
+           s->at->tls->maps;
+}
+
+bool ri_nats_login_asked(const ri_nats_session *s)
+{
+    const ri_broker_conf *conf = &s->server->broker->conf;
+    return ri_nats_login_guards(conf) && (!conf->no_auth_user || ri_nats_login_maps(s));
+}
+
+static bool login_shows_nothing(const ri_nats_session *s)
+{
+    const ri_nats_login *login = &s->login;
+    return !login->user && !login->password && !login->token && !login->nkey &&
+           !ri_nats_login_maps(s);
+}
+
+bool ri_nats_login_is_nobody(const ri_nats_session *s)
+{
+    const ri_broker_conf *conf = &s->server->broker->conf;
+    return ri_accounts_only_system(conf->accounts) && !conf->no_auth_user &&
+           login_shows_nothing(s);
+}
+
+static ri_access_user *login_certified(const ri_nats_session *s)
+{
+    ri_broker *broker = s->server->broker;
+    if (!s->cert.len || !ri_nats_login_is_believed(s)) return NULL;
+    ri_budget_spend(&broker->router.budget, ri_certified_units(broker->conf.access));
+    return ri_certified_user(broker->conf.access, &broker->host, s->cert);
 }
 
 ri_access_user *ri_nats_login_user(const ri_nats_session *s)
@@ -43,8 +76,9 @@ ri_access_user *ri_nats_login_user(const ri_nats_session *s)
     const ri_broker_conf *conf = &s->server->broker->conf;
     const ri_nats_login *login = &s->login;
     if (!conf->access) return NULL;
+    if (ri_nats_login_maps(s)) return login_certified(s);
     const char *name = login->nkey ? login->nkey : login->user;
-    if (conf->no_auth_user && login_shows_nothing(login)) name = conf->no_auth_user;
+    if (conf->no_auth_user && login_shows_nothing(s)) name = conf->no_auth_user;
     ri_access_user *user = ri_access_find(conf->access, ri_str_of(name));
     return user && ri_access_is_key(user) == (login->nkey != NULL) ? user : NULL;
 }
@@ -53,7 +87,8 @@ ri_str ri_nats_login_nonce(ri_nats_session *s)
 {
     const ri_broker *broker = s->server->broker;
     uint8_t bytes[RI_NATS_NONCE_LEN * 6 / 8];
-    if (!broker->conf.on_login && !ri_access_has_keys(broker->conf.access)) return RI_STR_NONE;
+    bool asks = broker->conf.on_login || broker->conf.trust || broker->conf.callout;
+    if (!asks && !ri_access_has_keys(broker->conf.access)) return RI_STR_NONE;
     if (s->nonce[0]) return ri_str_of(s->nonce);
     ri_buffer text;
     broker->host.entropy(broker->host.arg, bytes, sizeof bytes);
@@ -74,9 +109,10 @@ static bool login_is_bcrypt(ri_str s)
 /* In a time that shows the length of what was given, and nothing of what was asked for. */
 static bool login_same(ri_str want, ri_str given)
 {
-    size_t diff = want.len ^ given.len;
+    size_t diff = want.len ^ given.len, len = want.len ? want.len : 1;
+    const char *wanted = want.len ? want.ptr : ""; /* nothing may be asked for, and much given */
     for (size_t i = 0; i < given.len; i++)
-        diff |= (size_t)(unsigned char)(given.ptr[i] ^ want.ptr[want.len ? i % want.len : 0]);
+        diff |= (size_t)(unsigned char)(given.ptr[i] ^ wanted[i % len]);
     return diff == 0;
 }
 
@@ -118,9 +154,14 @@ ri_nats_verdict ri_nats_login_look(const ri_nats_session *s)
     const ri_nats_login *login = &s->login;
     const char *given = "", *want;
     if (!ri_nats_login_guards(conf)) return RI_NATS_VERDICT_YES;
+    if (conf->trust)
+        return login->jwt || ri_trust_sentinel(conf->trust) ? RI_NATS_VERDICT_LATER
+                                                            : RI_NATS_VERDICT_NO;
     if (conf->on_login && !login->nkey) return RI_NATS_VERDICT_ASK;
+    if (ri_nats_callout_decides(s)) return RI_NATS_VERDICT_ASK;
+    if (ri_nats_login_is_nobody(s)) return RI_NATS_VERDICT_YES;
     if (!(want = login_wanted(s, &given))) return RI_NATS_VERDICT_NO;
-    if (conf->no_auth_user && login_shows_nothing(login)) return RI_NATS_VERDICT_YES;
+    if (conf->no_auth_user && login_shows_nothing(s)) return RI_NATS_VERDICT_YES;
     if (login->nkey && (conf->access || conf->on_login))
         return login->sig && s->nonce[0] ? RI_NATS_VERDICT_LATER : RI_NATS_VERDICT_NO;
     if (login_is_bcrypt(ri_str_of(want)))
@@ -141,6 +182,9 @@ struct ri_nats_check {
     uint32_t epoch;           /* of the configuration that `want` is of */
     bool user, same;          /* the verdict */
     char *want, *given;       /* copies */
+    const ri_host *host;
+    ri_nats_hearing *hearing; /* of a JWT, in place of these; owned; or NULL */
+    ri_callout_letter *letter; /* to or from a callout's service, likewise */
     char nonce[RI_NATS_NONCE_LEN + 1]; /* not empty: `given` is the signature of it by `want` */
 #ifdef RI_HAVE_CRYPT
     struct crypt_data data;
@@ -150,6 +194,14 @@ struct ri_nats_check {
 static void login_check_run(ri_job *job)
 {
     ri_nats_check *check = ri_container_of(job, ri_nats_check, job);
+    if (check->letter) {
+        ri_callout_work(check->letter);
+        return;
+    }
+    if (check->hearing) {
+        ri_nats_ticket_hear(check->hearing, check->host);
+        return;
+    }
     if (check->nonce[0]) {
         check->same = ri_nkey_signed(ri_str_of(check->want), ri_str_of(check->nonce),
                                      ri_str_of(check->given));
@@ -163,7 +215,10 @@ static void login_check_run(ri_job *job)
 
 static void login_free(const ri_host *host, char *text)
 {
-    if (text) ri_free(host, text, strlen(text) + 1);
+    if (!text) return;
+    size_t size = strlen(text) + 1;
+    explicit_bzero(text, size); /* it may be a secret */
+    ri_free(host, text, size);
 }
 
 void ri_nats_login_forget(ri_job *job, const ri_host *host)
@@ -172,6 +227,8 @@ void ri_nats_login_forget(ri_job *job, const ri_host *host)
     if (check->session) check->session->check = NULL;
     login_free(host, check->want);
     login_free(host, check->given);
+    ri_nats_ticket_hearing_free(check->hearing, host);
+    ri_callout_letter_free(check->letter);
     ri_delete(host, check);
 }
 
@@ -184,13 +241,16 @@ static ri_nats_check *login_check_new(ri_nats_session *s)
     if (!check) return NULL;
     if (!want) want = ""; /* a reload has taken it or its user away since: no hash is that */
     *check = (ri_nats_check){.job.run = login_check_run, .epoch = conf->login_epoch,
-                             .user = login_right_user(conf, &s->login),
+                             .host = host, .user = login_right_user(conf, &s->login),
                              .want = ri_strdup(host, want, strlen(want)),
                              .given = ri_strdup(host, given, strlen(given))};
     if (s->login.nkey && (conf->access || conf->on_login))
         memcpy(check->nonce, s->nonce, sizeof check->nonce);
     ri_list_init(&check->job.link);
-    if (!check->want || !check->given) {
+    check->letter = ri_nats_callout_lend(s);
+    bool hears = conf->trust && !check->letter;
+    if (hears) check->hearing = ri_nats_ticket_hearing(s);
+    if (!check->want || !check->given || (hears && !check->hearing)) {
         ri_nats_login_forget(&check->job, host);
         return NULL;
     }
@@ -221,29 +281,18 @@ bool ri_nats_login_is_checked(const ri_nats_session *s)
     return s->check || ri_list_linked(&s->check_link);
 }
 
-/* The bytes of a peer's name that name its host. */
-static size_t login_host_len(const char *peer)
-{
-    const char *colon = strrchr(peer, ':');
-    return colon ? (size_t)(colon - peer) : strlen(peer);
-}
-
-static bool login_same_host(const char *a, const char *b)
-{
-    size_t len = login_host_len(a);
-    return len == login_host_len(b) && memcmp(a, b, len) == 0;
-}
-
 /* The first in the row that is of another host than the last one was: so none keeps others out
  * by many attempts. */
 static ri_nats_session *login_next(ri_nats_server *server)
 {
     ri_nats_session *first = NULL;
     int looks = LOGIN_LOOKS;
+    char host[RI_PEER_HOST_MAX];
     ri_list_each (link, &server->checking) {
         ri_nats_session *s = ri_container_of(link, ri_nats_session, check_link);
         if (!first) first = s;
-        if (!login_same_host(s->peer, server->checked_peer)) return s;
+        ri_peer_host(s->peer, host);
+        if (strcmp(host, server->checked_host) != 0) return s;
         if (--looks == 0) break;
     }
     return first;
@@ -254,7 +303,7 @@ ri_job *ri_nats_login_begin(ri_nats_server *server)
     ri_nats_session *s;
     if (server->check_runs || !(s = login_next(server))) return NULL;
     ri_nats_login_leave(s);
-    snprintf(server->checked_peer, sizeof server->checked_peer, "%s", s->peer);
+    ri_peer_host(s->peer, server->checked_host);
     ri_nats_check *check = login_check_new(s);
     if (!check) {
         ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
@@ -274,21 +323,33 @@ void ri_nats_login_fail(ri_nats_server *server, ri_job *job)
     if (s) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
 }
 
+static void login_obey(ri_nats_session *s, bool old, bool right, ri_nats_hearing *hearing)
+{
+    RI_ASSERT(!s->callout);
+    if (old) ri_nats_op_login(s);
+    else if (hearing) ri_nats_ticket_obey(s, hearing);
+    else if (right && s->server->broker->conf.on_login) ri_nats_desk_join(s);
+    else ri_nats_op_verdict(s, right);
+}
+
 ri_nats_session *ri_nats_login_end(ri_nats_server *server, ri_job *job)
 {
     ri_nats_check *check = ri_container_of(job, ri_nats_check, job);
     ri_nats_session *s = check->session;
     bool old = check->epoch != server->broker->conf.login_epoch;
     bool right = check->same && check->user;
+    ri_nats_hearing *hearing = check->hearing;
+    ri_callout_letter *letter = check->letter;
+    bool wanted = s && !s->end;
     server->check_runs = false;
+    check->hearing = NULL;
+    if (wanted) check->letter = NULL;
     ri_nats_login_forget(job, &server->broker->host);
-    if (!s || s->end) return NULL;
-    if (old) ri_nats_op_login(s);
-    else if (right && server->broker->conf.on_login) ri_nats_desk_join(s);
-    else ri_nats_op_verdict(s, right);
-    return s;
+    if (wanted && letter) ri_nats_callout_worked(s, letter);
+    else if (wanted) login_obey(s, old, right, hearing);
+    ri_nats_ticket_hearing_free(hearing, &server->broker->host);
+    return s && !s->end ? s : NULL;
 }
-
 static int login_copy(char **to, const ri_host *host, ri_str s)
 {
     if (s.len && memchr(s.ptr, 0, s.len)) s.len = 0; /* nobody's */
@@ -303,6 +364,7 @@ int ri_nats_login_set(ri_nats_login *login, const ri_host *host, const ri_nats_c
         login_copy(&made.password, host, connect->pass) < 0 ||
         login_copy(&made.token, host, connect->auth_token) < 0 ||
         login_copy(&made.nkey, host, connect->nkey) < 0 ||
+        login_copy(&made.jwt, host, connect->jwt) < 0 ||
         login_copy(&made.sig, host, connect->sig) < 0) {
         ri_nats_login_fini(&made, host);
         return RILL_ENOMEM;
@@ -318,6 +380,7 @@ void ri_nats_login_fini(ri_nats_login *login, const ri_host *host)
     login_free(host, login->password);
     login_free(host, login->token);
     login_free(host, login->nkey);
+    login_free(host, login->jwt);
     login_free(host, login->sig);
     *login = (ri_nats_login){0};
 }

@@ -2,6 +2,7 @@
 /* What a client asks for, obeyed in the order of its coming. */
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "codec/subject/subject.h"
 #include "front/nats/nats_session.h"
 
@@ -49,7 +50,7 @@ static bool op_map(ri_nats_session *s, ri_message *m)
     ri_buffer *to = &s->server->mapped;
     uint32_t units;
     ri_buffer_reset(to);
-    ri_mapped mapped = ri_mappings_apply(s->server->broker->conf.mappings, m->subject,
+    ri_mapped mapped = ri_mappings_apply(s->party.account->mappings, m->subject,
                                          ri_router_random(router), to, &units);
     if (units) ri_budget_spend(&router->budget, units);
     if (mapped != RI_MAPPED_TO) return mapped == RI_MAPPED_NOT;
@@ -76,7 +77,7 @@ static int op_publish_probed(ri_nats_session *s, const ri_message *m, ri_str ask
 static int op_publish_mapped(ri_nats_session *s, ri_message m)
 {
     ri_str asked = m.subject;
-    bool maps = s->server->broker->conf.mappings != NULL;
+    bool maps = s->party.account->mappings != NULL;
     if (!maps || op_map(s, &m)) return op_publish_probed(s, &m, asked);
     op_ok(s);
     return 0;
@@ -85,7 +86,7 @@ static int op_publish_mapped(ri_nats_session *s, ri_message m)
 /* Nothing is to be looked at but who gets it: so are most messages. */
 static inline bool op_is_plain(const ri_nats_session *s, const ri_message *m)
 {
-    return !m->headers.len && !s->who && !s->verbose && !s->server->broker->conf.mappings;
+    return !m->headers.len && !s->who && !s->verbose && !s->party.account->mappings;
 }
 
 static void op_publish(ri_nats_session *s, const ri_nats_op *op)
@@ -159,9 +160,17 @@ static bool op_subscribe_refused(ri_nats_session *s, const ri_nats_op *op)
     return true;
 }
 
+static uint32_t op_max_subs(const ri_nats_session *s)
+{
+    uint32_t max = s->server->broker->conf.max_subs, own = s->party.account->limits.subs;
+    if (own && (!max || own < max)) max = own;
+    own = s->who ? ri_access_max_subs(s->who) : UINT32_MAX;
+    return own != UINT32_MAX && (!max || own < max) ? own : max;
+}
+
 static void op_subscribe(ri_nats_session *s, const ri_nats_op *op)
 {
-    uint32_t max = s->server->broker->conf.max_subs;
+    uint32_t max = op_max_subs(s);
     if (max && s->subs.len >= max) {
         op_say_err(s, "maximum subscriptions exceeded", RI_STR_NONE);
         return;
@@ -208,6 +217,14 @@ static void op_ping(ri_nats_session *s)
     if (s->async_info) ri_nats_session_say_info(s, true);
 }
 
+static void op_pong(ri_nats_session *s)
+{
+    int64_t now_ns = ri_mono_ns(&s->server->broker->host);
+    if (s->pings_out) s->rtt_ns = RI_MAX(ri_ns_sub(now_ns, s->ping_ns), 1);
+    s->pings_out = 0;
+    s->ponged = true;
+}
+
 /* What is wrong with a CONNECT beside its credentials. */
 static ri_nats_end op_connect_end(const ri_nats_connect *connect, bool headers)
 {
@@ -238,11 +255,23 @@ static void op_welcome(ri_nats_session *s)
     }
 }
 
+/* Whose certificate says who he is has called himself something else. */
+static void op_warn_certified(const ri_nats_session *s)
+{
+    const char *user = s->login.user;
+    if (!user || !ri_nats_login_maps(s) || strcmp(user, ri_access_name(s->who)) == 0) return;
+    ri_host_log(&s->server->broker->host, RILL_WARN, "%s - cid:%llu - User \"%.100s\" found in "
+                "connect proto, but user required from cert", s->peer, (unsigned long long)s->cid,
+                user);
+}
+
 void ri_nats_op_verdict(ri_nats_session *s, bool right)
 {
     bool again = !s->verifying; /* the configuration was changed under it */
+    bool in = right && ri_nats_access_enter(s);
+    if (in && !again) op_warn_certified(s);
     s->verifying = false;
-    if (right) ri_nats_access_enter(s);
+    if (right && !in) return;
     if (!right && again) ri_nats_session_fail(s, RI_NATS_END_AUTH, "Authorization Violation");
     else if (!right) op_refuse_login(s);
     else if (!again) op_welcome(s);
@@ -259,7 +288,8 @@ bool ri_nats_op_login(ri_nats_session *s)
         return true;
     }
     if (verdict == RI_NATS_VERDICT_ASK) {
-        ri_nats_desk_join(s);
+        if (s->server->broker->conf.callout) ri_nats_callout_join(s, NULL, NULL);
+        else ri_nats_desk_join(s);
         return true;
     }
     ri_nats_op_verdict(s, verdict == RI_NATS_VERDICT_YES);
@@ -274,6 +304,7 @@ static void op_log_in(ri_nats_session *s, const ri_nats_connect *connect)
         op_refuse_login(s);
         return;
     }
+    ri_nats_login_leave(s); /* a verdict on what it said before is none on what it says now */
     s->verifying = true;
     if (ri_nats_op_login(s) && !ri_nats_desk_has(s))
         ri_loop_timer_cancel(&s->server->loop, &s->timer);
@@ -292,6 +323,7 @@ static void op_recall(const ri_nats_session *s, ri_nats_connect *connect)
     connect->pass = ri_str_of(s->login.password);
     connect->auth_token = ri_str_of(s->login.token);
     connect->nkey = ri_str_of(s->login.nkey);
+    connect->jwt = ri_str_of(s->login.jwt);
     connect->sig = ri_str_of(s->login.sig);
 }
 
@@ -306,7 +338,7 @@ static void op_connect(ri_nats_session *s, ri_str json)
     int rc = ri_nats_connect_read(&connect, json, &arena);
     if (rc == RILL_OK) rc = ri_nats_login_set(&s->login, host, &connect);
     if (rc == RILL_OK) {
-        if (s->connected) ri_nats_session_forget_subs(s);
+        if (s->connected || s->who) ri_nats_session_forget_subs(s);
         s->verbose = connect.verbose;
         s->pedantic = connect.pedantic;
         s->party.no_echo = !connect.echo;
@@ -338,10 +370,7 @@ void ri_nats_op_obey(ri_nats_session *s, const ri_nats_op *op)
     case RI_NATS_UNSUB: op_unsubscribe(s, op); return;
     case RI_NATS_CONNECT: op_connect(s, op->text); return;
     case RI_NATS_PING: op_ping(s); return;
-    case RI_NATS_PONG:
-        s->pings_out = 0;
-        s->ponged = true;
-        return;
+    case RI_NATS_PONG: op_pong(s); return;
     case RI_NATS_INFO:
     case RI_NATS_OK: return;
     case RI_NATS_ERR:

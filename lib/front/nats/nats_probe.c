@@ -106,7 +106,7 @@ static void probe_put_server(const ri_nats_session *s, const nats_probe *p, ri_b
     ri_buffer_puts(out, "{\"server\":{\"name\":");
     ri_json_put_string(out, ri_str_of(broker->name));
     probe_put_text(out, "host", ri_str_of(s->at->name));
-    probe_put_text(out, "id", ri_str_of(broker->id));
+    probe_put_text(out, "id", ri_str_of(broker->keys.id));
     probe_put_text(out, "ver", ri_str_of(broker->version));
     ri_buffer_printf(out, ",\"jetstream\":%s,\"time\":\"%.*s\"},",
                      broker->durable ? "true" : "false", (int)p->ts_len, p->ts);

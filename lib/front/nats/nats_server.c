@@ -10,16 +10,13 @@
 #include "base/json.h"
 #include "base/saturate.h"
 #include "codec/nats/url.h"
+#include "engine/live/trade.h"
 #include "front/broker/durable.h"
 #include "front/nats/nats_session.h"
 
 enum {
     SERVER_REPLY_ENTRIES = 64,          /* replies of unanswered requests that are remembered */
     SERVER_REPLY_BYTES = 64 * 1024,
-    SERVER_TRIM_BYTES = 4 * 1024 * 1024, /* freed, and half of what there was, so that it is given
-                                            to the system ... */
-    SERVER_TRIM_MS = 500,               /* ... after so long ... */
-    SERVER_TRIM_REST_MS = 5000,         /* ... but so long after the last time */
     SERVER_LDM_STEP_MS = 1000,          /* the longest between two closes of a lame duck */
     SERVER_SHARE_MIN = RI_BUDGET_TURN / 8, /* units of a connection's input in a turn of the loop */
     SERVER_CROWD = 512,                 /* written to in one turn, of those that a message to very
@@ -281,19 +278,25 @@ static uint64_t server_shed(ri_door *door, uint64_t cap, uint64_t bytes)
     return gone;
 }
 
+static uint64_t server_interest_of(const ri_nats_session *s)
+{
+    return s->interest_bytes + s->party.trade_bytes;
+}
+
 bool ri_nats_server_make_interest(ri_nats_server *server, ri_nats_session *asker)
 {
     ri_nats_session *most = NULL;
     ri_memory_refused(&server->broker->router.memory);
+    if (ri_errand_forget_orphans(&server->broker->router)) return true;
     if (!server->interest_looked) {
         ri_list_each (item, &server->sessions) {
             ri_nats_session *s = SERVER_SESSION(item, link);
-            if (!most || s->interest_bytes > most->interest_bytes) most = s;
+            if (!most || server_interest_of(s) > server_interest_of(most)) most = s;
         }
         server->interest_looked = true;
-        server->interest_most = most ? most->interest_bytes : 0;
+        server->interest_most = most ? server_interest_of(most) : 0;
     }
-    if (asker->interest_bytes >= server->interest_most / 2) return false;
+    if (server_interest_of(asker) >= server->interest_most / 2) return false;
     if (most && most != asker)
         ri_nats_session_fail(most, RI_NATS_END_MEMORY, "maximum subscriptions exceeded");
     return true;
@@ -443,48 +446,20 @@ static void server_durable_turn(ri_nats_server *server)
         ri_host_log(&server->broker->host, RILL_ERROR, "timers of streams: %s", ri_err_text());
 }
 
+/* Inside the gate. Where another door's loop, or a thread, turns the streams, it is woken for what
+ * this turn's requests and messages have left for them. */
+static void server_turn_durable(ri_nats_server *server)
+{
+    ri_broker *broker = server->broker;
+    if (!broker->durable) return;
+    if (ri_likely(broker->driver == &server->driver)) server_durable_turn(server);
+    else ri_durable_touched(broker->durable);
+}
+
 int64_t ri_nats_server_share(ri_nats_server *server)
 {
     server->inputs++;
     return RI_MAX(2 * RI_BUDGET_TURN / (1 + (int64_t)server->inputs_last), SERVER_SHARE_MIN);
-}
-
-/* After a mass close the memory goes back, a while later: by the worker, since it takes long. */
-static uint64_t server_memory(const ri_nats_server *server)
-{
-    const ri_router *router = &server->broker->router;
-    uint64_t used = ri_packet_pool_bytes(router->pool);
-    for (int i = 0; i < RI_MEMORY_KINDS; i++) used += ri_memory_used(&router->memory, i);
-    return used;
-}
-
-static void server_watch_memory(ri_nats_server *server)
-{
-    uint64_t used = server_memory(server);
-    if (ri_likely(used >= server->memory_high)) {
-        server->memory_high = used;
-        return;
-    }
-    uint64_t freed = server->memory_high - used;
-    if (ri_likely(freed < SERVER_TRIM_BYTES || freed < used)) return;
-    if (server->trim_runs || ri_timer_armed(&server->trim_timer.timer)) return;
-    int64_t due_ns = ri_loop_now(&server->loop) + SERVER_TRIM_MS * RI_MS;
-    due_ns = RI_MAX(due_ns, server->trim_next_ns);
-    if (ri_loop_timer_set(&server->loop, &server->trim_timer, due_ns) < 0)
-        server->memory_high = used;
-}
-
-static void server_on_trim(ri_loop_timer *timer)
-{
-    ri_nats_server *server = ri_container_of(timer, ri_nats_server, trim_timer);
-    server->memory_high = server_memory(server);
-    server->trim_next_ns = ri_loop_now(&server->loop) + SERVER_TRIM_REST_MS * RI_MS;
-    server->trim_runs = ri_worker_put(&server->worker, &server->trim) == RILL_OK;
-}
-
-static void server_trim(ri_job *job) /* the worker's thread */
-{
-    ri_host_trim(&ri_container_of(job, ri_nats_server, trim)->broker->host);
 }
 
 static void server_on_job(void *arg) /* the worker's thread */
@@ -497,8 +472,7 @@ static void server_on_job(void *arg) /* the worker's thread */
 static void server_check_logins(ri_nats_server *server)
 {
     for (ri_job *job; (job = ri_worker_done(&server->worker)) != NULL;) {
-        if (job == &server->trim) server->trim_runs = false;
-        if (job == &server->trim) continue;
+        if (ri_trim_done(&server->trim, job)) continue;
         ri_nats_server_enter(server);
         ri_nats_session *s = ri_nats_login_end(server, job);
         ri_nats_server_leave(server);
@@ -557,7 +531,7 @@ static void server_find_asking(ri_nats_server *server, ri_list *asking)
 static void server_on_turn(void *arg)
 {
     ri_nats_server *server = arg;
-    if (ri_unlikely(server->check_runs || server->nchecking || server->trim_runs))
+    if (ri_unlikely(server->check_runs || server->nchecking || server->trim.runs))
         server_check_logins(server);
     if (ri_unlikely(server->nasking)) ri_nats_desk_turn(server);
     if (ri_unlikely(!ri_list_empty(&server->held))) server_go_on(server);
@@ -569,8 +543,7 @@ static void server_on_turn(void *arg)
     ri_broker_relieve(server->broker);
     server_obey(server);
     if (ri_unlikely(server_has_ends(server))) server_note_ends(server);
-    if (server->broker->durable && server->broker->driver == &server->driver)
-        server_durable_turn(server);
+    server_turn_durable(server);
     server_collect(server);
     ri_list asking;
     ri_list_init(&asking);
@@ -594,7 +567,7 @@ static void server_on_turn(void *arg)
     if (ri_unlikely(!ri_list_empty(&server->held) || !ri_list_empty(&server->fans) ||
                     crowd))
         ri_loop_wake(&server->loop);
-    server_watch_memory(server);
+    ri_trim_watch(&server->trim);
     if (ri_unlikely(server->close_begun)) server_check_close(server);
 }
 
@@ -606,12 +579,13 @@ static void server_clear(ri_nats_server *server)
     const ri_host *host = &server->broker->host;
     ri_worker_stop(&server->worker);
     for (ri_job *job; (job = ri_worker_done(&server->worker)) != NULL;)
-        if (job != &server->trim) ri_nats_login_forget(job, host);
+        if (!ri_trim_done(&server->trim, job)) ri_nats_login_forget(job, host);
     ri_worker_fini(&server->worker);
     ri_list_remove(&server->door.link);
     ri_driver_leave(server->broker, &server->driver);
     ri_list_each (item, &server->sessions) ri_nats_session_free(SERVER_SESSION(item, link));
     ri_login_desk_close(server->desk);
+    ri_nats_callout_fini(server);
     ri_match_cache_fini(&server->reply_cache);
     ri_buffer_fini(&server->mapped);
     ri_list_splice(&server->stopped_listeners, &server->listeners);
@@ -669,11 +643,10 @@ int ri_nats_server_make(ri_nats_server **out, ri_broker *broker)
     server->worker.here = broker->hosted.on;
     server->ldm_timer.fn = server_on_ldm;
     server->close_timer.fn = server_on_close_due;
-    server->trim_timer.fn = server_on_trim;
-    server->trim.run = server_trim;
-    ri_list_init(&server->trim.link);
+    ri_trim_init(&server->trim, broker, &server->loop, &server->worker);
     server->durable_timer.fn = server_on_durable_due;
     ri_nats_listen_init(server);
+    ri_nats_callout_init(server);
     server->epoch = 1;
     int rc = ri_loop_init(&server->loop, host, server_on_turn, server);
     if (rc < 0) {
@@ -738,6 +711,7 @@ static void server_reload(ri_door *door)
         if (!s->connected && s->parser.connect_only) continue; /* it is asked yet */
         ri_nats_op_login(s);
     }
+    ri_nats_callout_reload(server);
     atomic_store(&server->reload, true);
     server_wake(door);
 }
@@ -866,7 +840,7 @@ static int server_close(ri_door *door)
 }
 
 const ri_door_ops ri_nats_door = {
-    .schemes = (const char *const[]){"nats", "unix", NULL},
+    .schemes = (const char *const[]){"nats", "unix", "ws", "wss", NULL},
     .hosted = true,
     .open = server_open,
     .listen = ri_nats_listen,

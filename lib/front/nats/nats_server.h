@@ -14,18 +14,21 @@
 #ifndef RI_NATS_SERVER_H
 #define RI_NATS_SERVER_H
 
+#include "base/map.h"
+#include "base/nuid.h"
 #include "codec/nats/nats.h"
 #include "front/broker/broker.h"
 #include "front/broker/login.h"
+#include "front/broker/peer_host.h"
+#include "front/broker/trim.h"
 #include "net/listen.h"
 #include "net/loop.h"
 #include "net/outq.h"
 #include "net/wire.h"
-#include "net/worker.h"
 
 typedef struct ri_nats_server ri_nats_server;
 
-/* "nats://HOST:PORT" and "unix:PATH". */
+/* "nats://HOST:PORT", "ws://HOST:PORT", "wss://HOST:PORT" and "unix:PATH". */
 extern const ri_door_ops ri_nats_door;
 
 /* Takes over a wire that is connected; `peer` names its other end in log lines. RILL_ECLOSED,
@@ -88,18 +91,20 @@ struct ri_nats_server {
     uint32_t nsessions;         /* connections that are open */
     uint32_t nstalled;          /* receivers with over 3/4 of max_pending_bytes waiting */
     bool drained;               /* one of those is so no more */
-    ri_worker worker;           /* checks hashes of passwords */
+    ri_worker worker;           /* checks hashes of passwords, and gives memory back */
     ri_list checking;           /* L: sessions that wait for that */
     uint32_t nchecking;         /* L: as many */
     bool check_runs;            /* L: the worker has a check, or has done it */
     ri_login_desk *desk;        /* L: where the program is asked; NULL: nobody had to be yet */
     atomic_uint nasking;        /* sessions that wait there, for their turn or for its answer */
-    char checked_peer[RI_LISTEN_PEER_MAX]; /* whose was the last */
-    uint64_t memory_high;       /* L: the most that peers made the broker hold since ... */
-    bool trim_runs;             /* L: ... what was freed is, or was, given back */
-    ri_job trim;
-    int64_t trim_next_ns;       /* L */
-    ri_loop_timer trim_timer;   /* L: until a quiet moment */
+    char checked_host[RI_PEER_HOST_MAX]; /* whose was the last */
+    ri_list windows;            /* where services answer who comes in, one an account */
+    ri_map callouts;            /* what they are asked, by the token of the answer */
+    ri_list asked;              /* the same, in the order of asking; later ones are due later */
+    ri_list answered;           /* of these, which are answered and wait for the worker's row */
+    ri_loop_timer asked_timer;  /* L: the first of them is due */
+    ri_nuid nuid;               /* of tokens */
+    ri_trim trim;               /* L */
     bool interest_looked;       /* in this turn, for who has most subscriptions */
     uint64_t interest_most;     /* bytes that he had */
     uint64_t conns_total, slow_conns, stale_conns, stalled_conns;

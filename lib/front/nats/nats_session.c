@@ -9,6 +9,7 @@
 #include "base/saturate.h"
 #include "codec/jetstream/jsapi.h"
 #include "codec/subject/subject.h"
+#include "front/broker/departed.h"
 #include "front/broker/durable.h"
 
 enum {
@@ -61,10 +62,22 @@ static void session_log_end(const ri_nats_session *s)
                       ri_nats_session_end_text(s->end));
 }
 
+/* Whoever looks at the broker hears of it as it was. */
+static void session_note_end(const ri_nats_session *s, ri_nats_end end)
+{
+    ri_broker *broker = s->server->broker;
+    ri_broker_conn conn = {0};
+    if (!broker->departed) return;
+    ri_nats_session_describe(s, ri_ns_sub(ri_wall_ns(&broker->host), ri_mono_ns(&broker->host)),
+                             &conn);
+    ri_departed_note(broker, &conn, ri_nats_session_end_text(end));
+}
+
 void ri_nats_session_end(ri_nats_session *s, ri_nats_end end)
 {
     RI_ASSERT(end != RI_NATS_END_NOT);
     if (s->end) return;
+    session_note_end(s, end);
     s->end = end;
     session_log_end(s);
     ri_list_push(&s->server->ending, &s->ending_link);
@@ -199,6 +212,7 @@ bool ri_nats_session_detach(ri_nats_session *s, uint32_t *subs)
     s->detached = true;
     RI_ASSERT(s->server->nsessions > 0);
     s->server->nsessions--;
+    ri_nats_access_leave(s);
     ri_party_fini(&s->party);
     ri_map_fini(&s->subs);
     ri_nats_deliver_drained(s);
@@ -221,9 +235,12 @@ bool ri_nats_session_ends_hard(const ri_nats_session *s)
     case RI_NATS_END_PAYLOAD:
     case RI_NATS_END_AUTH:
     case RI_NATS_END_AUTH_TIMEOUT:
+    case RI_NATS_END_EXPIRED:
+    case RI_NATS_END_REVOKED:
     case RI_NATS_END_BAD_CLIENT_PROTOCOL:
     case RI_NATS_END_NO_RESPONDERS_HEADERS:
     case RI_NATS_END_MAX_CONNS:
+    case RI_NATS_END_MAX_ACCOUNT_CONNS:
     case RI_NATS_END_MEMORY:
     case RI_NATS_END_TLS:
     case RI_NATS_END_STALE:
@@ -251,8 +268,9 @@ void ri_nats_session_wind_down(ri_nats_session *s)
         return;
     }
     ri_conn_deafen(&s->conn);
-    if (s->conn.sending.bytes || s->conn.out.bytes || s->shut) return;
+    if (s->conn.sending.bytes || s->conn.out.bytes || s->conn.full || s->shut) return;
     s->shut = true;
+    ri_nats_tls_say_end(s);
     ri_conn_shut(&s->conn);
     int64_t due_ns = ri_loop_now(&server->loop) + SESSION_LINGER_MS * RI_MS;
     if (!s->dismissed || ri_loop_timer_set(&server->loop, &s->timer, due_ns) < 0) session_bury(s);
@@ -288,6 +306,7 @@ void ri_nats_session_free(ri_nats_session *s)
     ri_nats_login_fini(&s->login, host);
     if (s->name) ri_free(host, s->name, strlen(s->name) + 1);
     if (s->tls) ri_delete(host, s->tls);
+    if (s->cert.len) ri_free(host, (char *)(uintptr_t)s->cert.ptr, s->cert.len + 1);
     ri_delete(host, s);
 }
 
@@ -304,7 +323,7 @@ static void session_ping(ri_nats_session *s)
             ri_nats_session_fail(s, RI_NATS_END_STALE, "Stale Connection");
             return;
         }
-        s->pings_out++;
+        if (s->pings_out++ == 0) s->ping_ns = now_ns;
         ri_nats_deliver_raw(s, RI_NATS_PING_LINE);
     }
     if (ri_loop_timer_set(&s->server->loop, &s->timer, ri_ns_add(now_ns, interval_ns)) < 0)
@@ -360,7 +379,7 @@ typedef struct session_batch {
 
 /* Messages on many subjects find little of what they need in the CPU's cache: it is fetched for
  * all of the batch at once. Those on one subject find it there. */
-static void session_look_ahead(const ri_router *router, session_batch *batch)
+static void session_look_ahead(const ri_account *account, session_batch *batch)
 {
     ri_nats_op *ops = batch->ops;
     int n = batch->n;
@@ -370,10 +389,10 @@ static void session_look_ahead(const ri_router *router, session_batch *batch)
     for (int i = 0; i < n; i++) {
         bool again = i > 0 && ops[i].m.subject.ptr == ops[i - 1].m.subject.ptr;
         ops[i].m.hash = again ? ops[i - 1].m.hash : ri_hash(ops[i].m.subject);
-        if (!again) ri_match_cache_fetch(&router->cache, &router->interest, ops[i].m.hash);
+        if (!again) ri_match_cache_fetch(&account->cache, &account->interest, ops[i].m.hash);
     }
     for (int i = 0; i < n; i++)
-        ri_match_cache_fetch_more(&router->cache, &router->interest, ops[i].m.hash);
+        ri_match_cache_fetch_more(&account->cache, &account->interest, ops[i].m.hash);
 }
 
 /* How many operations to parse at once: no more than those of the last batch let expect will fit
@@ -391,6 +410,9 @@ static const char *session_obey(ri_nats_session *s, const session_batch *batch,
 {
     ri_nats_server *server = s->server;
     const ri_router *router = s->party.router;
+    if (ri_unlikely(!s->counted) && batch->ops[0].kind != RI_NATS_CONNECT &&
+        !ri_nats_access_count(s))
+        return NULL;
     for (int i = 0; i < batch->n && ri_likely(!s->end); i++) {
         if (ri_unlikely(router->out_bytes - *written_bytes > SESSION_BURST)) {
             ri_budget *budget = &server->broker->router.budget;
@@ -453,7 +475,7 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
             break;
         }
         if (ri_unlikely(trace)) ri_nats_trace_in(s, &batch.ops[0], begin);
-        session_look_ahead(router, &batch);
+        session_look_ahead(s->party.account, &batch);
         const char *rest = session_obey(s, &batch, &written_bytes);
         if (ri_unlikely(rest != NULL)) { /* what was parsed behind it will be parsed again */
             in = (ri_str){rest, (size_t)(bytes + len - rest)};
@@ -614,7 +636,7 @@ void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
     const ri_broker *broker = s->server->broker;
     ri_nats_info info;
     ri_nats_info_init(&info);
-    info.server_id = ri_str_of(broker->id);
+    info.server_id = ri_str_of(broker->keys.id);
     info.server_name = ri_str_of(broker->name);
     info.version = ri_str_of(broker->version);
     info.go = RI_STR("C11");
@@ -625,12 +647,12 @@ void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
     info.host = ri_str_of(name ? name : here);
     info.port = port ? port : s->at ? s->at->port : 0;
     info.headers = !broker->conf.no_headers;
-    info.auth_required = ri_nats_login_asked(&broker->conf);
+    info.auth_required = ri_nats_login_guards(conf) && !conf->no_auth_user;
     info.nonce = ri_nats_login_nonce(s);
-    info.max_payload = broker->conf.max_msg_bytes;
+    info.max_payload = (int64_t)s->parser.max_payload;
     if (s->at && s->at->tls) {
         info.tls_required = !s->at->tls_optional;
-        info.tls_available = s->at->tls_optional;
+        info.tls_available = s->at->tls_optional || s->at->ws;
         info.tls_verify = s->at->tls->verify;
     }
     if (broker->durable && ri_durable_service(broker->durable)) {
@@ -642,7 +664,8 @@ void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
     info.client_ip = session_ip(s);
     info.ldm = s->server->ldm;
     info.connect_info = connect_info;
-    if (connect_info) info.remote_account = RI_STR("$G");
+    if (connect_info) info.remote_account = ri_str_of(s->party.account->name);
+    if (connect_info) info.acc_is_sys = s->party.account->system;
     ri_buffer line;
     ri_buffer_init(&line, &broker->host);
     ri_buffer_puts(&line, "INFO ");
@@ -696,8 +719,11 @@ void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_brok
         .id = s->cid, .start_ns = s->start_ns, .active_ns = ri_ns_add(s->conn.read_ns, boot_ns),
         .in_msgs = s->party.in_msgs, .in_bytes = s->party.in_bytes,
         .out_msgs = s->party.out_msgs, .out_bytes = s->party.out_bytes,
-        .pending_bytes = s->conn.out.bytes, .subs = (uint32_t)s->subs.len};
+        .pending_bytes = s->conn.out.bytes, .subs = (uint32_t)s->subs.len,
+        .websocket = s->at && s->at->ws};
+    out->rtt_ns = s->rtt_ns;
     out->peer = ri_str_of(s->peer);
+    out->account = s->counted ? ri_str_of(s->counted->name) : RI_STR_NONE;
     if (s->who)
         out->user = ri_str_of(ri_access_name(s->who));
     else if (s->connected && s->login.user && ri_nats_login_guards(&s->server->broker->conf))
@@ -716,7 +742,7 @@ void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_brok
 static bool session_subs_are_counted(const ri_broker_subs_query *query, uint64_t before,
                                      uint64_t all)
 {
-    return !query->opts->matches &&
+    return !query->opts->matches && !query->overlaps.len &&
            (query->count == query->max || before + all <= query->opts->skip);
 }
 
@@ -729,11 +755,14 @@ void ri_nats_session_list_subs(const ri_nats_session *s, ri_broker_subs_query *q
             query->total = before + all;
             return;
         }
+        if (query->overlaps.len && query->count == query->max) return; /* it is heard of */
+        ri_budget_spend(&s->party.router->budget, 1);
         const ri_subscription *sub = ri_container_of(item, ri_subscription, link);
         const ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
         const ri_interest_entry *entry = &sub->entry;
         if (ri_nats_session_has_forgotten(s, nats_sub)) continue;
         if (matches && !ri_subject_match(entry->subject, ri_str_of(matches))) continue;
+        if (query->overlaps.len && !ri_subject_overlaps(entry->subject, query->overlaps)) continue;
         if (!ri_broker_subs_want(query)) continue;
         const ri_broker_sub found = {
             .info = {.conn = s->cid, .msgs = sub->delivered, .max_msgs = sub->max},
@@ -746,7 +775,10 @@ void ri_nats_session_configure(ri_nats_session *s)
 {
     const ri_broker_conf *conf = &s->server->broker->conf;
     s->parser.max_line = conf->max_control_line_bytes;
-    s->parser.max_payload = conf->max_msg_bytes;
+    uint32_t own = s->party.account->limits.msg_bytes;
+    s->parser.max_payload = own ? RI_MIN(own, conf->max_msg_bytes) : conf->max_msg_bytes;
+    if (s->who)
+        s->parser.max_payload = RI_MIN(s->parser.max_payload, ri_access_max_msg_bytes(s->who));
     s->conn.write_deadline_ms = conf->write_deadline_ms;
 }
 
@@ -768,7 +800,7 @@ static void session_init(ri_nats_session *s, const ri_listener *at, const char *
     snprintf(s->peer, sizeof s->peer, "%s", peer);
     ri_nats_init(&s->parser, RI_NATS_FROM_CLIENT);
     s->parser.headers = false;
-    s->parser.connect_only = ri_nats_login_asked(&broker->conf);
+    s->parser.connect_only = ri_nats_login_asked(s);
     ri_map_init(&s->subs, &broker->host, session_same_sid);
     ri_party_init(&s->party, &broker->router, &ri_nats_deliver_ops);
     ri_list_init(&s->touched_link);
@@ -779,11 +811,9 @@ static void session_init(ri_nats_session *s, const ri_listener *at, const char *
     ri_list_init(&s->stall_link);
     ri_list_init(&s->held_link);
     ri_list_init(&s->check_link);
-    if (!s->parser.connect_only) ri_nats_access_enter(s);
     ri_list_push(&server->sessions, &s->link);
     server->nsessions++;
     server->conns_total++;
-    ri_nats_session_configure(s);
 }
 
 int ri_nats_session_open(ri_nats_server *server, ri_wire *wire, int fd, const ri_listener *at,
@@ -803,6 +833,8 @@ int ri_nats_session_open(ri_nats_server *server, ri_wire *wire, int fd, const ri
     session_init(s, at, peer);
     bool room = session_charge_interest(s, SESSION_BYTES);
     ri_nats_trace_say(s, RILL_DEBUG, "Client connection created", "");
+    if (!s->parser.connect_only) ri_nats_access_enter(s);
+    ri_nats_session_configure(s);
     bool greets;
     if (ri_nats_tls_open(s, &greets) < 0) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
     else if (greets) ri_nats_session_say_info(s, false);

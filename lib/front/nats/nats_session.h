@@ -16,6 +16,7 @@
 
 #include "base/hash.h"
 #include "base/map.h"
+#include "base/nuid.h"
 #include "codec/nats/nats.h"
 #include "codec/nats/nats_json.h"
 #include "engine/access/replies.h"
@@ -25,6 +26,7 @@
 #include "net/conn.h"
 #include "net/listen.h"
 #include "front/broker/login.h"
+#include "front/broker/peer_host.h"
 #include "net/tls.h"
 
 /* Why a session ends; the text is nats-server's. */
@@ -40,12 +42,15 @@
     X(BAD_CLIENT_PROTOCOL, "Bad Client Protocol Version")           \
     X(NO_RESPONDERS_HEADERS, "No Responders Requires Headers")      \
     X(MAX_CONNS, "Maximum Connections Exceeded")                    \
+    X(MAX_ACCOUNT_CONNS, "Maximum Account Active Connections Exceeded")\
     X(STALE, "Stale Connection")                                    \
     X(SLOW_PENDING, "Slow Consumer (Pending Bytes)")                \
     X(SLOW_DEADLINE, "Slow Consumer (Write Deadline)")              \
     X(NO_MEMORY, "Out Of Memory")                                   \
     X(MEMORY, "Memory Budget Exceeded")                             \
     X(TLS, "TLS Handshake Failure")                                 \
+    X(EXPIRED, "Authentication Expired")                            \
+    X(REVOKED, "Credentials Revoked")                               \
     X(SHUTDOWN, "Server Shutdown")
 
 typedef enum ri_nats_end {
@@ -68,7 +73,7 @@ typedef struct ri_nats_sub {
 
 /* What a client has shown of itself; strings owned, NULL: not given. */
 typedef struct ri_nats_login {
-    char *user, *password, *token, *nkey, *sig;
+    char *user, *password, *token, *nkey, *jwt, *sig;
 } ri_nats_login;
 
 typedef enum ri_nats_tls_mode { /* nats_tls.c has the drawing */
@@ -90,6 +95,43 @@ typedef enum ri_nats_verdict {
 } ri_nats_verdict;
 
 typedef struct ri_nats_session ri_nats_session;
+typedef struct ri_nats_window ri_nats_window;
+
+/* How long it may stay, and by what it was judged, where a JWT says so (nats_ticket.c). */
+typedef struct ri_nats_ticket {
+    ri_nats_session *session;
+    ri_trust *trust;            /* a reference; NULL: it is void, which its timer finds */
+    ri_loop_timer timer;        /* L */
+    int64_t until_s;            /* of Unix; INT64_MAX: for ever */
+    bool account_ends;          /* it is the account's time that is over then */
+    char asked[RI_NKEY_LEN + 1]; /* a service in this account has let him in; empty: none has */
+    bool is_signed;             /* its bearer has shown that the key is his */
+    uint32_t login;             /* s->logins when he was let in: a later CONNECT is not known */
+} ri_nats_ticket;
+
+/* What the judge is shown, on the worker's thread, and what he says. */
+typedef struct ri_nats_hearing {
+    ri_trust *trust;            /* a reference */
+    char *jwt, *signature;      /* copies; the latter may be NULL */
+    const char *type;           /* of the connection */
+    bool known;                 /* it was let in before, by the same JWT */
+    char nonce[RI_NATS_NONCE_LEN + 1];
+    char peer[RI_PEER_HOST_MAX];
+    ri_trust_verdict verdict;
+    int rc;                     /* RILL_OK: there is one */
+} ri_nats_hearing;
+
+/* A service is asked who it is (nats_callout.c). */
+typedef struct ri_nats_callout {
+    ri_nats_session *session;
+    ri_callout_letter *letter;  /* owned; NULL: the worker has it, or it is on its way */
+    ri_nats_window *window;     /* where the answer is heard; NULL: it is not asked yet */
+    ri_list link;               /* server->asked, in the order of asking; then server->answered */
+    int64_t due_ns;             /* the answer is not waited for any longer */
+    uint64_t bytes;             /* of an answer, charged as work */
+    char token[RI_NUID_LEN];    /* the last of the answer's subject */
+} ri_nats_callout;
+
 struct ri_nats_session {
     ri_conn conn;               /* first: L but for its out-queue */
     struct ri_nats_server *server;
@@ -106,6 +148,8 @@ struct ri_nats_session {
     uint32_t login_epoch;       /* of the configuration by which it was let in */
     ri_access *access;          /* of that; a reference; or NULL */
     ri_access_user *who;        /* of it; NULL: all is allowed */
+    ri_account *counted;        /* where it counts as a connection; a reference; or NULL: it has
+                                   said nothing yet */
     ri_replies *replies;        /* what it may answer beyond that; owned; NULL: nothing yet */
     uint64_t replies_bytes;     /* of these, in interest_bytes */
     uint32_t unchecked;         /* subscriptions that may be of before a reload */
@@ -121,7 +165,10 @@ struct ri_nats_session {
     ri_login *asked;            /* the program is asked who it is; or NULL */
     ri_login_seat seat;         /* server->desk, until it is asked */
     uint32_t ask_epoch;         /* login_epoch when it was */
-    ri_access *granted;         /* what it has answered, on its way to `access`; or NULL */
+    ri_access *granted;         /* what it has answered, or a judge has, on its way to `access`; or
+                                   NULL */
+    ri_nats_ticket *ticket;     /* owned; NULL: no JWT has let it in */
+    ri_nats_callout *callout;   /* owned; NULL: no service is asked about it */
     bool greeted;               /* the first PONG was sent */
     bool async_info;            /* protocol 1: takes INFO at any time */
     bool headers;               /* takes HMSG */
@@ -150,6 +197,8 @@ struct ri_nats_session {
     ri_loop_timer stall_timer;  /* L */
     bool ponged;                /* it has answered a PING: from now on only a quiet one is asked */
     uint32_t pings_out;         /* unanswered */
+    int64_t ping_ns;            /* monotonic: when the oldest of these was queued */
+    int64_t rtt_ns;             /* from the last one that was answered to its answer; 0: none */
     uint64_t out_epoch, sending_epoch; /* server->epoch when the oldest of these bytes was queued;
                                           0: there are none */
     int64_t start_ns;           /* wall clock */
@@ -159,6 +208,8 @@ struct ri_nats_session {
     uint8_t version_len, lang_len; /* of these in it; 0: it has none */
     const ri_listener *at;      /* where it came in; NULL: over a wire that was given */
     ri_tls_about *tls;          /* what was agreed upon; owned; NULL: nothing, or not yet */
+    ri_str cert;                /* that the client had to show, in DER; owned; empty: none */
+    uint64_t cert_ca[2];        /* whom its listener believed when TLS began (ri_tls_conf) */
     ri_nats_tls_mode tls_mode;  /* L */
     char peer[RI_LISTEN_PEER_MAX];
 };
@@ -256,13 +307,22 @@ bool ri_nats_tls_on_bytes(ri_nats_session *s, ri_str bytes);
 /* Inside the gate: the connection has failed with the thread's sentence: was it within a handshake?
  * Then that is said in the log. */
 bool ri_nats_tls_failed(const ri_nats_session *s);
+/* It is about to be shut: WebSocket says why. */
+void ri_nats_tls_say_end(const ri_nats_session *s);
 /* Bytes could not be parsed: was it a handshake, at a port without TLS? */
 void ri_nats_tls_refused(const ri_nats_session *s, ri_str bytes);
 
 /* ---- nats_login.c: inside the gate ---- */
-bool ri_nats_login_asked(const ri_broker_conf *conf); /* may nobody come in without a word? */
+bool ri_nats_login_asked(const ri_nats_session *s); /* may it not come in without a word? */
 bool ri_nats_login_guards(const ri_broker_conf *conf); /* is anything asked for at all? */
-/* Of those who are configured, by what it has shown; NULL: none, or there are no users. */
+/* Has it shown nothing, and is let in as no user, since all users are of the system's account? */
+bool ri_nats_login_is_nobody(const ri_nats_session *s);
+/* Was its certificate, if any, signed by somebody whom its listener still believes? */
+bool ri_nats_login_is_believed(const ri_nats_session *s);
+/* Does its certificate say who it is? But a key of NATS says more. */
+bool ri_nats_login_maps(const ri_nats_session *s);
+/* Of those who are configured, by what it has shown, or by its certificate; NULL: none, or there
+ * are no users. */
 ri_access_user *ri_nats_login_user(const ri_nats_session *s);
 ri_nats_verdict ri_nats_login_look(const ri_nats_session *s);
 bool ri_nats_login_is_checked(const ri_nats_session *s); /* a verdict is under way */
@@ -281,6 +341,42 @@ void ri_nats_login_forget(ri_job *job, const ri_host *host);
 int ri_nats_login_set(ri_nats_login *login, const ri_host *host, const ri_nats_connect *connect);
 void ri_nats_login_fini(ri_nats_login *login, const ri_host *host);
 
+/* ---- nats_ticket.c: inside the gate, but for the second ---- */
+ri_nats_hearing *ri_nats_ticket_hearing(const ri_nats_session *s); /* NULL: out of memory */
+void ri_nats_ticket_hear(ri_nats_hearing *h, const ri_host *host); /* any thread */
+void ri_nats_ticket_hearing_free(ri_nats_hearing *h, const ri_host *host);
+/* There is a verdict: it comes in, stays, or ends. */
+void ri_nats_ticket_obey(ri_nats_session *s, ri_nats_hearing *h);
+/* After a reload: does what it was let in by say the same of its account? Then it stays. */
+bool ri_nats_ticket_stands(ri_nats_session *s);
+void ri_nats_ticket_void(ri_nats_session *s); /* any thread, inside the gate */
+void ri_nats_ticket_drop(ri_nats_session *s); /* the loop's */
+
+int32_t ri_nats_ticket_east_s(int64_t now_s); /* what this place's clock has more than UTC, then */
+const char *ri_nats_ticket_type(const ri_nats_session *s); /* of its connection, as JWTs say */
+/* He is let in as that verdict says, whose access is taken; `trust` is what it was found by, and
+ * `asked` a service's account, of it; or both NULL. */
+void ri_nats_ticket_grant(ri_nats_session *s, ri_trust *trust, const char *asked,
+                          ri_trust_verdict *verdict);
+
+/* ---- nats_callout.c: inside the gate ---- */
+void ri_nats_callout_init(struct ri_nats_server *server);
+/* Sessions have gone. */
+void ri_nats_callout_fini(struct ri_nats_server *server);
+bool ri_nats_callout_decides(const ri_nats_session *s); /* the configuration's, about this one? */
+/* It shall be asked about, as the configuration says, or by the account's JWT in that trust. */
+void ri_nats_callout_join(ri_nats_session *s, ri_trust *trust, const ri_claims_callout *rules);
+void ri_nats_callout_leave(ri_nats_session *s);         /* no answer is wanted any more */
+/* Its turn has come: it has a place. */
+void ri_nats_callout_begin(ri_nats_session *s);
+/* What the worker shall do for it; NULL: nothing. Then it is the worker's, ... */
+ri_callout_letter *ri_nats_callout_lend(ri_nats_session *s);
+/* ... and back again: it is sent, or there is a verdict. */
+void ri_nats_callout_worked(ri_nats_session *s, ri_callout_letter *letter);
+/* On the loop's thread: what has come is given to the worker; who had no answer is refused. */
+void ri_nats_callout_turn(struct ri_nats_server *server);
+void ri_nats_callout_reload(struct ri_nats_server *server); /* any thread; no publish goes on */
+
 /* ---- nats_desk.c: inside the gate, but for a turn ---- */
 bool ri_nats_desk_has(const ri_nats_session *s); /* the program is asked, or will be */
 void ri_nats_desk_join(ri_nats_session *s);      /* it shall be */
@@ -289,8 +385,15 @@ void ri_nats_desk_leave(ri_nats_session *s);     /* no answer is wanted any more
 void ri_nats_desk_turn(struct ri_nats_server *server);
 
 /* ---- nats_access.c: inside the gate ---- */
-/* Its credentials are right: from now on it may do what their user may. */
-void ri_nats_access_enter(ri_nats_session *s);
+/* Its credentials are right: from now on it may do what their user may, in his account, where it
+ * counts if it has said who it is. False: it ends, since there is no such account, or no place in
+ * it, or it was in another one. */
+bool ri_nats_access_enter(ri_nats_session *s);
+/* The first that it says is no CONNECT: now it counts in the account that it is in. Before, it
+ * takes no place from others. False: there is none, and it ends. */
+bool ri_nats_access_count(ri_nats_session *s);
+/* It counts no more as a connection of its account. */
+void ri_nats_access_leave(ri_nats_session *s);
 /* After a reload, and where a verdict would take its time: has it shown already what is asked for?
  * If not, it may do from now on what its user may do now, until the verdict. */
 bool ri_nats_access_known(ri_nats_session *s);

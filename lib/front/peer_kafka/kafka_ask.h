@@ -74,6 +74,8 @@ int ri_kafka_topic_delete(const ri_kafka_call *call, const ri_ask *ask);
 int ri_kafka_topic_status(const ri_kafka_call *call, const char *stream, rill_stream_info *out);
 int ri_kafka_topic_describe(const ri_kafka_call *call, const ri_ask *ask);
 int ri_kafka_topic_names(const ri_kafka_call *call, const ri_ask *ask);
+/* Are there transactions? A broker that bounds their time has some: 1, else 0; < 0: not known. */
+int ri_kafka_topic_transacts(const ri_kafka_call *call);
 int ri_kafka_topic_purge(const ri_kafka_call *call, const ri_ask *ask);
 
 /* ---- kafka_join.c ---- */

@@ -18,6 +18,9 @@ enum {
     KAFKA_QUEUED_MAX = 100000,  /* librdkafka's own */
 };
 
+#define KAFKA_LOOKS_AGAIN 0x02020000 /* the librdkafka that has fetch.queue.backoff.ms */
+#define KAFKA_PARTITIONER "murmur2_random"
+
 /* Those that a program does not set. */
 static const char *const kafka_conf_ours[] = {
     "bootstrap.servers", "metadata.broker.list", "group.id", "transactional.id",
@@ -36,11 +39,12 @@ static const ri_kafka_setting kafka_conf_all[] = {
 
 static const ri_kafka_setting kafka_conf_producer[] = {
     {"enable.idempotence", "true"},
-    {"linger.ms", "1"},
-    {"queue.buffering.max.messages", "100000"},
+    {"linger.ms", "0.5"},
+    {"queue.buffering.max.messages", "50000"},
     {"queue.buffering.max.kbytes", "65536"},
     {"message.max.bytes", "1048588"},
-    {"partitioner", "murmur2_random"},             /* by key as Java's clients do it */
+    {"sticky.partitioning.linger.ms", "0"},        /* kafka_send.c picks them */
+    {"partitioner", KAFKA_PARTITIONER},            /* by key as Java's clients do it */
 };
 
 static const ri_kafka_setting kafka_conf_reader[] = {
@@ -49,6 +53,7 @@ static const ri_kafka_setting kafka_conf_reader[] = {
     {"auto.offset.reset", "earliest"},
     {"max.poll.interval.ms", "86400000"}, /* rill polls for a program that takes its time */
     {"fetch.wait.max.ms", "500"},
+    {"isolation.level", "read_committed"}, /* a batch that failed is not read */
 };
 
 /* ---- What the program has said ---- */
@@ -218,7 +223,10 @@ static int kafka_conf_number(ri_kafka_peer *peer, rd_kafka_conf_t *conf, const c
 static int kafka_conf_share(ri_kafka_peer *peer, rd_kafka_conf_t *conf, uint64_t share)
 {
     uint64_t half = RI_MIN(RI_MAX(share / 2, 1), KAFKA_SHARE_MAX);
-    int rc = kafka_conf_number(peer, conf, "queued.max.messages.kbytes", RI_MAX(half / 1024, 1));
+    bool looks = peer->lib.version() >= KAFKA_LOOKS_AGAIN;
+    int rc = looks ? kafka_conf_set(peer, conf, "fetch.queue.backoff.ms", "5") : RILL_OK;
+    if (rc == RILL_OK)
+        rc = kafka_conf_number(peer, conf, "queued.max.messages.kbytes", RI_MAX(half / 1024, 1));
     if (rc == RILL_OK)
         rc = kafka_conf_number(peer, conf, "fetch.message.max.bytes",
                                RI_MIN(half, KAFKA_FETCH_BYTES));
@@ -232,7 +240,7 @@ static int kafka_conf_fill(ri_kafka_peer *peer, rd_kafka_conf_t *conf, ri_kafka_
 {
     const ri_kafka_setting brokers = {"bootstrap.servers", peer->brokers};
     const ri_kafka_setting log[] = {{"log.queue", "true"}, {"log_level", "4"}};
-    bool produces = role == RI_KAFKA_PRODUCES;
+    bool produces = role == RI_KAFKA_PRODUCES || role == RI_KAFKA_TRANSACTS;
     int rc = kafka_conf_set_all(peer, conf, &brokers, 1);
     if (rc == RILL_OK) rc = kafka_conf_set_all(peer, conf, log, RI_LEN(log));
     if (rc == RILL_OK)
@@ -249,13 +257,72 @@ static int kafka_conf_fill(ri_kafka_peer *peer, rd_kafka_conf_t *conf, ri_kafka_
     return rc == RILL_OK && peer->config ? kafka_conf_lines(peer, conf) : rc;
 }
 
-/* What an instance that reads has to say of itself comes by peer->others. */
+/* What an instance that reads has to say of itself comes by peer->others: errors and lines of a
+ * log, and nothing that anybody waits for. For librdkafka empties a queue by which an instance
+ * spoke when that instance is destroyed, whoever else speaks by it. */
 static void kafka_conf_forward(ri_kafka_peer *peer, rd_kafka_t *rk)
 {
     rd_kafka_queue_t *main_queue = peer->lib.queue_get_main(rk);
     if (!main_queue) return;
     peer->lib.queue_forward(main_queue, peer->others);
     peer->lib.queue_destroy(main_queue);
+}
+
+static uint64_t kafka_conf_get_number(const ri_kafka_lib *lib, const rd_kafka_conf_t *conf,
+                                      const char *key)
+{
+    char text[32];
+    size_t size = sizeof text;
+    uint64_t n;
+    if (lib->conf_get(conf, key, text, &size)) return 0;
+    return ri_number_read(ri_str_of(text), &n) ? n : 0;
+}
+
+/* What all settings together have made of the producer: its window, and who picks partitions for
+ * records without a key, which is the program's affair if it has said anything of that. */
+static void kafka_conf_learn(ri_kafka_peer *peer, rd_kafka_conf_t *conf)
+{
+    const ri_kafka_lib *lib = &peer->lib;
+    char text[64], stays[32];
+    size_t size = sizeof text, stays_size = sizeof stays;
+    peer->window = kafka_conf_get_number(lib, conf, "queue.buffering.max.messages");
+    if (peer->window == 0) peer->window = UINT64_MAX;
+    rd_kafka_topic_conf_t *topics = lib->conf_get_default_topic_conf(conf);
+    peer->picks = topics && !lib->conf_get(conf, "partitioner", text, &size) &&
+                  strcmp(text, KAFKA_PARTITIONER) == 0 &&
+                  !lib->conf_get(conf, "sticky.partitioning.linger.ms", stays, &stays_size) &&
+                  strcmp(stays, "0") == 0;
+    if (!peer->picks) return;
+    lib->topic_conf_set_partitioner_cb(topics, ri_kafka_send_partition);
+    lib->topic_conf_set_opaque(topics, peer);
+}
+
+/* When a queue of a reader counts as full, for a librdkafka that has to be woken then. */
+static void kafka_conf_learn_full(ri_kafka_peer *peer, const rd_kafka_conf_t *conf,
+                                  ri_kafka_reader *reader)
+{
+    const ri_kafka_lib *lib = &peer->lib;
+    if (lib->version() >= KAFKA_LOOKS_AGAIN) return;
+    reader->full_msgs = kafka_conf_get_number(lib, conf, "queued.min.messages");
+    reader->full_bytes = kafka_conf_get_number(lib, conf, "queued.max.messages.kbytes") * 1024;
+}
+
+/* By which events an instance speaks, and what its settings have come to. The one for batches is
+ * polled by who makes one, and by nobody else. */
+static void kafka_conf_hear(ri_kafka_peer *peer, rd_kafka_conf_t *conf, ri_kafka_role role,
+                            ri_kafka_reader *reader)
+{
+    int events = RD_KAFKA_EVENT_LOG;
+    if (role == RI_KAFKA_PRODUCES) {
+        kafka_conf_learn(peer, conf);
+        events |= RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR;
+    } else if (role == RI_KAFKA_TRANSACTS) {
+        ri_kafka_txn_conf(peer, conf);
+    } else {
+        if (reader) kafka_conf_learn_full(peer, conf, reader);
+        events |= RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_OFFSET_COMMIT;
+    }
+    peer->lib.conf_set_events(conf, events);
 }
 
 int ri_kafka_conf_new(ri_kafka_peer *peer, ri_kafka_role role, const ri_kafka_setting *settings,
@@ -273,19 +340,15 @@ int ri_kafka_conf_new(ri_kafka_peer *peer, ri_kafka_role role, const ri_kafka_se
         return rc;
     }
     lib->conf_set_opaque(conf, reader);
-    if (role == RI_KAFKA_PRODUCES)
-        lib->conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
-    else
-        lib->conf_set_events(conf, RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_ERROR |
-                                       RD_KAFKA_EVENT_OFFSET_COMMIT);
+    kafka_conf_hear(peer, conf, role, reader);
     if (role == RI_KAFKA_COMMITS) lib->conf_set_rebalance_cb(conf, ri_kafka_group_rebalance);
-    *rk = lib->new(role == RI_KAFKA_PRODUCES ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, why,
-                   sizeof why);
+    bool produces = role == RI_KAFKA_PRODUCES || role == RI_KAFKA_TRANSACTS;
+    *rk = lib->new(produces ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, why, sizeof why);
     if (!*rk) {
         lib->conf_destroy(conf);
         return ri_err(RILL_EINVAL, "kafka_config: %s", why);
     }
-    lib->set_log_queue(*rk, peer->queue);
-    if (role != RI_KAFKA_PRODUCES) kafka_conf_forward(peer, *rk);
+    lib->set_log_queue(*rk, role == RI_KAFKA_PRODUCES ? peer->queue : peer->others);
+    if (!produces) kafka_conf_forward(peer, *rk);
     return RILL_OK;
 }

@@ -158,6 +158,8 @@ int ri_kafka_join(const ri_kafka_call *call, const ri_ask *ask)
     reader->share = kafka_room(ask->draft->opts) / (uint64_t)n;
     reader->member = ask->draft->opts->group != NULL;
     reader->acks = !ask->draft->tail && conf->ack_policy != RI_ACK_NONE;
+    bool called = ask->draft->opts->on_msg || peer->bus.reap;
+    reader->pulled = !reader->member && !reader->acks && !called;
     reader->upto = conf->ack_policy == RI_ACK_ALL;
     reader->unsettled_max = (uint32_t)RI_MIN(RI_MAX(conf->max_ack_pending, 1), UINT32_MAX);
     rc = kafka_start_reader(call, reader, ask, n, &pending);
@@ -173,6 +175,7 @@ int ri_kafka_join(const ri_kafka_call *call, const ri_ask *ask)
     *ask->out.joined = (ri_ask_joined){.acks = reader->acks,
                                        .queue_bytes = kafka_room(ask->draft->opts),
                                        .exact = reader->member && !reader->acks,
+                                       .pulled = reader->pulled,
                                        .max_unacked = conf->max_ack_pending,
                                        .window = RI_KAFKA_WINDOW, .pending = pending,
                                        .reader = reader->number};
@@ -218,6 +221,8 @@ static void kafka_seek_end(ri_kafka_reader *reader, const rd_kafka_topic_partiti
     if (list) reader->epoch++;
     if (list && !reader->leaving) ri_bus_consume_skip(sub); /* else the reader is being closed */
     reader->seeking = false;
+    /* Who reads meanwhile sleeps, though he may hold records: those of a seek that failed stay. */
+    if (reader->pulled && reader->sub) ri_bus_pull_ready(reader->sub);
     ri_broker_leave(peer->bus.broker);
     ri_kafka_peer_call(peer);
 }
@@ -234,6 +239,10 @@ static void kafka_seek_wish(ri_kafka_reader *reader, int32_t partition, int64_t 
     ri_broker_leave(reader->peer->bus.broker);
 }
 
+/* librdkafka answers a seek at once. Now and then it passes one over without an answer; so a seek
+ * that has none is made again. */
+enum { KAFKA_SEEK_MS = 500 };
+
 /* Those of `list` that are beyond the ends of their partitions become those ends: for librdkafka,
  * and as positions of the group. */
 static int kafka_seek_to(const ri_kafka_call *call, ri_kafka_reader *reader,
@@ -245,8 +254,12 @@ static int kafka_seek_to(const ri_kafka_call *call, ri_kafka_reader *reader,
     for (int i = 0; i < list->cnt; i++)
         list->elems[i].offset = ri_kafka_place_within(ends, list->elems[i].partition,
                                                       list->elems[i].offset);
-    int rc = ri_kafka_lib_error(lib, lib->seek_partitions(reader->rk, list,
-                                                          ri_kafka_ask_left_ms(call)), "seek");
+    int rc, left_ms;
+    do {
+        left_ms = ri_kafka_ask_left_ms(call);
+        rc = ri_kafka_lib_error(lib, lib->seek_partitions(reader->rk, list,
+                                                          RI_MIN(left_ms, KAFKA_SEEK_MS)), "seek");
+    } while (rc == RILL_ETIMEDOUT && left_ms > KAFKA_SEEK_MS);
     for (int i = 0; i < list->cnt && rc == RILL_OK; i++) {
         const rd_kafka_topic_partition_t *one = &list->elems[i];
         if (one->err) rc = ri_kafka_lib_err(lib, one->err, "seek in %s", reader->stream);

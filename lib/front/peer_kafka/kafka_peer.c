@@ -125,12 +125,13 @@ static void kafka_poll(ri_kafka_peer *peer)
 {
     rd_kafka_event_t *event;
     while ((event = peer->lib.queue_poll(peer->queue, 0))) {
-        switch (peer->lib.event_type(event)) {
-        case RD_KAFKA_EVENT_DR: ri_kafka_send_reports(peer, event); break;
-        case RD_KAFKA_EVENT_ERROR: kafka_error_event(peer, event); break;
-        case RD_KAFKA_EVENT_LOG: kafka_log_event(peer, event); break;
-        default: break;
+        rd_kafka_event_type_t type = peer->lib.event_type(event);
+        if (type == RD_KAFKA_EVENT_DR) {
+            ri_kafka_send_reports(peer, event);
+            continue;
         }
+        if (type == RD_KAFKA_EVENT_ERROR) kafka_error_event(peer, event);
+        if (type == RD_KAFKA_EVENT_LOG) kafka_log_event(peer, event);
         peer->lib.event_destroy(event);
     }
 }
@@ -152,6 +153,7 @@ static void kafka_poll_others(ri_kafka_peer *peer)
     rd_kafka_event_t *event;
     while ((event = peer->lib.queue_poll(peer->others, 0))) {
         if (peer->lib.event_type(event) == RD_KAFKA_EVENT_ERROR) kafka_others_error(peer, event);
+        if (peer->lib.event_type(event) == RD_KAFKA_EVENT_LOG) kafka_log_event(peer, event);
         peer->lib.event_destroy(event);
     }
 }
@@ -180,7 +182,8 @@ static void kafka_probe(ri_kafka_peer *peer)
 /* Until the next turn, if nothing happens. */
 static int64_t kafka_rest_ns(ri_kafka_peer *peer)
 {
-    int64_t rest_ns = ri_kafka_read_due_ns(peer);
+    int64_t rest_ns = ri_kafka_read_due_ns(peer), staged_ns = ri_kafka_send_due_ns(peer);
+    if (staged_ns >= 0) rest_ns = rest_ns < 0 ? staged_ns : RI_MIN(rest_ns, staged_ns);
     if (!peer->up || peer->suspect)
         rest_ns = rest_ns < 0 ? RI_KAFKA_PROBE_NS : RI_MIN(rest_ns, RI_KAFKA_PROBE_NS);
     return rest_ns;
@@ -196,12 +199,22 @@ static void kafka_turn_all(ri_kafka_peer *peer)
     kafka_probe(peer);
 }
 
+/* Inside the gate. A thread that was called for the first record on the stage lets it wait for
+ * others until it looks again, half a millisecond later. */
+static void kafka_turn_staged(ri_kafka_peer *peer)
+{
+    bool host = peer->bus.drive == RILL_DRIVE_HOST;
+    if (host || peer->stage_watched) ri_kafka_send_staged(peer);
+    else peer->stage_watched = peer->stage && peer->stage->n > 0;
+}
+
 /* Inside the gate, which it leaves and enters again; false: somebody else is at it. */
 static bool kafka_turn_once(ri_kafka_peer *peer)
 {
     RI_ASSERT(ri_kafka_peer_is_entered(peer));
     if (peer->turning) return false;
     peer->turning = true;
+    kafka_turn_staged(peer);
     ri_broker_leave(peer->bus.broker);
     kafka_turn_all(peer);
     ri_broker_enter(peer->bus.broker);
@@ -309,6 +322,7 @@ static void kafka_fini(rill_bus *bus)
     if (peer->has_thread) pthread_join(peer->thread, NULL);
     RI_ASSERT(!peer->turning);
     kafka_await_asked(peer);
+    ri_kafka_txn_fini(peer);
     ri_kafka_read_fini(peer);
     if (peer->getter)
         peer->lib.destroy_flags(peer->getter, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
@@ -333,6 +347,7 @@ static int kafka_begin(ri_kafka_peer *peer, const ri_url *url, const rill_opts *
     ri_buffer_init(&peer->wire, &peer->bus.host);
     ri_buffer_init(&peer->mark, &peer->bus.host);
     ri_list_init(&peer->flushes);
+    ri_kafka_txn_init(peer);
     peer->begun = true;
     int rc = ri_kafka_lib_open(&peer->lib);
     if (rc == RILL_OK) rc = ri_kafka_conf_init(peer, url, opts);
@@ -395,6 +410,7 @@ static bool kafka_is_up(const rill_bus *bus)
 const ri_peer_ops ri_kafka_peer_ops = {
     .bytes = sizeof(ri_kafka_peer),
     .late = true,
+    .dates = true,
     .sleeps = true,
     .partitions = true,
     .key = "Kafka-Key",
@@ -414,9 +430,11 @@ const ri_peer_ops ri_kafka_peer_ops = {
     .unsubscribe = ri_kafka_read_unsubscribe,
     .enter = ri_kafka_send_enter,
     .append = ri_kafka_send_append,
-    .append_batch = ri_kafka_send_batch,
+    .append_batch = ri_kafka_txn_batch,
     .ask = ri_kafka_ask,
     .more = ri_kafka_read_more,
+    .pull = ri_kafka_read_pull,
+    .pullable = ri_kafka_read_pullable,
     .enough = ri_kafka_read_enough,
     .view = ri_kafka_read_view,
     .settle = ri_kafka_group_settle,

@@ -13,7 +13,10 @@
 #define KAFKA_BEAT_NS (60 * RI_SEC) /* how often the queue of a member is polled at least */
 #define KAFKA_LEAVING_NS (20 * RI_MS) /* ... and who leaves its group, or lacks memory */
 #define KAFKA_TAKEN_NS (200 * RI_MS)  /* ... and a queue without acks */
-enum { KAFKA_ROUNDS = 16 }; /* takes of one reader before the next one's turn */
+enum {
+    KAFKA_ROUNDS = 16,      /* takes of one reader before the next one's turn */
+    KAFKA_LOAN = 256 << 10, /* bytes that one read lends, unless a single record has more */
+};
 
 /* ---- Live messages: there are none ---- */
 
@@ -38,7 +41,10 @@ ri_kafka_reader *ri_kafka_read_new(ri_kafka_peer *peer, const char *stream)
     if (!reader) return NULL;
     reader->peer = peer;
     ri_list_init(&reader->link);
+    ri_buffer_init(&reader->text, &peer->bus.host);
+    ri_buffer_init(&reader->wire, &peer->bus.host);
     snprintf(reader->stream, sizeof reader->stream, "%s", stream);
+    reader->stream_len = (uint32_t)strlen(reader->stream);
     return reader;
 }
 
@@ -129,6 +135,8 @@ void ri_kafka_read_free(ri_kafka_reader *reader)
     if (reader->given) lib->topic_partition_list_destroy(reader->given);
     if (reader->leave_queue) lib->queue_destroy(reader->leave_queue);
     if (reader->rk) lib->destroy_flags(reader->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    ri_buffer_fini(&reader->text);
+    ri_buffer_fini(&reader->wire);
     ri_delete(&peer->bus.host, reader);
 }
 
@@ -180,46 +188,53 @@ void ri_kafka_read_leave(rill_sub *sub)
 
 /* ---- A record as a message ---- */
 
+/* `name` is the mark, and the key behind it. */
+static inline void kafka_view(ri_bus_msg *view, const ri_kafka_mark *mark, ri_str name)
+{
+    view->ack = name;
+    view->m.stream = view->m.subject;
+    view->m.seq = ri_kafka_seq_of(mark->offset);
+    view->m.partition = mark->partition;
+    view->m.deliveries = 1;
+    view->m.pending = mark->pending;
+    view->m.time_ns = mark->time_ns;
+    if (mark->key_len != UINT32_MAX) view->m.key = ri_str_from(name, sizeof *mark);
+    if (view->headers.len && ri_bus_msg_is_deletion(view->headers))
+        view->m.flags |= RILL_MSG_DELETED;
+}
+
 bool ri_kafka_read_view(ri_bus_msg *view)
 {
     ri_kafka_mark mark;
     ri_str reply = view->m.reply;
     if (reply.len < sizeof mark || memcmp(reply.ptr, "$KAF", 4) != 0) return false;
     memcpy(&mark, reply.ptr, sizeof mark);
-    view->ack = reply;
     view->m.reply = (ri_str){"", 0};
-    view->m.stream = view->m.subject;
-    view->m.seq = ri_kafka_seq_of(mark.offset);
-    view->m.partition = mark.partition;
-    view->m.deliveries = 1;
-    view->m.pending = mark.pending;
-    view->m.time_ns = mark.time_ns;
-    if (mark.key_len != UINT32_MAX) view->m.key = ri_str_from(reply, sizeof mark);
-    if (view->headers.len && ri_bus_msg_is_deletion(view->headers))
-        view->m.flags |= RILL_MSG_DELETED;
+    kafka_view(view, &mark, reply);
     return true;
 }
 
-/* Its headers in the form that they have in a batch, into peer->wire. */
-static int kafka_wire(ri_kafka_peer *peer, const rd_kafka_message_t *from, ri_kafka_record *record)
+/* Its headers in the form that they have in a batch, into `wire`. */
+static int kafka_wire(ri_kafka_peer *peer, const rd_kafka_message_t *from, ri_buffer *wire,
+                      ri_kafka_record *record)
 {
     rd_kafka_headers_t *headers;
     const char *name;
     const void *value;
     size_t len;
-    ri_buffer_reset(&peer->wire);
+    ri_buffer_reset(wire);
     if (peer->lib.message_headers(from, &headers)) return RILL_OK;
     for (size_t i = 0; !peer->lib.header_get_all(headers, i, &name, &value, &len); i++) {
-        ri_kafka_headers_put(&peer->wire, ri_str_of(name), (ri_str){value, value ? len : 0});
+        ri_kafka_headers_put(wire, ri_str_of(name), (ri_str){value, value ? len : 0});
         record->nheaders++;
     }
-    record->headers = ri_buffer_str(&peer->wire);
-    return peer->wire.failed ? RILL_ENOMEM : RILL_OK;
+    record->headers = ri_buffer_str(wire);
+    return wire->failed ? RILL_ENOMEM : RILL_OK;
 }
 
-/* Inside the gate: all of it but what kafka_mark() makes. It points into `text` and the record. */
+/* All of it but what kafka_mark() makes. It points into `text` and the record. */
 static int kafka_message(ri_kafka_peer *peer, ri_str topic, const rd_kafka_message_t *from,
-                         ri_buffer *text, ri_message *out)
+                         ri_buffer *text, ri_buffer *wire, ri_message *out)
 {
     rd_kafka_timestamp_type_t type;
     int64_t time_ms = peer->lib.message_timestamp(from, &type);
@@ -230,7 +245,7 @@ static int kafka_message(ri_kafka_peer *peer, ri_str topic, const rd_kafka_messa
     };
     ri_kafka_names names = {.prefix = topic};
     ri_kafka_message message;
-    int rc = kafka_wire(peer, from, &record);
+    int rc = kafka_wire(peer, from, wire, &record);
     if (rc == RILL_OK) rc = ri_kafka_message_read(&names, &record, text, &message);
     if (rc < 0) return rc;
     *out = (ri_message){.subject = message.subject, .headers = message.headers,
@@ -267,7 +282,7 @@ int ri_kafka_read_own(ri_kafka_peer *peer, const rd_kafka_message_t *record, ril
     ri_buffer_init(&text, &peer->bus.host);
     ri_buffer_init(&mark, &peer->bus.host);
     ri_str topic = ri_str_of(peer->lib.topic_name(record->rkt));
-    int rc = kafka_message(peer, topic, record, &text, &message);
+    int rc = kafka_message(peer, topic, record, &text, &peer->wire, &message);
     ri_kafka_mark place = kafka_mark(peer, record);
     if (rc == RILL_OK) rc = kafka_mark_key(&place, record, &mark);
     message.reply = ri_buffer_str(&mark);
@@ -312,7 +327,7 @@ static kafka_given kafka_give(ri_kafka_reader *reader, const ri_kafka_place *pla
     mark.pending = reader->pending;
     mark.epoch = place->epoch;
     m.reply = (ri_str){(const char *)&mark, sizeof mark};
-    if (!plain && kafka_message(peer, m.subject, record, &peer->text, &m) < 0)
+    if (!plain && kafka_message(peer, m.subject, record, &peer->text, &peer->wire, &m) < 0)
         return KAFKA_NO_MEMORY;
     if (record->key && kafka_mark_key(&mark, record, &peer->mark) < 0) return KAFKA_NO_MEMORY;
     if (record->key) m.reply = ri_buffer_str(&peer->mark);
@@ -321,7 +336,7 @@ static kafka_given kafka_give(ri_kafka_reader *reader, const ri_kafka_place *pla
                      .time_ns = 1};
     bool taken = bus->party.ops->deliver(&bus->party, &reader->sub->core, &d);
     bool no_memory = !taken && d.no_memory;
-    ri_packet_unref(d.packet);
+    if (d.packet) ri_packet_take_back(bus->broker->router.pool, d.packet);
     bus->party.out_msgs += taken;
     bus->party.out_bytes += taken ? record->len : 0;
     return taken ? KAFKA_GIVEN : no_memory ? KAFKA_NO_MEMORY : KAFKA_NO_ROOM;
@@ -378,7 +393,7 @@ static bool kafka_pass(ri_kafka_reader *reader)
     if (early) return true;
     reader->credit--;
     reader->pending -= reader->pending > 0;
-    place->next = record->offset + 1;
+    atomic_store_explicit(&place->next, record->offset + 1, memory_order_relaxed);
     if (kept) ri_kafka_group_delivered(reader, place, record->offset);
     return true;
 }
@@ -408,24 +423,67 @@ static uint32_t kafka_pass_all(ri_kafka_reader *reader)
     return wanted;
 }
 
-static uint32_t kafka_take(ri_kafka_reader *reader, rd_kafka_queue_t *queue, uint32_t most)
+/* librdkafka up to 2.1, which has once found a queue full, looks at it again when its broker's
+ * thread wakes, which is up to a second later, though the reader empties it in ten milliseconds.
+ * That thread wakes by a seek, to where the reader is, for which the queue has to be empty. A queue
+ * that was not as full as it seemed loses the fetch that is under way, which is made again. */
+static void kafka_wake(ri_kafka_reader *reader, uint32_t first, uint32_t end)
+{
+    const ri_kafka_lib *lib = &reader->peer->lib;
+    rd_kafka_topic_partition_list_t *list = lib->topic_partition_list_new((int)(end - first));
+    if (!list) return;
+    for (uint32_t i = first; i < end; i++)
+        lib->topic_partition_list_add(list, reader->stream, reader->places[i].partition)->offset =
+            reader->places[i].seen;
+    reader->places[first].filled = false;
+    rd_kafka_error_t *error = lib->seek_partitions(reader->rk, list, 0);
+    if (error) lib->error_destroy(error);
+    lib->topic_partition_list_destroy(list);
+}
+
+/* Nobody else takes from the queue: what fills it is seen here before it is taken out. */
+static void kafka_look(ri_kafka_reader *reader, rd_kafka_queue_t *queue, bool *filled)
+{
+    uint64_t n = reader->peer->lib.queue_length(queue);
+    *filled = *filled || n >= reader->full_msgs ||
+              ri_u64_mul(n, reader->record_bytes) >= reader->full_bytes / 2;
+}
+
+static uint32_t kafka_take(ri_kafka_reader *reader, rd_kafka_queue_t *queue, uint32_t most,
+                           bool *filled)
 {
     RI_ASSERT(reader->taking && reader->held_first == 0);
+    if (reader->full_msgs) kafka_look(reader, queue, filled);
     most = RI_MIN(most, RI_KAFKA_TAKE - reader->held_end);
     ssize_t n = reader->peer->lib.consume_batch_queue(queue, 0, reader->held + reader->held_end,
                                                       most);
     if (n <= 0) return 0;
     reader->held_end += (uint32_t)n;
+    const rd_kafka_message_t *last = reader->held[reader->held_end - 1];
+    reader->record_bytes = last->err ? 0 : last->len + last->key_len;
     return (uint32_t)n;
+}
+
+/* Of a reader that has all its partitions by one queue. */
+static uint32_t kafka_take_alone(ri_kafka_reader *reader, uint32_t most)
+{
+    bool *filled = &reader->places[0].filled;
+    RI_ASSERT(reader->nplaces > 0);
+    uint32_t n = kafka_take(reader, reader->queue, most, filled);
+    if (n == 0 && *filled) kafka_wake(reader, 0, reader->nplaces);
+    return n;
 }
 
 static uint32_t kafka_take_any(ri_kafka_reader *reader, uint32_t most)
 {
-    if (!reader->member) return kafka_take(reader, reader->queue, most);
+    if (!reader->member) return kafka_take_alone(reader, most);
     uint32_t n = 0;
     for (uint32_t i = 0; i < reader->nplaces && n < most; i++) { /* each in turn is the first */
         uint32_t at = (reader->turns + i) % reader->nplaces;
-        n += kafka_take(reader, reader->places[at].queue, most - n);
+        ri_kafka_place *place = &reader->places[at];
+        uint32_t took = kafka_take(reader, place->queue, most - n, &place->filled);
+        if (took == 0 && place->filled) kafka_wake(reader, at, at + 1);
+        n += took;
     }
     reader->turns++;
     return n;
@@ -452,9 +510,198 @@ static void kafka_member_turn(ri_kafka_reader *reader)
     ri_kafka_group_commit(reader);
 }
 
+/* ---- Pulled: by the thread that reads ---- */
+
+/* What is taken out of librdkafka's queue becomes views in one go. The bytes of a message lie as
+ * those of a packet: subject 0 mark key 0 headers data 0. */
+typedef struct kafka_pulling {
+    ri_kafka_reader *reader;
+    rill_sub *sub;
+    ri_bus_msg *views;
+    uint32_t n, max;
+    uint64_t bytes;  /* of data */
+    bool no_memory;
+} kafka_pulling;
+
+/* Outside the gate; NULL: nothing may be taken now. Whoever seeks waits until it is. */
+static ri_kafka_reader *kafka_pull_begin(rill_sub *sub)
+{
+    ri_broker *broker = sub->bus->broker;
+    ri_broker_enter(broker);
+    ri_kafka_reader *reader = kafka_reader_of(sub);
+    bool stops = !reader || sub->ended || reader->seeking || reader->leaving;
+    if (!stops) reader->taking = true;
+    bool stale = !stops && reader->held_epoch != reader->epoch;
+    if (stale) reader->held_epoch = reader->epoch;
+    ri_broker_leave(broker);
+    if (stale) kafka_drop_held(reader);
+    return stops ? NULL : reader;
+}
+
+/* Behind it the reader may be gone. */
+static void kafka_pull_end(const kafka_pulling *p)
+{
+    ri_kafka_reader *reader = p->reader;
+    ri_kafka_peer *peer = reader->peer;
+    ri_broker_enter(peer->bus.broker);
+    p->sub->offered_msgs += p->n;
+    peer->bus.party.out_msgs += p->n;
+    peer->bus.party.out_bytes += p->bytes;
+    reader->taking = false;
+    if (reader->leaving || reader->seeking) ri_kafka_peer_call(peer);
+    ri_broker_leave(peer->bus.broker);
+}
+
+/* A place for a message of so many bytes behind those that are lent; NULL: there is none. */
+static char *kafka_pull_room(kafka_pulling *p, size_t size)
+{
+    ri_buffer *loan = &p->sub->consumer->loan;
+    size_t most = (size_t)RI_MIN(p->sub->pending_bytes_max, (uint64_t)KAFKA_LOAN);
+    if (p->n > 0) return size <= most && loan->len <= most - size ? loan->ptr + loan->len : NULL;
+    if (loan->cap > KAFKA_LOAN && size <= KAFKA_LOAN) ri_buffer_fini(loan);
+    ri_buffer_reset(loan);
+    char *room = ri_buffer_room(loan, RI_MAX(size, most));
+    p->no_memory = !room;
+    return room;
+}
+
+static inline char *kafka_put_text(char *at, ri_str text)
+{
+    if (text.len) memcpy(at, text.ptr, text.len);
+    return at + text.len;
+}
+
+/* Its bytes, and a view of them; false: there is no room for it in this read. */
+static bool kafka_lend(kafka_pulling *p, const ri_message *m, const ri_kafka_mark *mark, ri_str key)
+{
+    size_t name_len = sizeof *mark + key.len;
+    size_t size = m->subject.len + 1 + name_len + 1 + m->headers.len + m->data.len + 1;
+    char *subject = kafka_pull_room(p, size);
+    if (!subject) return false;
+    ri_bus_msg *view = &p->views[p->n];
+    char *name = kafka_put_text(subject, m->subject) + 1;
+    name[-1] = 0;
+    memcpy(name, mark, sizeof *mark);
+    char *headers = kafka_put_text(name + sizeof *mark, key) + 1;
+    headers[-1] = 0;
+    char *data = kafka_put_text(headers, m->headers);
+    *kafka_put_text(data, m->data) = 0;
+    ri_buffer_added(&p->sub->consumer->loan, size);
+    view->m.subject = (ri_str){subject, m->subject.len};
+    view->m.reply = (ri_str){"", 0};
+    view->m.data = (ri_str){data, m->data.len};
+    view->headers = (ri_str){headers, m->headers.len};
+    view->packet = NULL;
+    ri_bus_msg_view_init(view, p->sub->bus, 0);
+    kafka_view(view, mark, (ri_str){name, name_len});
+    p->n++;
+    p->bytes += m->data.len;
+    return true;
+}
+
+/* What it has besides a value is in the reader's buffers. */
+static bool kafka_pull_message(kafka_pulling *p, const ri_kafka_place *place,
+                               const rd_kafka_message_t *record)
+{
+    ri_kafka_reader *reader = p->reader;
+    const ri_kafka_lib *lib = &reader->peer->lib;
+    rd_kafka_headers_t *headers;
+    ri_message m = {.subject = {reader->stream, reader->stream_len},
+                    .data = {record->payload, record->len}};
+    bool plain = !record->key && record->payload && lib->message_headers(record, &headers);
+    if (!plain && kafka_message(reader->peer, m.subject, record, &reader->text, &reader->wire,
+                                &m) < 0) {
+        p->no_memory = true;
+        return false;
+    }
+    ri_kafka_mark mark = kafka_mark(reader->peer, record);
+    mark.reader = reader->number;
+    mark.pending = reader->pending;
+    mark.epoch = place->epoch;
+    return kafka_lend(p, &m, &mark, (ri_str){record->key, record->key ? record->key_len : 0});
+}
+
+/* Something that happens seldom, and is the gate's. */
+static void kafka_pull_fault(ri_kafka_reader *reader, ri_kafka_place *place,
+                             const rd_kafka_message_t *record)
+{
+    ri_broker_enter(reader->peer->bus.broker);
+    if (record->err) kafka_take_error(reader, record);
+    else kafka_began_anew(reader, place, record->offset);
+    ri_broker_leave(reader->peer->bus.broker);
+}
+
+/* What is held first; false: it stays there. */
+static bool kafka_pull_one(kafka_pulling *p, const rd_kafka_message_t *record)
+{
+    ri_kafka_reader *reader = p->reader;
+    if (ri_unlikely(record->err)) {
+        kafka_pull_fault(reader, NULL, record);
+        return true;
+    }
+    ri_kafka_place *place = ri_kafka_read_place(reader, record->partition);
+    if (!place) return true;
+    if (ri_unlikely(record->offset < place->seen)) kafka_pull_fault(reader, place, record);
+    bool early = record->offset < place->next;
+    if (!early && !kafka_pull_message(p, place, record)) return false;
+    place->seen = record->offset + 1;
+    if (early) return true;
+    atomic_store_explicit(&place->next, record->offset + 1, memory_order_relaxed);
+    reader->pending -= reader->pending > 0;
+    return true;
+}
+
+/* Something is held, or was taken just now. */
+static bool kafka_pull_held(ri_kafka_reader *reader)
+{
+    if (reader->held_first < reader->held_end) return true;
+    reader->held_first = reader->held_end = 0;
+    if (kafka_take_alone(reader, RI_KAFKA_TAKE) == 0) return false;
+    if (!reader->held[0]->err) reader->pending = kafka_pending(reader, reader->held[0]);
+    return true;
+}
+
+int ri_kafka_read_pull(rill_sub *sub, ri_bus_msg *views, uint32_t max)
+{
+    ri_kafka_reader *reader = kafka_pull_begin(sub);
+    if (!reader) return 0;
+    RI_ASSERT(reader->pulled && reader->taking);
+    kafka_pulling p = {.reader = reader, .sub = sub, .views = views, .max = max};
+    while (p.n < max && kafka_pull_held(reader)) {
+        rd_kafka_message_t *record = reader->held[reader->held_first];
+        if (!kafka_pull_one(&p, record)) break;
+        reader->held_first++;
+        reader->peer->lib.message_destroy(record);
+    }
+    kafka_pull_end(&p);
+    return p.n > 0 ? (int)p.n : p.no_memory ? RILL_ENOMEM : 0;
+}
+
+bool ri_kafka_read_pullable(rill_sub *sub)
+{
+    RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
+    ri_kafka_reader *reader = kafka_reader_of(sub);
+    if (!reader || reader->seeking || reader->leaving) return false;
+    return reader->held_first < reader->held_end || reader->peer->lib.queue_length(reader->queue);
+}
+
+/* By who turns: who reads is woken if there is something for him. */
+static void kafka_pulled_turn(ri_kafka_reader *reader)
+{
+    ri_kafka_peer *peer = reader->peer;
+    ri_broker_enter(peer->bus.broker);
+    bool reads = reader->sub && !reader->seeking && !reader->leaving;
+    if (reads && peer->lib.queue_length(reader->queue) > 0) ri_bus_pull_ready(reader->sub);
+    ri_broker_leave(peer->bus.broker);
+}
+
 static void kafka_reader_turn(ri_kafka_reader *reader)
 {
     uint32_t wanted, rounds = 0;
+    if (reader->pulled) {
+        kafka_pulled_turn(reader);
+        return;
+    }
     if (reader->member) kafka_member_turn(reader);
     while ((wanted = kafka_pass_all(reader)) > 0) {
         bool more = rounds++ < KAFKA_ROUNDS, took = more && kafka_take_any(reader, wanted) > 0;
@@ -473,7 +720,8 @@ static ri_kafka_reader *kafka_next(ri_kafka_peer *peer, ri_kafka_reader *reader,
     ri_list *link = reader ? reader->link.next : peer->readers.next;
     ri_kafka_reader *next = link == &peer->readers
                                 ? NULL : ri_container_of(link, ri_kafka_reader, link);
-    *leaves = next && next->leaving && !next->seeking; /* who seeks in it knows it still */
+    /* Who seeks in it, or reads it, knows it still. */
+    *leaves = next && next->leaving && !next->seeking && !next->taking;
     ri_broker_leave(peer->bus.broker);
     return next;
 }
@@ -522,7 +770,7 @@ int64_t ri_kafka_read_due_ns(ri_kafka_peer *peer)
     ri_list_each (link, &peer->readers) {
         const ri_kafka_reader *reader = ri_container_of(link, ri_kafka_reader, link);
         bool full = reader->acks && reader->unsettled >= reader->unsettled_max;
-        bool short_of = reader->held_first < reader->held_end && reader->credit > 0 && !full;
+        bool short_of = reader->credit > 0 && reader->held_first < reader->held_end && !full;
         if ((reader->member && reader->leaving) || short_of) return KAFKA_LEAVING_NS;
         if (reader->member) due_ns = kafka_sooner(due_ns, kafka_member_due_ns(reader));
     }

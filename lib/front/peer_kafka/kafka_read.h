@@ -26,10 +26,12 @@ typedef struct ri_kafka_due { /* a message that was delivered */
 
 typedef struct ri_kafka_place { /* a partition that a reader has */
     int32_t partition;
-    int64_t next;             /* the offset of the next message that may come */
+    _Atomic int64_t next;     /* the offset of the next message that may come; of one that is pulled
+                                 it is changed outside the gate, and asked for inside */
     int64_t seen;             /* behind the last record that came, or where reading began: one
                                  below it is of a partition that began anew */
     rd_kafka_queue_t *queue;  /* of a member: its records; NULL: they come by the reader's */
+    bool filled;              /* its queue, or the reader's in the first place: see kafka_wake() */
     /* What was delivered before the reader had this partition, sought in it, or found it made anew,
      * is settled no more: each of these is an epoch. */
     uint64_t epoch, first_epoch;
@@ -51,9 +53,13 @@ typedef struct ri_kafka_reader {
     rd_kafka_queue_t *commit_queue; /* of a member: how commits ended */
     rd_kafka_queue_t *leave_queue;  /* the last rebalance; NULL until it leaves */
     uint64_t share;           /* bytes that librdkafka may hold of each partition */
+    uint64_t full_msgs, full_bytes; /* of a queue, from which on librdkafka asks for no more */
+    uint64_t record_bytes;    /* of the last record that was taken */
     bool member;
     bool acks;                /* messages are settled by the program */
     bool upto;                /* an ack covers all before it */
+    bool pulled;              /* its records stay in `queue` and `held` until they are read, by
+                                 the thread that reads, which has `taking` set then */
 
     /* Changed within the gate. */
     rill_sub *sub;            /* NULL: not claimed yet, or gone */
@@ -76,15 +82,17 @@ typedef struct ri_kafka_reader {
     rd_kafka_topic_partition_list_t *given; /* partitions that no memory was found for yet */
     int64_t leave_ns;         /* until when it may take to leave */
 
-    /* Who turns. */
+    /* Who turns; of one that is pulled, who reads. */
     _Atomic bool taking;      /* records are being taken that are not in `held` yet */
     rd_kafka_message_t *held[RI_KAFKA_TAKE];
     uint32_t held_first, held_end;
     uint32_t turns;           /* which of the places is looked at first */
     uint64_t pending;         /* behind the record at hand, nearly */
     uint64_t held_epoch;
+    ri_buffer text, wire;     /* of the record at hand of one that is pulled */
     char name[RI_ASK_NAME_MAX];  /* of the group; of one that is alone, one of ours */
     char stream[RI_KAFKA_TOPIC_MAX + 1];
+    uint32_t stream_len;
 } ri_kafka_reader;
 
 /* ---- kafka_read.c ---- */
@@ -92,6 +100,8 @@ int ri_kafka_read_subscribe(rill_bus *bus, ri_subscription *core);
 void ri_kafka_read_unsubscribe(rill_bus *bus, ri_subscription *core);
 int ri_kafka_read_more(rill_sub *sub, uint32_t n);
 void ri_kafka_read_enough(rill_sub *sub);
+int ri_kafka_read_pull(rill_sub *sub, ri_bus_msg *views, uint32_t max);
+bool ri_kafka_read_pullable(rill_sub *sub);
 void ri_kafka_read_leave(rill_sub *sub);
 bool ri_kafka_read_view(ri_bus_msg *view);
 /* By who turns, outside the gate. */

@@ -154,25 +154,26 @@ typedef struct kafka_configs { /* lent by the answer */
     size_t n;
 } kafka_configs;
 
-static int kafka_configs_begin(kafka_configs *c, const ri_kafka_call *call, const char *stream)
+static int kafka_configs_begin(kafka_configs *c, const ri_kafka_call *call,
+                               rd_kafka_ResourceType_t kind, const char *name)
 {
     const ri_kafka_lib *lib = &call->peer->lib;
     size_t n = 0;
     *c = (kafka_configs){.rows = NULL};
-    rd_kafka_ConfigResource_t *topic = lib->ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, stream);
-    if (!topic) return ri_err_nomem(0);
+    rd_kafka_ConfigResource_t *one = lib->ConfigResource_new(kind, name);
+    if (!one) return ri_err_nomem(0);
     int rc = ri_kafka_ask_begin(&c->admin, call, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
     if (rc == RILL_OK) {
-        lib->DescribeConfigs(call->peer->rk, &topic, 1, c->admin.options, c->admin.queue);
-        rc = ri_kafka_ask_await(&c->admin, "ask for the configuration of a topic");
+        lib->DescribeConfigs(call->peer->rk, &one, 1, c->admin.options, c->admin.queue);
+        rc = ri_kafka_ask_await(&c->admin, "ask for a configuration");
     }
-    lib->ConfigResource_destroy(topic);
+    lib->ConfigResource_destroy(one);
     if (rc < 0) return rc;
     const rd_kafka_ConfigResource_t **found = lib->DescribeConfigs_result_resources(
         lib->event_DescribeConfigs_result(c->admin.event), &n);
-    if (n != 1) return ri_err(RILL_EPROTO, "%zu configurations of one topic", n);
+    if (n != 1) return ri_err(RILL_EPROTO, "%zu configurations of one name", n);
     rd_kafka_resp_err_t err = lib->ConfigResource_error(found[0]);
-    if (err) return ri_kafka_lib_err(lib, err, "ask for the configuration of %s", stream);
+    if (err) return ri_kafka_lib_err(lib, err, "ask for the configuration of %s", name);
     c->rows = lib->ConfigResource_configs(found[0], &c->n);
     return RILL_OK;
 }
@@ -189,6 +190,25 @@ static const char *kafka_configs_find(const kafka_configs *c, const char *key)
         if (strcmp(lib->ConfigEntry_name(c->rows[i]), key) == 0)
             return lib->ConfigEntry_value(c->rows[i]);
     return NULL;
+}
+
+int ri_kafka_topic_transacts(const ri_kafka_call *call)
+{
+    const ri_kafka_lib *lib = &call->peer->lib;
+    const struct rd_kafka_metadata *metadata;
+    kafka_configs configs;
+    char id[16];
+    rd_kafka_resp_err_t err = lib->metadata(call->peer->rk, 0, NULL, &metadata,
+                                            ri_kafka_ask_left_ms(call));
+    if (err) return ri_kafka_lib_err(lib, err, "ask for the brokers");
+    snprintf(id, sizeof id, "%d", metadata->broker_cnt > 0 ? (int)metadata->brokers[0].id : 0);
+    lib->metadata_destroy(metadata);
+    int rc = kafka_configs_begin(&configs, call, RD_KAFKA_RESOURCE_BROKER, id);
+    if (rc == RILL_OK && configs.n > 0)
+        rc = kafka_configs_find(&configs, "transaction.max.timeout.ms") != NULL;
+    else if (rc == RILL_OK) rc = ri_err(RILL_EAUTH, "the broker shows no configuration");
+    kafka_configs_end(&configs);
+    return rc;
 }
 
 static int64_t kafka_number(const char *text, int64_t otherwise)
@@ -337,7 +357,7 @@ int ri_kafka_topic_ensure(const ri_kafka_call *call, const ri_ask *ask)
     if (rc == RILL_OK) rc = kafka_create(call, ask, (int)replicas, &first);
     if (rc == RILL_OK) rc = kafka_settled(call, ask->stream, true);
     if (rc != RILL_EEXIST) return rc == RILL_OK ? 1 : rc;
-    rc = kafka_configs_begin(&c, call, ask->stream);
+    rc = kafka_configs_begin(&c, call, RD_KAFKA_RESOURCE_TOPIC, ask->stream);
     if (rc == RILL_OK) kafka_want_change(&w, &c);
     if (rc == RILL_OK && !kafka_is_so(&c, &w)) rc = kafka_alter(call, ask->stream, &c, &w);
     kafka_configs_end(&c);
@@ -404,7 +424,7 @@ int ri_kafka_topic_describe(const ri_kafka_call *call, const ri_ask *ask)
     RI_ASSERT(ask->take);
     int rc = ri_kafka_topic_status(call, ask->stream, &info);
     if (rc < 0) return rc;
-    rc = kafka_configs_begin(&c, call, ask->stream);
+    rc = kafka_configs_begin(&c, call, RD_KAFKA_RESOURCE_TOPIC, ask->stream);
     if (rc == RILL_OK) {
         const char *policy = kafka_configs_find(&c, "cleanup.policy");
         int64_t age_ms = kafka_number(kafka_configs_find(&c, "retention.ms"), -1);

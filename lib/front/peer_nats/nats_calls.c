@@ -38,6 +38,7 @@ static void calls_free(ri_nats_peer *peer, ri_nats_call *call)
     RI_ASSERT(calls_is_idle(call) && call->number != UINT64_MAX);
     RI_ASSERT(!call->append || calls->appends > 0);
     size_t unsent = calls_waits_to_leave(peer, call) ? call->bytes : 0;
+    ri_bus_asked_over(&call->asked);
     if (call->append) calls->appends--;
     call->append = NULL;
     call->batch = call->once = false;
@@ -68,6 +69,8 @@ void ri_nats_calls_sweep(ri_nats_peer *peer)
                                                RI_NATS_PAUSE_NS));
 }
 
+static bool calls_unpermitted(rill_bus *bus, ri_bus_asked *asked, int code);
+
 static int calls_grow(ri_nats_peer *peer)
 {
     ri_nats_calls *calls = &peer->calls;
@@ -79,6 +82,7 @@ static int calls_grow(ri_nats_peer *peer)
     ri_nats_call *call = ri_new(&peer->bus.host, ri_nats_call);
     if (!call) return RILL_ENOMEM;
     ri_list_init(&call->waiters);
+    call->asked.refused = calls_unpermitted;
     call->number = UINT64_MAX;
     call->slot = calls->len;
     calls->slots[calls->len++] = call;
@@ -140,8 +144,11 @@ int ri_nats_calls_send(ri_nats_peer *peer, ri_nats_call *call, const ri_message 
 {
     size_t before = peer->out.bytes;
     int rc = ri_nats_send_message(peer, m);
-    if (rc == RILL_OK) call->bytes += peer->out.bytes - before;
-    return rc;
+    if (rc < 0) return rc;
+    call->bytes += peer->out.bytes - before;
+    ri_bus_asked_over(&call->asked);
+    ri_bus_asked_add(&peer->bus.asked, &peer->bus.host, &call->asked, m->subject);
+    return RILL_OK;
 }
 
 int ri_nats_calls_append(ri_nats_peer *peer, ri_js_append *append, ri_nats_call **out)
@@ -248,6 +255,7 @@ static void calls_question_over(ri_nats_peer *peer, ri_nats_question *q, int rc)
 {
     RI_ASSERT(!q->over);
     ri_failure_keep(&q->failure, rc);
+    ri_bus_asked_over(&q->call->asked);
     q->over = q->woken = true;
     if (!q->done) {
         ri_bus_notify(&peer->bus);
@@ -293,6 +301,7 @@ static void calls_lose(ri_nats_peer *peer, ri_nats_call *call)
     ri_nats_question *q = call->question;
     if (q) {
         q->lost = true;
+        ri_bus_asked_over(&call->asked);
         if (q->done) {
             calls_question_over(peer, q, ri_err(RILL_ECONN, "the connection was lost"));
             return;
@@ -324,6 +333,7 @@ void ri_nats_calls_refused(ri_nats_peer *peer, int code)
     for (uint32_t i = 0; i < peer->calls.len; i++) {
         ri_nats_call *call = peer->calls.slots[i];
         if (call->number == UINT64_MAX) continue;
+        if (call->question && call->question->over) continue; /* who waits has not run yet */
         bool undone = calls_waits_to_leave(peer, call) || (call->question && call->question->reads);
         int rc = ri_err(undone ? code : RILL_EUNSURE, "%s lets this bus have no answers",
                         peer->server);
@@ -331,6 +341,19 @@ void ri_nats_calls_refused(ri_nats_peer *peer, int code)
         else if (calls_is_idle(call)) calls_free(peer, call);
         else calls_append_over(peer, call, rc);
     }
+}
+
+/* One that the server does not let us publish. */
+static bool calls_unpermitted(rill_bus *bus, ri_bus_asked *asked, int code)
+{
+    ri_nats_peer *peer = ri_nats_peer_of(bus);
+    ri_nats_call *call = ri_container_of(asked, ri_nats_call, asked);
+    RI_ASSERT(call->number != UINT64_MAX);
+    if (calls_waits_to_leave(peer, call)) return false;
+    if (call->question) calls_question_over(peer, call->question, code);
+    else if (calls_is_idle(call)) calls_free(peer, call);
+    else calls_append_over(peer, call, code);
+    return true;
 }
 
 /* ---- Questions ---- */

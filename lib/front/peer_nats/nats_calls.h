@@ -10,7 +10,8 @@
  * number cannot guess another, and an answer that is late finds another number in its slot.
  *
  * A call is over when its answer has come, when the connection is lost behind it (`takes` of its
- * time says whether it was taken, and so may have arrived), or when its asker gives it up, since
+ * time says whether it was taken, and so may have arrived), when the server says that nobody may
+ * publish that (front/handle/bus_asked.h), or when its asker gives it up, since
  * its time has run out: what has not left by then does not leave any more, as its reply subject
  * has a number that no call has (nats_send.c).
  *
@@ -41,6 +42,7 @@ typedef struct ri_nats_call {
     ri_list waiters;            /* an append: its waiter.link, or nobody */
     ri_js_append *append;       /* NULL: a question, or free */
     ri_nats_question *question; /* NULL: an append, or free */
+    ri_bus_asked asked;             /* by its subject; of a batch by that of its last message */
     bool once;                  /* an append that no other connection shall bring */
     bool batch;                 /* empty answers are none: the last one is awaited */
     struct ri_nats_call *next_free;
@@ -90,7 +92,8 @@ int ri_nats_calls_append(struct ri_nats_peer *peer, ri_js_append *append, ri_nat
 /* Where its answers go to; the text is in `room`. */
 ri_str ri_nats_calls_reply(const struct ri_nats_peer *peer, const ri_nats_call *call,
                            char room[RI_NATS_REPLY_MAX]);
-/* A message of the call's. */
+/* A message of the call's, which ends when the server does not let it be published: the last one,
+ * of several. */
 int ri_nats_calls_send(struct ri_nats_peer *peer, ri_nats_call *call, const ri_message *m);
 /* It was not sent, after all: nobody is notified. */
 void ri_nats_calls_drop(struct ri_nats_peer *peer, ri_nats_call *call);

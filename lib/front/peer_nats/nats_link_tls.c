@@ -1,23 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TLS of a connection to a server: whether it is wanted, and how it comes in.
+/* What lies below a connection's operations: TLS, whether it is wanted and how it comes in, and
+ * WebSocket.
  *
  *     tls://, or rill_opts.tls    of every server; one that offers none is not spoken to
+ *     wss://                      of every server, before a word of HTTP is said
  *     nats://, unix:              of a server that asks for it, by the system's list of whom to
  *                                 believe, which is read then
  *
  *     connected --handshake_first--> TLS --INFO--> CONNECT
  *         \------INFO in clear-----> TLS ---------> CONNECT, which waits in conn.out meanwhile
  *
+ *     connected --wss://--> TLS --> HTTP's upgrade --INFO--> CONNECT      (ws:// without TLS)
+ *
  * Behind an INFO in clear nothing may come before TLS: what does was put there by somebody in
  * between, who wants it taken for the server's. So the connection ends. */
 #include "base/assert.h"
 #include "base/error.h"
+#include "codec/web/ws_http.h"
 #include "front/peer_nats/nats_peer.h"
 #include "net/tls_wire.h"
+#include "net/ws_wire.h"
+
+#include <stdio.h>
+
+static bool link_tls_is_ws(const ri_nats_peer *peer)
+{
+    return peer->pool.scheme == RI_URL_WS || peer->pool.scheme == RI_URL_WSS;
+}
+
+static const ri_tls_wire *link_tls_wire(const ri_nats_peer *peer)
+{
+    return ri_tls_wire_of(ri_ws_wire_under(peer->conn.wire));
+}
 
 int ri_nats_link_tls_configure(ri_nats_peer *peer, const ri_url *url, const rill_opts *opts)
 {
-    peer->conf.tls_wanted = url->scheme == RI_URL_TLS || opts->tls;
+    if (ri_url_is_ws(url)) {
+        int rc = ri_ws_http_there();
+        if (rc < 0) return ri_err_wrap(rc, "%s://", ri_url_scheme_name(url->scheme));
+    }
+    peer->conf.tls_wanted = url->scheme == RI_URL_TLS || url->scheme == RI_URL_WSS || opts->tls;
     if (!peer->conf.tls_wanted) return RILL_OK;
     return ri_tls_conf_new(&peer->conf.tls, &peer->bus.host, opts->tls, false);
 }
@@ -33,10 +55,29 @@ static int link_tls_begin(ri_nats_peer *peer)
     return rc < 0 ? rc : ri_conn_put_over(&peer->conn, wire);
 }
 
+/* Outside the gate: HTTP's upgrade begins, over TLS if that is there. */
+static int link_tls_begin_ws(ri_nats_peer *peer)
+{
+    const ri_nats_pool_server *server = ri_nats_pool_current(&peer->pool);
+    char host[RI_NATS_SERVER_MAX], path[RI_LIMIT_URL + 2];
+    bool ipv6 = strchr(server->host, ':') != NULL;
+    snprintf(host, sizeof host, ipv6 ? "[%s]:%u" : "%s:%u", server->host, server->port);
+    snprintf(path, sizeof path, "/%s", server->path ? server->path : "");
+    const ri_ws_wire_opts opts = {.timeout_ns = peer->conf.connect_ns, .host = host, .path = path,
+                                  .secure = peer->pool.scheme == RI_URL_WSS};
+    ri_wire *wire;
+    int rc = ri_ws_wire_new(&wire, &peer->bus.host, peer->conn.wire, &opts);
+    return rc < 0 ? rc : ri_conn_put_over(&peer->conn, wire);
+}
+
 int ri_nats_link_tls_first(ri_nats_peer *peer)
 {
     RI_ASSERT(peer->state == RI_NATS_HELLO);
     peer->tls_due = false;
+    if (link_tls_is_ws(peer)) {
+        int rc = peer->conf.tls ? link_tls_begin(peer) : RILL_OK;
+        return rc < 0 ? rc : link_tls_begin_ws(peer);
+    }
     bool first = peer->conf.tls && peer->conf.tls->handshake_first;
     return first ? link_tls_begin(peer) : RILL_OK;
 }
@@ -45,6 +86,7 @@ int ri_nats_link_tls_info(ri_nats_peer *peer, const ri_nats_info *info)
 {
     RI_ASSERT(ri_nats_peer_is_entered(peer));
     if (peer->state != RI_NATS_HELLO || ri_nats_link_tls_is_there(peer)) return RILL_OK;
+    if (link_tls_is_ws(peer)) return RILL_OK; /* it speaks of what lies below HTTP */
     if (!peer->conf.tls_wanted && !info->tls_required) return RILL_OK;
     if (!info->tls_required && !info->tls_available)
         return ri_err(RILL_ENOTSUP, "%s offers no TLS, which is wanted", peer->server);
@@ -66,19 +108,23 @@ int ri_nats_link_tls_go_on(ri_nats_peer *peer)
 
 bool ri_nats_link_tls_is_there(const ri_nats_peer *peer)
 {
-    return peer->conn.wire && ri_tls_wire_of(peer->conn.wire);
+    return peer->conn.wire && link_tls_wire(peer);
 }
 
 bool ri_nats_link_tls_is_under_way(const ri_nats_peer *peer)
 {
     return ri_nats_link_tls_is_there(peer) &&
-           ri_tls_wire_open_ns(ri_tls_wire_of(peer->conn.wire)) == 0;
+           ri_tls_wire_open_ns(link_tls_wire(peer)) == 0;
 }
 
 int ri_nats_link_tls_code(const ri_nats_peer *peer)
 {
-    const ri_tls_wire *wire = ri_tls_wire_of(peer->conn.wire);
+    const ri_tls_wire *wire = link_tls_wire(peer);
     int code = wire ? ri_tls_wire_code(wire) : RILL_OK;
+    const ri_ws_wire *ws = ri_ws_wire_of(peer->conn.wire);
+    if (code == RILL_OK && ws)
+        return ri_err_wrap(ri_ws_wire_code(ws) == RILL_ENOMEM ? RILL_ENOMEM : RILL_ECONN,
+                           "WebSocket with %s", peer->server);
     if (code == RILL_OK) return RILL_ECONN;
     return ri_err_wrap(code == RILL_EIO ? RILL_ECONN : code, "TLS with %s", peer->server);
 }

@@ -371,7 +371,9 @@ const ri_peer_ops ri_nats_peer_ops = {
     .late = true,
     .dials = true,
     .ids = true,
-    .schemes = 1u << RI_URL_NATS | 1u << RI_URL_TLS | 1u << RI_URL_UNIX,
+    .refuses = true,
+    .schemes = 1u << RI_URL_NATS | 1u << RI_URL_TLS | 1u << RI_URL_UNIX | 1u << RI_URL_WS |
+               1u << RI_URL_WSS,
     .open = peer_open,
     .caps = peer_caps,
     .shut = peer_shut,

@@ -6,7 +6,7 @@
  *     nats_peer.c   the table of functions, open and close, events, flush
  *     nats_pool.c   which servers there are and which is dialled next; knows no socket
  *     nats_link.c   one connection after the other: dial, login, up, lost, dial again
- *     nats_link_tls.c   its TLS
+ *     nats_link_tls.c   its TLS, and its WebSocket
  *     nats_keys.c  what CONNECT says: names, passwords, keys
  *     nats_subs.c   what is listened to: subscriptions by their numbers, and how they end
  *     nats_send.c   what goes out, how much of it may wait, and what survives a lost connection
@@ -118,7 +118,8 @@
  * guess another, and a late answer finds that its slot has another number. At most max_inflight
  * appends are under way, then RILL_EAGAIN; a call that waits (rill_append()) is one of a thread and
  * passes that bound. A server that lets us have no answers is found out by its -ERR, and all of
- * them end.
+ * them end; of what it does not let us publish the oldest that waits on that subject ends
+ * (front/handle/bus_asked.h).
  *
  * WHAT A TURN COSTS
  *
@@ -326,7 +327,8 @@ void ri_nats_link_up(ri_nats_peer *peer);
 /* ---- nats_link_tls.c: on the loop's thread, outside the gate unless it says otherwise ---- */
 /* When the handle is opened, on its thread. RILL_EINVAL and RILL_EIO, as of rill_tls. */
 int ri_nats_link_tls_configure(ri_nats_peer *peer, const ri_url *url, const rill_opts *opts);
-int ri_nats_link_tls_first(ri_nats_peer *peer); /* it is connected: TLS now, if it comes first */
+/* It is connected: TLS now, if it comes first, and WebSocket. */
+int ri_nats_link_tls_first(ri_nats_peer *peer);
 /* Inside the gate: what INFO says of it; sets peer->tls_due. RILL_ENOTSUP: it offers none. */
 int ri_nats_link_tls_info(ri_nats_peer *peer, const ri_nats_info *info);
 int ri_nats_link_tls_go_on(ri_nats_peer *peer); /* it is due: what is written goes through it */

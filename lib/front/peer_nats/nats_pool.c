@@ -28,6 +28,7 @@ static void pool_drop(ri_nats_pool *pool, ri_nats_pool_server *server)
     pool_free_text(pool, server->user);
     pool_free_text(pool, server->password);
     pool_free_text(pool, server->token);
+    pool_free_text(pool, server->path);
     *server = (ri_nats_pool_server){0};
 }
 
@@ -62,6 +63,7 @@ static int pool_add(ri_nats_pool *pool, const ri_url_peer *peer, bool of_url)
     server->user = pool_copy(pool, peer->user, &rc);
     server->password = pool_copy(pool, peer->password, &rc);
     server->token = pool_copy(pool, peer->token, &rc);
+    server->path = pool_copy(pool, peer->path, &rc);
     if (rc < 0) pool_drop(pool, server);
     else pool->len++;
     return rc;
@@ -82,7 +84,7 @@ static void pool_shuffle(ri_nats_pool *pool, uint32_t first)
 int ri_nats_pool_init(ri_nats_pool *pool, const ri_host *host, const ri_url *url, bool fixed)
 {
     *pool = (ri_nats_pool){.host = host, .fixed = fixed, .is_unix = url->scheme == RI_URL_UNIX,
-                           .is_tls = url->scheme == RI_URL_TLS};
+                           .scheme = url->scheme};
     int rc = RILL_OK;
     if (pool->is_unix) rc = pool_add(pool, &(ri_url_peer){.host = url->path}, true);
     for (uint32_t i = 0; i < url->npeers && rc == RILL_OK; i++)
@@ -246,7 +248,7 @@ bool ri_nats_pool_has_other(const ri_nats_pool *pool)
 void ri_nats_pool_write(const ri_nats_pool *pool, const ri_nats_pool_server *server, char *out,
                         size_t room)
 {
-    const char *scheme = pool->is_tls ? "tls" : "nats";
+    const char *scheme = ri_url_scheme_name(pool->scheme);
     bool ipv6 = strchr(server->host, ':') != NULL;
     if (pool->is_unix) snprintf(out, room, "unix:%s", server->host);
     else snprintf(out, room, "%s://%s%s%s:%u", scheme, ipv6 ? "[" : "", server->host,

@@ -33,6 +33,7 @@ typedef struct ri_nats_pool_server {
     uint8_t refusals;
     /* What the URL says; NULL: nothing. Owned. */
     char *user, *password, *token;
+    char *path;             /* of ws:// and wss://, without its first /; likewise */
 } ri_nats_pool_server;
 
 typedef struct ri_nats_pool {
@@ -44,7 +45,7 @@ typedef struct ri_nats_pool {
     uint32_t rounds;        /* in a row that found nobody */
     bool begun;             /* `at` means something */
     bool is_unix;
-    bool is_tls;            /* of the scheme tls: */
+    ri_url_scheme scheme;
     bool fixed;             /* the URL's, in its order, and no others */
     int64_t first_ns, most_ns;
 } ri_nats_pool;
@@ -71,7 +72,7 @@ bool ri_nats_pool_has_other(const ri_nats_pool *pool);
 /* Whom the certificate of the current one must be of: its host; if only another server has named
  * it, and by its address, the first name that the URL has. "localhost" at the end of a path. */
 const char *ri_nats_pool_name(const ri_nats_pool *pool);
-/* "nats://HOST:PORT" or "tls://HOST:PORT", cut to what fits. */
+/* "nats://HOST:PORT", or with another scheme, cut to what fits. */
 void ri_nats_pool_write(const ri_nats_pool *pool, const ri_nats_pool_server *server, char *out,
                         size_t room);
 

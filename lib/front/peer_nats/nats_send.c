@@ -13,9 +13,10 @@
 
 /* ---- Messages ---- */
 
+/* A connection that is being dialled is the loop's alone, outside the gate. */
 static size_t nats_send_pending(const ri_nats_peer *peer)
 {
-    return peer->out.bytes + peer->conn.pending;
+    return peer->out.bytes + (peer->state > RI_NATS_DIALLING ? peer->conn.pending : 0);
 }
 
 int ri_nats_send_message(ri_nats_peer *peer, const ri_message *m)
@@ -262,7 +263,7 @@ void ri_nats_send_write(ri_nats_peer *peer)
     ri_broker_enter(peer->bus.broker);
     bool some = nats_send_take(peer);
     ri_broker_leave(peer->bus.broker);
-    if (!some) return;
+    if (!some && !peer->conn.full) return;
     ri_conn_write(&peer->conn);
     ri_broker_enter(peer->bus.broker);
     ri_conn_settle(&peer->conn, &peer->chunks);

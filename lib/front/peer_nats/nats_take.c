@@ -47,15 +47,26 @@ static void take_message(ri_nats_peer *peer, const ri_nats_op *op, int64_t time_
     ri_nats_subs_end(peer, core);
 }
 
+/* One operation was refused, as the thread's sentence says. */
+static void take_refusal(ri_nats_peer *peer, const ri_nats_err *err)
+{
+    if (err->subscription) {
+        ri_nats_subs_refused(peer, err);
+        return;
+    }
+    if (err->code == RILL_EAUTH && ri_bus_asked_refuse(&peer->bus, err->subject, err->code))
+        return; /* whoever waits for the answer has it */
+    ri_nats_peer_report(peer, &(ri_nats_news){.kind = RILL_EV_ERROR, .code = err->code,
+                                              .subject = err->subject});
+}
+
 static void take_error(ri_nats_peer *peer, ri_str text)
 {
     ri_nats_err err;
     ri_nats_err_read(text, &err);
     ri_err(err.code, "%s says: %.*s", peer->server, (int)RI_MIN(text.len, 300), text.ptr);
     if (peer->state == RI_NATS_UP && err.verdict == RI_NATS_ERR_STAYS) {
-        if (err.subscription) ri_nats_subs_refused(peer, &err);
-        else ri_nats_peer_report(peer, &(ri_nats_news){.kind = RILL_EV_ERROR, .code = err.code,
-                                                       .subject = err.subject});
+        take_refusal(peer, &err);
         return;
     }
     if (err.verdict == RI_NATS_ERR_LOGIN) ri_nats_pool_refused(&peer->pool);

@@ -12,6 +12,10 @@
  * cleaner has it say (rewrite.c): so segments with tombstones without a date are cleaned even if
  * they are well filled.
  *
+ * A round reads all of the track. One for few new records, as a rule or a tombstone may ask for it,
+ * waits behind the round before: for as long as that one took, and a while at least. So a record a
+ * second never has a large track read without end.
+ *
  * What cannot be read (batches of other codecs) stays and pushes nothing out; a tombstone behind
  * it stays as well, or what it deleted would be seen again. Records of transactions may be pushed
  * out, but push out nothing: they may have been aborted. Control batches stay. */
@@ -28,6 +32,8 @@ enum {
     COMPACTOR_DEATH = 512,   /* one that dies */
     COMPACTOR_SEARCH = 65536, /* a look for the last of a key that the index does not know */
     COMPACTOR_SMALL = 256,   /* records of a track that is always worth a round */
+    COMPACTOR_REST_MS = 15000, /* behind a round, unless ... */
+    COMPACTOR_MUCH = 16,     /* ... one of so many records is new */
     COMPACTOR_KEYS = 1 << 21, /* of a round */
     COMPACTOR_SOON = 16,     /* tombstones go at most 1/16 of their time, or a second, late */
 };
@@ -45,6 +51,10 @@ struct ri_compactor {
     uint64_t done;           /* all below were looked at by rounds that ended */
     int64_t due_ns;          /* a tombstone may go; INT64_MAX: none waits */
     int64_t next_due_ns;     /* the same, as this round finds it */
+    int64_t dirty_ns;        /* since when some wait that no round has looked at; 0: none does */
+    int64_t begun_ns, ended_ns; /* the last round */
+    int64_t rest_ns;         /* until when the next one waits, if little is new */
+    bool put_off;            /* it does, and there is something to do */
     bool blind;              /* this round met records that it could not read */
     bool more;               /* the table was full: another round at once */
     ri_buffer plain;         /* an unpacked batch */
@@ -258,21 +268,57 @@ static uint64_t compactor_limit(const struct ri_compactor *c)
     return ri_partition_stable(c->track) + 1;
 }
 
-static bool compactor_wants(const struct ri_compactor *c, int64_t now_ns)
+/* When what waits has waited for long enough. */
+static int64_t compactor_lag_due_ns(const struct ri_compactor *c)
 {
-    const ri_track *track = c->track;
-    uint64_t end = compactor_limit(c), dirty = end > c->done ? end - c->done : 0;
-    if (track->count == 0) return false;
-    if (now_ns >= c->due_ns || c->more) return true;
-    if (dirty && track->index && track->count > track->index->len)
-        dirty = RI_MAX(dirty, track->count - track->index->len);
-    return dirty && (track->count <= COMPACTOR_SMALL || dirty * 2 >= track->count);
+    bool lags = c->dirty_ns && c->rule.lag_ns > 0;
+    return lags ? ri_ns_add(c->dirty_ns, c->rule.lag_ns) : INT64_MAX;
 }
 
-static void compactor_begin(struct ri_compactor *c)
+static uint64_t compactor_news(const struct ri_compactor *c)
+{
+    uint64_t end = compactor_limit(c);
+    return end > c->done ? end - c->done : 0;
+}
+
+/* A clock that was set back ends it. */
+static bool compactor_rests(const struct ri_compactor *c, int64_t now_ns)
+{
+    bool much = ri_u64_mul(compactor_news(c), COMPACTOR_MUCH) >= c->track->count;
+    return c->track->count > COMPACTOR_SMALL && !much && now_ns >= c->ended_ns &&
+           now_ns < c->rest_ns;
+}
+
+static bool compactor_is_due(const struct ri_compactor *c, int64_t now_ns)
+{
+    const ri_track *track = c->track;
+    uint64_t dirty = compactor_news(c);
+    RI_ASSERT(c->phase == COMPACTOR_IDLE);
+    if (now_ns >= c->due_ns) return true;
+    if (dirty && now_ns >= compactor_lag_due_ns(c)) return true;
+    if (dirty && track->index && track->count > track->index->len)
+        dirty = RI_MAX(dirty, track->count - track->index->len);
+    return dirty && (track->count <= COMPACTOR_SMALL ||
+                     ri_u64_mul(dirty, 1000) >= ri_u64_mul(track->count, c->rule.dirty));
+}
+
+static bool compactor_wants(struct ri_compactor *c, int64_t now_ns)
+{
+    c->put_off = false;
+    if (c->track->count == 0) return false;
+    if (c->more) return true;
+    if (!c->dirty_ns && compactor_news(c)) c->dirty_ns = now_ns;
+    if (!compactor_is_due(c, now_ns)) return false;
+    c->put_off = compactor_rests(c, now_ns);
+    return !c->put_off;
+}
+
+static void compactor_begin(struct ri_compactor *c, int64_t now_ns)
 {
     RI_ASSERT(c->phase == COMPACTOR_IDLE && c->ndead == 0);
+    c->begun_ns = now_ns;
     c->end = compactor_limit(c);
+    c->dirty_ns = 0;
     c->blind = c->more = false;
     c->next_due_ns = INT64_MAX;
     if (c->track->index) {
@@ -299,6 +345,9 @@ static void compactor_turn(struct ri_compactor *c, int64_t now_ns)
     ri_compaction_fini(&c->table);
     c->phase = COMPACTOR_IDLE;
     c->done = RI_MAX(c->done, c->end);
+    c->ended_ns = now_ns;
+    c->rest_ns = ri_ns_add(now_ns, RI_MAX(ri_ns_sub(now_ns, c->begun_ns),
+                                          ri_ns_of_ms(COMPACTOR_REST_MS)));
     c->due_ns = c->next_due_ns;
     int64_t soonest_ns = ri_ns_add(now_ns, RI_MAX(c->rule.tombstone_ns / COMPACTOR_SOON, RI_SEC));
     if (c->due_ns != INT64_MAX) c->due_ns = RI_MAX(c->due_ns, soonest_ns);
@@ -368,7 +417,7 @@ int ri_log_compact(ri_log *log, int64_t now_ns)
     ri_list_each (link, &log->compactors) {
         struct ri_compactor *c = ri_container_of(link, struct ri_compactor, link);
         if (c->phase == COMPACTOR_IDLE && !compactor_wants(c, now_ns)) continue;
-        if (c->phase == COMPACTOR_IDLE) compactor_begin(c);
+        if (c->phase == COMPACTOR_IDLE) compactor_begin(c, now_ns);
         int rc = compactor_slice(c, now_ns);
         if (rc >= 0) return 1;
         if (rc != RILL_EFULL) return rc;
@@ -382,7 +431,9 @@ int64_t ri_log_compact_due_ns(const ri_log *log)
     int64_t due_ns = INT64_MAX;
     ri_list_each (link, &log->compactors) {
         const struct ri_compactor *c = ri_container_of(link, struct ri_compactor, link);
-        if (c->track->count) due_ns = RI_MIN(due_ns, c->due_ns);
+        if (!c->track->count) continue;
+        int64_t own_ns = RI_MIN(c->due_ns, compactor_lag_due_ns(c));
+        due_ns = RI_MIN(due_ns, c->put_off ? c->rest_ns : own_ns);
     }
     return due_ns;
 }

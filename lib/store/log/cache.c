@@ -10,6 +10,9 @@
  *             is mapped when the reads that picked from it are a third of its pages: who goes
  *             through it once does without, who comes back for as much again has a map.
  *
+ * A run that nobody has read while its segment was filled goes as soon as the segment's footer is
+ * written: who only appends needs no memory for what is behind.
+ *
  * All of it stands in the files. What does not (a run of which a slot has died since the footer
  * was written, or whose segment has none) is not counted and stays. Runs are let go by
  * ri_cache_trim() alone, which is called where no pointer into one is held: at the beginning of
@@ -58,6 +61,14 @@ static void cache_unload(ri_log *log, log_run *run)
     run->sets = NULL;
     run->sets_bytes = run->cap = 0;
     ri_cache_note(log, run);
+}
+
+void ri_cache_sealed(ri_log *log, log_run *run)
+{
+    RI_ASSERT(run->segment->stored);
+    bool used = run->used;
+    ri_cache_note(log, run);
+    if (!used && run->cached_bytes) cache_unload(log, run);
 }
 
 void ri_cache_drop_names(ri_log *log, log_segment *s)

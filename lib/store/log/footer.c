@@ -163,8 +163,10 @@ static int footer_put_track(footer_build *b, ri_track *track)
     for (uint32_t i = 0; i < track->nruns; i++) {
         log_run *run = track->runs[i];
         if (run->segment != b->s) continue;
+        bool used = run->used;
         int rc = ri_run_subjects(track, run);
         if (rc < 0) return rc;
+        run->used = used; /* by others */
         footer_put_run(b, track, run);
     }
     footer_put_sums(b);

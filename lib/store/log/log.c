@@ -553,7 +553,7 @@ static void log_seal_done(ri_log *log, log_segment *s)
     for (uint32_t i = 0; i < s->ntouched; i++) {
         ri_track *track = ri_track_by_number(log, s->touched[i]);
         for (uint32_t at = track ? track->nruns : 0; at-- > 0;)
-            if (track->runs[at]->segment == s) ri_cache_note(log, track->runs[at]);
+            if (track->runs[at]->segment == s) ri_cache_sealed(log, track->runs[at]);
     }
     ri_free(&log->host, s->touched, s->cap_touched * sizeof *s->touched);
     ri_free(&log->host, s->removals, s->cap_removals * sizeof *s->removals);

@@ -64,7 +64,7 @@ typedef struct ri_log_opts {
     const ri_os *os;        /* NULL: a log in memory */
     const char *dir;        /* created if absent */
     ri_safety safety;
-    uint64_t segment_bytes; /* 0: 16 MiB; no less than the largest segment that is there */
+    uint64_t segment_bytes; /* 0: 8 MiB; no less than the largest segment that is there */
     uint64_t budget_bytes;  /* 0: none; of records kept, memory logs count all they hold */
     uint64_t cache_bytes;   /* 0: 64 MiB; of indexes of sealed segments kept in memory */
     ri_memory *memory;      /* where the index of subjects is counted as durable; NULL: nowhere */
@@ -114,6 +114,8 @@ bool ri_track_is_indexed(const ri_track *track); /* by subject */
 bool ri_track_counts_as_memory(const ri_track *track); /* ri_log_opts.counts_as_memory */
 /* The same without the times, which may have to be read: for each message. */
 void ri_track_counts(const ri_track *track, ri_track_info *out);
+/* The counts, and the first time if that is known without a read; else it is 0. */
+void ri_track_at_hand(const ri_track *track, ri_track_info *out);
 
 /* ---- Appending ---- */
 
@@ -216,6 +218,8 @@ int ri_log_clean(ri_log *log);
  * null value. Not stored: to be said again when the log was opened. */
 typedef struct ri_compact_rule {
     int64_t tombstone_ns; /* how long a tombstone stays at least */
+    uint32_t dirty;       /* thousandths of the records that are new: then all are looked at ... */
+    int64_t lag_ns;       /* ... or so long after the first of these; 0: never for that */
     bool (*is_tombstone)(void *arg, const ri_record *record); /* not in a batch; NULL: none is */
     /* The subject that a batch's key counts as, appended to `out`; NULL: keys are not subjects. */
     void (*subject)(void *arg, ri_str key, ri_buffer *out);

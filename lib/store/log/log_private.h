@@ -40,7 +40,7 @@
 
 enum {
     RI_LOG_SEGMENT_MIN = 16384,      /* bytes of the smallest segment */
-    RI_LOG_SEGMENT_DEFAULT = 16777216,
+    RI_LOG_SEGMENT_DEFAULT = 8388608,
     RI_LOG_SEGMENT_LEAST = 262144,   /* the smallest that little room on the disk leads to */
     RI_LOG_SEGMENT_MEMORY = 2097152, /* the default of logs in memory: a huge page */
     RI_LOG_GAP_MAX = 64,             /* dead slots that a run may bridge */
@@ -168,6 +168,8 @@ struct ri_track {
     uint64_t changes;       /* counts what may make a place known of a record wrong */
     uint64_t floor;         /* all below are dead */
     uint64_t count, bytes;  /* live */
+    uint64_t timed_seq;     /* a record that was the first when a time was looked at; 0: none */
+    int64_t timed_ns;       /* of that one */
     uint64_t born_in;       /* number of the oldest segment that may declare it */
     uint64_t touched_in;    /* number of the newest segment with entries, and a declaration */
     uint64_t heard;         /* opening: log->lost_bytes when its last sequence was heard of */
@@ -471,6 +473,7 @@ bool ri_removals_needed(const ri_log *log, const log_segment *s, const log_remov
 
 /* cache.c */
 void ri_cache_note(ri_log *log, log_run *run); /* what is loaded of it, or may go, has changed */
+void ri_cache_sealed(ri_log *log, log_run *run); /* the footer of its segment is written */
 void ri_cache_drop_names(ri_log *log, log_segment *s); /* and the footer's directory */
 /* For n reads that lie far apart. NULL: it is to be read. */
 const char *ri_cache_map(ri_log *log, log_segment *s, uint32_t n);

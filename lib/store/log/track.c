@@ -150,6 +150,15 @@ static int64_t track_time(const ri_track *track, log_run *run, bool last)
     return e.kind == RI_SEGMENT_KIND_BATCH ? ri_track_batch_time(e.data) : e.time_ns;
 }
 
+/* It is kept, for those who must not read. */
+static int64_t track_first_time(const ri_track *track)
+{
+    int64_t ns = track_time(track, track->runs[0], false);
+    ((ri_track *)track)->timed_seq = ns ? ri_track_first(track) : 0;
+    ((ri_track *)track)->timed_ns = ns;
+    return ns;
+}
+
 void ri_track_counts(const ri_track *track, ri_track_info *out)
 {
     RI_ASSERT(ri_log_track_is_sound(track));
@@ -168,8 +177,18 @@ void ri_track_status(const ri_track *track, ri_track_info *out)
     ri_track_counts(track, out);
     if (track->nruns == 0) return;
     ri_cache_trim(track->log);
-    out->first_time_ns = track_time(track, track->runs[0], false);
+    out->first_time_ns = track_first_time(track);
     out->last_time_ns = track_time(track, track->runs[track->nruns - 1], true);
+}
+
+void ri_track_at_hand(const ri_track *track, ri_track_info *out)
+{
+    RI_ASSERT(ri_log_track_is_sound(track));
+    ri_track_counts(track, out);
+    if (track->nruns == 0) return;
+    const log_run *run = track->runs[0];
+    if (track->timed_seq == out->first_seq) out->first_time_ns = track->timed_ns;
+    else if (run->slots && run->segment->image) out->first_time_ns = track_first_time(track);
 }
 
 bool ri_track_is_indexed(const ri_track *track)

@@ -11,6 +11,10 @@
 #     odd         signed by a CA whose alternative names make no sense, which is not believed
 #     chain       with one CA in between         long        with ten
 #     locked.key  server.key behind the password "sesame"
+#     maps        believed where certificates say who somebody is, and signed by it:
+#     named       with e-mail addresses, DNS names and URIs, of CN=named
+#     subject     with none, of a subject that has nearly all that one can
+# shellcheck disable=SC2086  # lists are words, split at blanks
 set -eu
 cd "$(dirname "$0")"
 work=$(mktemp -d)
@@ -51,6 +55,20 @@ subjectKeyIdentifier = hash
 basicConstraints = CA:false
 extendedKeyUsage = clientAuth
 subjectAltName = email:alice@example.com, DNS:alice.example
+[named]
+basicConstraints = CA:false
+extendedKeyUsage = clientAuth
+subjectAltName = URI:spiffe://example/named, DNS:named.example, email:first@example.com, DNS:other.example, email:second@example.com, URI:https://example/n
+[bare]
+basicConstraints = CA:false
+extendedKeyUsage = clientAuth
+[all]
+domainComponent = optional
+countryName = optional
+localityName = optional
+organizationName = optional
+organizationalUnitName = optional
+commonName = optional
 CONF
 : >"$work/index"
 
@@ -106,5 +124,17 @@ through() {
 }
 through chain 1
 through long 10
+authority maps "maps CA"
+# mapped NAME SUBJECT SECTION: signed by maps, the subject being in the form of openssl's -subj
+mapped() {
+    ec "$1.key"
+    openssl req -new -multivalue-rdn -key "$1.key" -subj "$2" -out "$work/csr" 2>"$work/log"
+    openssl ca -config "$work/ca.conf" -policy all -preserveDN -batch -notext -extensions "$3" \
+        -in "$work/csr" -cert maps.pem -keyfile maps.key -startdate "$from" -enddate "$to" \
+        -out "$1.pem" 2>"$work/log" || { cat "$work/log"; exit 1; }
+}
+mapped named "/CN=named" named
+mapped subject "/DC=com/DC=example/C=DE/L=Berlin/O=Acme/OU=dev+OU=ops/OU=all/CN=Bob, Jr" bare
+rm maps.key
 openssl ec -in server.key -aes256 -passout pass:sesame -out locked.key 2>"$work/log"
 rm ca.key

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/broker/departed.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+
+enum { DEPARTED_MEMORY_PART = 128 };
+
+int ri_departed_keep(ri_broker *broker)
+{
+    RI_ASSERT(ri_broker_is_entered(broker));
+    if (broker->departed) return RILL_OK;
+    broker->departed = ri_new(&broker->host, ri_departed);
+    if (!broker->departed) return RILL_ENOMEM;
+    broker->departed->first = broker->departed->next = 1;
+    return RILL_OK;
+}
+
+static ri_departed_one **departed_place(ri_departed *departed, uint64_t number)
+{
+    return &departed->ring[number % RI_LIMIT_DEPARTED];
+}
+
+static void departed_forget(ri_departed *departed, const ri_host *host)
+{
+    RI_ASSERT(departed->first < departed->next);
+    RI_ASSERT(departed->next - departed->first <= RI_LIMIT_DEPARTED);
+    ri_departed_one **place = departed_place(departed, departed->first++);
+    departed->bytes -= (*place)->size;
+    ri_free(host, *place, (*place)->size);
+    *place = NULL;
+}
+
+void ri_departed_free(ri_broker *broker)
+{
+    ri_departed *departed = broker->departed;
+    if (!departed) return;
+    while (departed->first < departed->next) departed_forget(departed, &broker->host);
+    RI_ASSERT(departed->bytes == 0);
+    ri_delete(&broker->host, departed);
+    broker->departed = NULL;
+}
+
+/* The texts of `conn`, one after the other, each with a 0; how many bytes that are. `at` NULL: they
+ * are only counted. */
+static size_t departed_texts(ri_broker_conn *conn, char *at)
+{
+    ri_str *const texts[] = {&conn->peer, &conn->user, &conn->account, &conn->name, &conn->lang,
+                             &conn->version, &conn->tls_version, &conn->tls_cipher};
+    size_t bytes = 0;
+    for (size_t i = 0; i < RI_LEN(texts); i++) {
+        size_t len = RI_MIN(texts[i]->len, (size_t)RI_LIMIT_DEPARTED_TEXT);
+        if (at && len) memcpy(at + bytes, texts[i]->ptr, len);
+        if (at) at[bytes + len] = 0;
+        if (at) *texts[i] = (ri_str){at + bytes, len};
+        bytes += len + 1;
+    }
+    return bytes;
+}
+
+static ri_departed_one *departed_copy(const ri_host *host, const ri_broker_conn *conn)
+{
+    ri_broker_conn own = *conn;
+    size_t size = sizeof(ri_departed_one) + departed_texts(&own, NULL);
+    ri_departed_one *one = ri_alloc(host, size);
+    if (!one) return NULL;
+    *one = (ri_departed_one){.size = (uint32_t)size};
+    size_t used = departed_texts(&own, (char *)(one + 1));
+    RI_ASSERT(used == size - sizeof *one);
+    (void)used;
+    one->conn = own;
+    return one;
+}
+
+void ri_departed_note(ri_broker *broker, const ri_broker_conn *conn, const char *reason)
+{
+    RI_ASSERT(ri_broker_is_entered(broker) && reason);
+    ri_departed *departed = broker->departed;
+    if (!departed || broker->closed) return;
+    ri_departed_one *one = departed_copy(&broker->host, conn);
+    if (!one) return;
+    one->reason = reason;
+    one->stop_ns = ri_wall_ns(&broker->host);
+    uint64_t limit = RI_MIN(broker->conf.memory_bytes / DEPARTED_MEMORY_PART,
+                            (uint64_t)RI_LIMIT_DEPARTED_BYTES);
+    while (departed->first < departed->next &&
+           (departed->next - departed->first == RI_LIMIT_DEPARTED ||
+            departed->bytes + one->size > limit))
+        departed_forget(departed, &broker->host);
+    *departed_place(departed, departed->next++) = one;
+    departed->bytes += one->size;
+}
+
+const ri_departed_one *ri_departed_at(const ri_departed *departed, uint64_t number)
+{
+    RI_ASSERT(departed->first <= departed->next);
+    bool there = number >= departed->first && number < departed->next;
+    return there ? departed->ring[number % RI_LIMIT_DEPARTED] : NULL;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connections that have gone: the last of them, with why they went, for whoever looks at the broker
+ * afterwards. Nothing is kept before somebody can look, which is when the HTTP door is opened.
+ *
+ *     door: its session ends --> ri_departed_note() --> a ring, the oldest goes for the newest
+ *
+ *     number   1 2 3 | 4 5 6 7 8 |              4 <= number <= 8 are there: a reader keeps a number
+ *              gone   kept         next          between two slices, and finds it again or does not
+ *
+ * The ring has RI_LIMIT_DEPARTED places, RI_LIMIT_DEPARTED_BYTES, and a 128th of the broker's
+ * memory at most; one takes its texts, each cut to RI_LIMIT_DEPARTED_TEXT. Where there is no memory
+ * for one, that one is not remembered. All inside the gate. */
+#ifndef RI_DEPARTED_H
+#define RI_DEPARTED_H
+
+#include "codec/limits.h"
+#include "front/broker/broker.h"
+
+typedef struct ri_departed_one { /* the texts lie behind it */
+    uint32_t size;             /* of the allocation */
+    int64_t stop_ns;           /* wall clock */
+    const char *reason;        /* lives for ever */
+    ri_broker_conn conn;
+} ri_departed_one;
+
+typedef struct ri_departed {
+    uint64_t first, next;      /* numbers: of the oldest, of the one to come; they begin with 1 */
+    uint64_t bytes;
+    ri_departed_one *ring[RI_LIMIT_DEPARTED];
+} ri_departed;
+
+/* From now on they are remembered, until the broker is freed. RILL_ENOMEM. */
+int ri_departed_keep(ri_broker *broker);
+void ri_departed_free(ri_broker *broker);
+/* Of a door: that one ends. */
+void ri_departed_note(ri_broker *broker, const ri_broker_conn *conn, const char *reason);
+/* NULL: it is forgotten, or not there yet. Lent. */
+const ri_departed_one *ri_departed_at(const ri_departed *departed, uint64_t number);
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/broker/rooms.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/os.h"
+#include "front/broker/durable_private.h"
+
+enum {
+    ROOMS_NAME_MAX = 255, /* of a directory */
+    ROOMS_PATH = 4096,
+};
+
+#define ROOMS_ROOM(item) ri_container_of(item, ri_durable, room_link)
+
+void ri_rooms_init(ri_rooms *rooms, const ri_host *host)
+{
+    RI_ASSERT(host);
+    ri_list_init(&rooms->all);
+    ri_list_init(&rooms->stirred);
+    ri_heap_init(&rooms->timers, host);
+}
+
+void ri_rooms_fini(ri_rooms *rooms)
+{
+    if (!rooms->all.next) return; /* it was not begun */
+    RI_ASSERT(ri_list_empty(&rooms->all) && ri_list_empty(&rooms->stirred));
+    ri_heap_fini(&rooms->timers);
+}
+
+/* ---- Where they are ---- */
+
+static bool rooms_is_plain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '-' || c == '_';
+}
+
+/* DIR/accounts/NAME; its length without its 0, or 0: the name is too long for a directory. */
+static size_t rooms_path(ri_buffer *path, const char *dir, const char *name)
+{
+    ri_buffer_reset(path);
+    ri_buffer_printf(path, "%s/accounts/", dir);
+    size_t before = path->len;
+    for (const char *c = name; *c; c++)
+        if (rooms_is_plain(*c)) ri_buffer_put(path, c, 1);
+        else ri_buffer_printf(path, "%%%02X", (unsigned char)*c);
+    size_t len = path->len - before;
+    ri_buffer_put(path, "", 1);
+    return len <= ROOMS_NAME_MAX ? path->len - 1 : 0;
+}
+
+static int rooms_all_path(char path[static ROOMS_PATH], const char *dir)
+{
+    int n = snprintf(path, ROOMS_PATH, "%s/accounts", dir);
+    return n > 0 && n < ROOMS_PATH ? RILL_OK : ri_err(RILL_EINVAL, "%s: too long a path", dir);
+}
+
+static int rooms_mkdir(const char *dir)
+{
+    const ri_os *os = ri_os_posix();
+    char path[ROOMS_PATH];
+    int rc = rooms_all_path(path, dir);
+    if (rc < 0) return rc;
+    rc = os->mkdir(os->arg, path, 0700);
+    return rc == 0 || rc == -EROFS ? RILL_OK : ri_err_os(RILL_EIO, -rc, "mkdir %s", path);
+}
+
+static int rooms_sync_dir(const char *path)
+{
+    const ri_os *os = ri_os_posix();
+    int rc = os->fsync_dir(os->arg, path);
+    return rc >= 0 || rc == -EROFS ? RILL_OK : ri_err_os(RILL_EIO, -rc, "sync %s", path);
+}
+
+/* A log makes durable what is in its directory. The directory's own name is not, until this is
+ * over: a power cut would take all of an account. Outside the gate. */
+static int rooms_sync(const char *dir)
+{
+    char path[ROOMS_PATH];
+    int rc = rooms_all_path(path, dir);
+    if (rc == RILL_OK) rc = rooms_sync_dir(path);
+    return rc < 0 ? rc : rooms_sync_dir(dir);
+}
+
+static int rooms_dir(ri_buffer *path, const char *dir, const char *name)
+{
+    size_t len = rooms_path(path, dir, name);
+    if (path->failed) return RILL_ENOMEM;
+    if (len == 0)
+        return ri_err(RILL_EINVAL, "account \"%.100s\": its name is too long for a directory",
+                      name);
+    return rooms_mkdir(dir);
+}
+
+/* ---- Opening ---- */
+
+static int rooms_open_one(ri_durable *house, ri_account *account)
+{
+    ri_durable_opts opts = house->opts;
+    ri_durable *room;
+    ri_buffer path;
+    ri_buffer_init(&path, &house->broker->host);
+    int rc = house->dir ? rooms_dir(&path, house->dir, account->name) : RILL_OK;
+    opts.dir = house->dir ? path.ptr : NULL;
+    opts.domain = house->domain;
+    if (account->streams.max_storage >= 0)
+        opts.max_file_bytes = (uint64_t)account->streams.max_storage;
+    if (account->streams.max_memory >= 0)
+        opts.max_memory_bytes = (uint64_t)account->streams.max_memory;
+    if (rc == RILL_OK)
+        rc = ri_durable_open_account(&room, house->broker, account, house, &opts);
+    ri_buffer_fini(&path);
+    if (rc < 0) return ri_err_wrap(rc, "account \"%.100s\"", account->name);
+    ri_broker_enter(house->broker);
+    ri_list_push(&house->rooms.all, &room->room_link);
+    account->stirs = &house->rooms.stirred;
+    account->keeper = room;
+    ri_account_stir(account); /* what is due is seen by its first step */
+    ri_broker_leave(house->broker);
+    return RILL_OK;
+}
+
+/* The i-th account of the broker, with a reference; NULL: there are not so many. */
+static ri_account *rooms_account(ri_broker *b, size_t i)
+{
+    ri_broker_enter(b);
+    bool is_there = i < ri_accounts_count(b->conf.accounts);
+    ri_account *account = is_there ? ri_account_ref(ri_accounts_at(b->conf.accounts, i)) : NULL;
+    ri_broker_leave(b);
+    return account;
+}
+
+int ri_rooms_open(ri_durable *house)
+{
+    RI_ASSERT(!house->house);
+    ri_broker *b = house->broker;
+    int rc = RILL_OK;
+    ri_account *account;
+    for (size_t i = 0; rc == RILL_OK && (account = rooms_account(b, i)) != NULL; i++) {
+        if (account->jetstream) rc = rooms_open_one(house, account);
+        ri_broker_enter(b);
+        ri_account_unref(account);
+        ri_broker_leave(b);
+    }
+    bool on_disk = house->dir && !ri_list_empty(&house->rooms.all);
+    return rc == RILL_OK && on_disk ? rooms_sync(house->dir) : rc;
+}
+
+/* ---- Turns ---- */
+
+/* What is due is as if something had come. */
+static void rooms_stir_due(ri_durable *house)
+{
+    ri_timer *timer;
+    if (ri_heap_next(&house->rooms.timers) == INT64_MAX) return;
+    int64_t now_ns = ri_mono_ns(&house->broker->host);
+    while ((timer = ri_heap_due(&house->rooms.timers, now_ns)) != NULL)
+        ri_account_stir(ri_container_of(timer, ri_durable, timer)->account);
+}
+
+static void rooms_step(ri_durable *room)
+{
+    ri_durable_step(room);
+    if (ri_durable_is_dirty(room)) {
+        ri_durable_commit(room);
+        ri_durable_step(room);
+    }
+    if (room->closing) return; /* it is in no row any more, and gets no timer */
+    if (ri_durable_waits_alone(room)) ri_account_stir(room->account);
+    int64_t due_ns = ri_durable_next_due_ns(room);
+    if (due_ns == INT64_MAX) ri_heap_cancel(&room->house->rooms.timers, &room->timer);
+    else if (ri_heap_set(&room->house->rooms.timers, &room->timer, due_ns) < 0)
+        ri_account_stir(room->account); /* without a timer it is looked at in each turn */
+}
+
+void ri_rooms_turn(ri_durable *house)
+{
+    ri_list *link;
+    if (ri_likely(ri_list_empty(&house->rooms.all)) || house->closing) return;
+    rooms_stir_due(house);
+    for (int i = 0; i < RI_ROOMS_A_TURN && !house->closing &&
+                    (link = ri_list_pop(&house->rooms.stirred)) != NULL; i++)
+        rooms_step(ri_container_of(link, ri_account, stir_link)->keeper);
+}
+
+/* ---- The rest ---- */
+
+int ri_rooms_copy(ri_durable *house, const char *dir)
+{
+    int rc = RILL_OK;
+    ri_buffer path;
+    if (house->closing) return ri_err(RILL_ECLOSED, "the store was closed"); /* rooms may be gone */
+    ri_buffer_init(&path, &house->broker->host);
+    house->copying++;
+    ri_list_each (link, &house->rooms.all) {
+        ri_durable *room = ROOMS_ROOM(link);
+        rc = rooms_dir(&path, dir, room->account->name);
+        if (rc == RILL_OK) rc = ri_durable_copy_alone(room, path.ptr);
+        if (rc == RILL_OK && house->closing) rc = ri_err(RILL_ECLOSED, "the store was closed");
+        if (rc < 0) break;
+    }
+    ri_broker_leave(house->broker);
+    if (rc == RILL_OK) rc = rooms_sync(dir);
+    ri_broker_enter(house->broker);
+    house->copying--;
+    if (house->closing) ri_park_signal(&house->park);
+    ri_buffer_fini(&path);
+    return rc;
+}
+
+struct ri_durable *ri_rooms_after(ri_durable *house, const ri_durable *room)
+{
+    RI_ASSERT(house && !house->house);
+    RI_ASSERT(!room || room == house || room->house == house);
+    if (!room) return house;
+    ri_list *next = room == house ? house->rooms.all.next : room->room_link.next;
+    return next == &house->rooms.all ? NULL : ROOMS_ROOM(next);
+}
+
+const char *ri_rooms_account(const ri_durable *room)
+{
+    return room->house ? room->account->name : RI_ACCOUNT_GLOBAL;
+}
+
+void ri_rooms_stats(const ri_rooms *rooms, rill_stats *add)
+{
+    ri_list_each (link, &rooms->all) ri_durable_stats_alone(ROOMS_ROOM(link), add);
+}
+
+void ri_rooms_shutdown(const ri_rooms *rooms)
+{
+    ri_list_each (link, &rooms->all) ri_js_shutdown(ROOMS_ROOM(link)->js);
+}
+
+void ri_rooms_close(ri_durable *house)
+{
+    for (ri_list *link; (link = ri_list_pop(&house->rooms.all)) != NULL;) {
+        ri_durable *room = ROOMS_ROOM(link);
+        room->account->stirs = NULL;
+        room->account->keeper = NULL;
+        ri_list_remove(&room->account->stir_link);
+        ri_heap_cancel(&house->rooms.timers, &room->timer);
+        ri_broker_leave(house->broker);
+        ri_durable_close(room);
+        ri_broker_enter(house->broker);
+    }
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is answered to a path. A route makes its answer in steps:
+ *
+ *     begin   outside the gate, at once
+ *     step    inside the gate, as long as the budget of the turn lasts; true: there is more. NULL:
+ *             begin has made all of it
+ *     between outside the gate, behind each step; NULL: there is nothing to do
+ *     finish  outside the gate, behind the last step; NULL: there is nothing to do
+ *     drop    in the end, also of one that nobody wants any more; NULL: nothing is kept
+ *
+ * A failed allocation shows in body.failed, and is answered with 503. */
+#ifndef RI_HTTP_ANSWER_H
+#define RI_HTTP_ANSWER_H
+
+#include "base/buffer.h"
+#include "codec/web/http_read.h"
+#include "front/http/http_json.h"
+#include "front/http/http_query.h"
+#include "front/http/http_server.h"
+
+typedef struct ri_http_answer ri_http_answer;
+
+typedef struct ri_http_route {
+    const char *path, *alias; /* alias: another path; NULL: none */
+    const char *bools, *ints, *uints; /* parameters, parted by blanks, whose values have to be such:
+                                         else the answer is 400. NULL: none */
+    void (*begin)(ri_http_answer *a, const ri_http_request *request);
+    bool (*step)(ri_http_answer *a);
+    void (*between)(ri_http_answer *a);
+    void (*finish)(ri_http_answer *a);
+    void (*drop)(ri_http_answer *a);
+} ri_http_route;
+
+struct ri_http_answer {
+    ri_http_server *server;
+    const ri_http_route *route;
+    int status;
+    const char *type;        /* lives for ever, or as `own` */
+    char *own;               /* a type that a program gave; owned; or NULL */
+    const char *policy;      /* Content-Security-Policy of a page; NULL: nothing may be loaded */
+    bool packed;             /* the body is gzip already */
+    bool stream;             /* without an end: the visitor listens from now on */
+    bool open_metrics;       /* the request names that type */
+    bool said;               /* a sentence stands in place of it: neither step nor finish follow */
+    const char *why;         /* body.failed: the text instead; NULL: it is memory */
+    ri_buffer body;
+    void *work;              /* the route's own: ri_http_answer_work() */
+    size_t work_size;
+    uint64_t charged;        /* bytes of body and work that count as work of the broker */
+};
+
+/* ---- http_answer.c ---- */
+
+/* A zeroed one. The program is asked first, then the path decides: with 404 if there is no such. */
+void ri_http_answer_begin(ri_http_answer *a, const ri_http_listener *at,
+                          const ri_http_request *request);
+/* One that says what is wrong: ri_err_text(). */
+void ri_http_answer_refuse(ri_http_answer *a, ri_http_server *server, int status);
+/* The route has done: gzip, if the visitor takes it and it pays. */
+void ri_http_answer_finish(ri_http_answer *a, bool gzips);
+/* The status line and the headers, for a body of `len` bytes. */
+void ri_http_answer_head(const ri_http_answer *a, bool keeps, bool keep_said, size_t len,
+                         ri_buffer *out);
+void ri_http_answer_fini(ri_http_answer *a);
+
+/* ---- For routes ---- */
+
+/* Zeroed, and freed with the answer, behind drop(). NULL: there is no memory, which is answered. */
+void *ri_http_answer_work(ri_http_answer *a, size_t size);
+/* Inside the gate: the body, and `bytes` more, count as work of the broker, which has room for
+ * that. False: it has not, and the answer has failed. */
+bool ri_http_answer_charge(ri_http_answer *a, uint64_t bytes);
+/* A sentence as plain text, in place of the body. */
+void ri_http_answer_say(ri_http_answer *a, int status, const char *format, ...) RI_PRINTF(3, 4);
+/* The body is JSON: an object is opened, which begins with server_id and now, unless `bare`. */
+void ri_http_answer_json(ri_http_answer *a, ri_http_json *j, bool bare);
+/* How often each route was asked for, as a member of an object. On the loop's thread. */
+void ri_http_answer_asked(const ri_http_server *server, ri_http_json *j);
+
+/* ---- Routes ---- */
+extern const ri_http_route ri_http_metrics_route;   /* http_metrics.c */
+extern const ri_http_route ri_http_page_route;      /* http_page.c */
+extern const ri_http_route ri_http_events_route;    /* http_events.c */
+extern const ri_http_route ri_http_varz_route;      /* http_varz.c */
+extern const ri_http_route ri_http_expvarz_route;
+extern const ri_http_route ri_http_connz_route;     /* http_connz.c */
+extern const ri_http_route ri_http_subsz_route;     /* http_subsz.c */
+extern const ri_http_route ri_http_jsz_route;       /* http_jsz.c */
+extern const ri_http_route ri_http_healthz_route;   /* http_healthz.c */
+extern const ri_http_route ri_http_ipqueuesz_route;
+extern const ri_http_route ri_http_accountz_route;  /* http_accountz.c */
+extern const ri_http_route ri_http_accstatz_route;
+extern const ri_http_route ri_http_routez_route;    /* http_cluster.c */
+extern const ri_http_route ri_http_leafz_route;
+extern const ri_http_route ri_http_gatewayz_route;
+extern const ri_http_route ri_http_raftz_route;
+
+/* Of what /varz and /jsz have in common; http_jsz.c. Inside the gate; `house` is not NULL. */
+struct ri_durable;
+typedef struct ri_http_js_sums {
+    uint64_t memory, storage, reserved_memory, reserved_storage;
+    uint64_t accounts, total, errors;
+} ri_http_js_sums;
+void ri_http_js_add(ri_http_js_sums *sums, struct ri_durable *room);
+void ri_http_js_put_sums(const ri_http_js_sums *sums, bool account, ri_http_json *j);
+void ri_http_js_put_config(struct ri_durable *house, ri_http_json *j);
+void ri_http_js_put_limits(struct ri_durable *house, ri_http_json *j);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /healthz: is all well, or an account, a stream, a consumer there? And /ipqueuesz: what waits in
+ * queues inside of the broker. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/json.h"
+#include "engine/streams/consumer.h"
+#include "engine/streams/stream.h"
+#include "front/broker/durable.h"
+#include "front/broker/rooms.h"
+#include "front/http/http_answer.h"
+
+enum { HTTP_HEALTHZ_NAME = 300, HTTP_HEALTHZ_SENTENCE = 1200 };
+
+typedef struct healthz_ask {
+    char account[HTTP_HEALTHZ_NAME], stream[HTTP_HEALTHZ_NAME], consumer[HTTP_HEALTHZ_NAME];
+    bool details, streams;     /* streams: JetStream has to be there */
+    int status;                /* the verdict */
+    const char *kind;          /* ... is about such a thing */
+    char error[HTTP_HEALTHZ_SENTENCE];
+} healthz_ask;
+
+static void healthz_fail(healthz_ask *ask, int status, const char *kind, const char *format, ...)
+    RI_PRINTF(4, 5);
+static void healthz_fail(healthz_ask *ask, int status, const char *kind, const char *format, ...)
+{
+    va_list args;
+    RI_ASSERT(status >= 400);
+    va_start(args, format);
+    vsnprintf(ask->error, sizeof ask->error, format, args);
+    va_end(args);
+    ask->status = status;
+    ask->kind = kind;
+}
+
+/* What is wrong with the broker: it is gone, or its store is not there yet, or does not take what
+ * is committed. NULL: nothing is. */
+static const char *healthz_trouble(const ri_broker *broker)
+{
+    if (broker->closed) return "shutting down";
+    if (broker->durable_opening) return "JetStream store is being opened";
+    if (broker->durable && ri_durable_is_failing(broker->durable))
+        return "JetStream store does not take what is committed";
+    return NULL;
+}
+
+static struct ri_durable *healthz_room(const ri_broker *broker, const char *account)
+{
+    struct ri_durable *room = NULL;
+    while ((room = ri_rooms_after(broker->durable, room)) != NULL)
+        if (strcmp(ri_rooms_account(room), account) == 0) return room;
+    return NULL;
+}
+
+static void healthz_look_inside(healthz_ask *ask, const ri_broker *broker)
+{
+    struct ri_durable *room = healthz_room(broker, ask->account);
+    if (!room) {
+        healthz_fail(ask, 404, "ACCOUNT", "JetStream account \"%s\" not found", ask->account);
+        return;
+    }
+    ri_stream *stream = ask->stream[0] ? ri_js_stream(ri_durable_js(room), ri_str_of(ask->stream))
+                                       : NULL;
+    if (ask->stream[0] && !stream)
+        healthz_fail(ask, 404, "STREAM", "JetStream stream \"%s\" not found on account \"%s\"",
+                     ask->stream, ask->account);
+    else if (ask->consumer[0] && !ri_stream_consumer(stream, ri_str_of(ask->consumer)))
+        healthz_fail(ask, 404, "CONSUMER",
+                     "JetStream consumer \"%s\" not found on account \"%s\"", ask->consumer,
+                     ask->account);
+}
+
+/* Inside the gate. */
+static void healthz_look(healthz_ask *ask, const ri_broker *broker)
+{
+    RI_ASSERT(ri_broker_is_entered(broker));
+    const char *trouble = healthz_trouble(broker);
+    bool named = ask->account[0] != 0;
+    if (trouble)
+        healthz_fail(ask, 503, broker->durable || broker->durable_opening ? "JETSTREAM" : "CONN",
+                     "%s", trouble);
+    else if (!broker->durable && (ask->streams || named))
+        healthz_fail(ask, 503, "JETSTREAM", "JetStream not enabled");
+    else if (!named && ask->stream[0])
+        healthz_fail(ask, 400, "BAD_REQUEST",
+                     "\"account\" must not be empty when checking stream health");
+    else if (!ask->stream[0] && ask->consumer[0])
+        healthz_fail(ask, 400, "BAD_REQUEST",
+                     "\"stream\" must not be empty when checking consumer health");
+    else if (named) healthz_look_inside(ask, broker);
+}
+
+static void healthz_put(ri_buffer *out, const char *key, const char *value)
+{
+    if (!value[0]) return;
+    ri_buffer_printf(out, ",\"%s\":", key);
+    ri_json_put_string(out, ri_str_of(value));
+}
+
+static void healthz_answer(ri_http_answer *a, const healthz_ask *ask)
+{
+    ri_buffer *out = &a->body;
+    RI_ASSERT(ask->status == 200 || ask->kind);
+    a->type = "application/json";
+    a->status = ask->status;
+    if (ask->status == 200) {
+        ri_buffer_puts(out, "{\"status\":\"ok\"}");
+    } else if (ask->details) {
+        ri_buffer_printf(out, "{\"status\":\"error\",\"errors\":[{\"type\":\"%s\"", ask->kind);
+        healthz_put(out, "account", ask->account);
+        healthz_put(out, "stream", ask->stream);
+        healthz_put(out, "consumer", ask->consumer);
+        healthz_put(out, "error", ask->error);
+        ri_buffer_puts(out, "}]}");
+    } else {
+        ri_buffer_printf(out, "{\"status\":\"%s\"", ask->status == 400 ? "error" : "unavailable");
+        healthz_put(out, "error", ask->error);
+        ri_buffer_puts(out, "}");
+    }
+}
+
+static void healthz_begin(ri_http_answer *a, const ri_http_request *request)
+{
+    ri_str query = request->query;
+    healthz_ask ask = {.status = 200};
+    ri_http_query_get(query, "account", ask.account, sizeof ask.account);
+    ri_http_query_get(query, "stream", ask.stream, sizeof ask.stream);
+    ri_http_query_get(query, "consumer", ask.consumer, sizeof ask.consumer);
+    ask.details = ri_http_query_bool(query, "details");
+    ask.streams = ri_http_query_bool(query, "js-enabled-only") ||
+                  ri_http_query_bool(query, "js-enabled");
+    ri_http_server_enter(a->server);
+    healthz_look(&ask, a->server->broker);
+    ri_http_server_leave(a->server);
+    healthz_answer(a, &ask);
+}
+
+const ri_http_route ri_http_healthz_route = {
+    .path = "/healthz", .bools = "js-enabled-only js-enabled js-server-only js-meta-only details",
+    .begin = healthz_begin};
+
+/* ---- /ipqueuesz ---- */
+
+/* Empty queues are for who asks for all. */
+static void healthz_put_queue(ri_http_json *j, const char *name, uint64_t pending, bool all)
+{
+    if (!pending && !all) return;
+    ri_http_json_open(j, name, '{');
+    ri_http_json_uint(j, "pending", pending);
+    ri_http_json_close(j, '}');
+}
+
+static void healthz_begin_queues(ri_http_answer *a, const ri_http_request *request)
+{
+    bool all = ri_http_query_bool(request->query, "all");
+    ri_http_json j;
+    ri_http_server_enter(a->server);
+    const ri_broker *broker = a->server->broker;
+    const ri_service *service = broker->durable ? ri_durable_service(broker->durable) : NULL;
+    uint64_t requests = service ? service->held : 0;
+    ri_http_server_leave(a->server);
+    ri_http_answer_json(a, &j, true);
+    if (service) healthz_put_queue(&j, "JetStream API queue", requests, all);
+    ri_http_json_close(&j, '}');
+}
+
+const ri_http_route ri_http_ipqueuesz_route = {.path = "/ipqueuesz", .bools = "all",
+                                               .begin = healthz_begin_queues};

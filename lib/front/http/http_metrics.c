@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /metrics: what a monitoring system reads again and again, as OpenMetrics text for who asks for
+ * that type, else as Prometheus' own, which is older. They differ in the names of counters on their
+ * TYPE lines and in the last line.
+ *
+ * All samples of a family stand together, while streams and consumers are walked once, in slices of
+ * the turn: so each family of theirs has a buffer of its own, and the buffers follow each other in
+ * the end. The place of the walk is the name that was looked at last, so that streams and consumers
+ * may come and go meanwhile.
+ *
+ *     broker   -> body
+ *     stream   -> {account,stream} ---------> one buffer a family \
+ *       consumer -> {account,stream,consumer} -> one buffer a family > body
+ *
+ * What is known only by reading messages is not asked for, since 10 000 consumers would read 10 000
+ * messages: the lag in bytes and in seconds is worked out from the stream's mean message and from
+ * the times of its first and last one. The help text says so. Where the time of the first is not at
+ * hand there is no lag in seconds.
+ *
+ * Accounts are counted, and rooms are walked, in slices too. The broker's own samples stand in
+ * front and are made last, when the sums over accounts and rooms are complete. */
+#include "base/assert.h"
+#include "base/json_text.h"
+#include "base/number.h"
+#include "base/saturate.h"
+#include "engine/streams/consumer.h"
+#include "front/broker/durable.h"
+#include "front/broker/rooms.h"
+#include "front/http/http_answer.h"
+
+#include <stdio.h>
+
+enum {
+    METRICS_UNITS = 12,     /* of the turn, for a stream or a consumer: ten samples are copied */
+    METRICS_SEGMENTS = 32,  /* so many segments of a log that are looked at are a unit */
+    METRICS_LAST = 64,      /* bytes of the last line, and more */
+};
+
+typedef struct metrics_family {
+    const char *name, *type, *help;
+} metrics_family;
+
+/* ---- Families of streams and consumers ---- */
+
+typedef enum metrics_of {
+    STREAM_MESSAGES,
+    STREAM_BYTES,
+    STREAM_FIRST,
+    STREAM_LAST,
+    STREAM_SUBJECTS,
+    STREAM_DELETED,
+    STREAM_CONSUMERS,
+    STREAM_TIME,
+    CONSUMER_LAG,
+    CONSUMER_LAG_BYTES,
+    CONSUMER_LAG_SECONDS,
+    CONSUMER_UNACKED,
+    CONSUMER_REDELIVERED,
+    CONSUMER_WAITING,
+    CONSUMER_DELIVERED,
+    CONSUMER_PAUSED,
+    METRICS_FAMILIES,
+} metrics_of;
+
+static const metrics_family metrics_families[METRICS_FAMILIES] = {
+    [STREAM_MESSAGES] = {"rill_stream_messages", "gauge", "Messages in the stream."},
+    [STREAM_BYTES] = {"rill_stream_size_bytes", "gauge", "Size of these messages as stored."},
+    [STREAM_FIRST] = {"rill_stream_first_sequence", "gauge", "Number of the first message."},
+    [STREAM_LAST] = {"rill_stream_last_sequence", "gauge", "Number of the last message."},
+    [STREAM_SUBJECTS] = {"rill_stream_subjects", "gauge", "Different subjects in the stream."},
+    [STREAM_DELETED] = {"rill_stream_deleted_messages", "gauge",
+                        "Numbers between the first and the last that have no message."},
+    [STREAM_CONSUMERS] = {"rill_stream_consumers", "gauge", "Consumers of the stream."},
+    [STREAM_TIME] = {"rill_stream_last_timestamp_seconds", "gauge",
+                     "When the last message was stored, since 1970; 0 if there was none."},
+    [CONSUMER_LAG] = {"rill_consumer_lag_messages", "gauge",
+                      "Messages that were not yet delivered to the consumer."},
+    [CONSUMER_LAG_BYTES] = {"rill_consumer_lag_bytes", "gauge",
+                            "Their size, by the mean message of the stream (an estimate)."},
+    [CONSUMER_LAG_SECONDS] = {"rill_consumer_lag_seconds", "gauge",
+                              "Age of the oldest message that is not settled, by its place between "
+                              "the first and the last of the stream (an estimate). It is left "
+                              "out while the time of the first would have to be read."},
+    [CONSUMER_UNACKED] = {"rill_consumer_unacked_messages", "gauge",
+                          "Messages that were delivered and not acknowledged."},
+    [CONSUMER_REDELIVERED] = {"rill_consumer_redelivered_messages", "gauge",
+                              "Of these, delivered more than once."},
+    [CONSUMER_WAITING] = {"rill_consumer_waiting_pulls", "gauge",
+                          "Pull requests that wait for messages."},
+    [CONSUMER_DELIVERED] = {"rill_consumer_deliveries", "counter",
+                            "Deliveries, with those that were made again."},
+    [CONSUMER_PAUSED] = {"rill_consumer_paused", "gauge", "1 if the consumer is paused, else 0."},
+};
+
+/* What of a stream its consumers' lag is worked out from. */
+typedef struct metrics_stream {
+    uint64_t first_seq, last_seq, messages, bytes;
+    int64_t first_ns, last_ns;
+} metrics_stream;
+
+typedef struct metrics_work {
+    bool open;              /* OpenMetrics */
+    bool begun;
+    struct ri_durable *house; /* the broker's when the walk began; NULL: it had none */
+    struct ri_durable *room; /* whose streams are walked; it stays as long as the house is the
+                                broker's; NULL: the first is next */
+    bool in_room;           /* not all of its streams are walked */
+    size_t account;         /* that is counted next */
+    rill_stats sums;        /* over accounts and rooms */
+    bool in_stream;         /* the consumers of the stream named last are walked */
+    ri_buffer stream, consumer; /* the names that were looked at last; empty: none */
+    ri_buffer labels;       /* of the sample at hand */
+    size_t stream_labels;   /* bytes of these that are the stream's */
+    metrics_stream at;
+    int64_t now_ns;         /* wall clock, of this slice */
+    ri_buffer out[METRICS_FAMILIES];
+} metrics_work;
+
+/* ---- Text ---- */
+
+/* A value of a label: what is no UTF-8 becomes U+FFFD. */
+static void metrics_put_value(ri_buffer *out, ri_str value)
+{
+    for (size_t i = 0; i < value.len;) {
+        const unsigned char *p = (const unsigned char *)value.ptr + i;
+        size_t n = ri_json_text_utf8_len(p, value.len - i);
+        if (n == 0) ri_buffer_puts(out, "\xef\xbf\xbd");
+        else if (*p == '\n') ri_buffer_puts(out, "\\n");
+        else if (*p == '"' || *p == '\\') ri_buffer_printf(out, "\\%c", *p);
+        else ri_buffer_put(out, p, n);
+        i += n ? n : 1;
+    }
+}
+
+static void metrics_put_u64(ri_buffer *out, uint64_t n)
+{
+    char *room = ri_buffer_room(out, RI_NUMBER_MAX);
+    if (room) ri_buffer_added(out, ri_number_write(room, n));
+}
+
+static void metrics_put_head(ri_buffer *out, bool open, const metrics_family *family)
+{
+    bool total = strcmp(family->type, "counter") == 0 && !open;
+    ri_buffer_printf(out, "# HELP %s%s %s\n# TYPE %s%s %s\n", family->name, total ? "_total" : "",
+                     family->help, family->name, total ? "_total" : "", family->type);
+}
+
+/* The beginning of a sample, up to its value. */
+static void metrics_put_name(ri_buffer *out, const metrics_family *family)
+{
+    ri_buffer_puts(out, family->name);
+    if (family->type[0] == 'c') ri_buffer_puts(out, "_total");
+}
+
+static ri_buffer *metrics_begin(metrics_work *w, metrics_of of)
+{
+    ri_buffer *out = &w->out[of];
+    if (ri_buffer_size(out) == 0) metrics_put_head(out, w->open, &metrics_families[of]);
+    metrics_put_name(out, &metrics_families[of]);
+    ri_buffer_put_str(out, ri_buffer_str(&w->labels));
+    return out;
+}
+
+static void metrics_put(metrics_work *w, metrics_of of, uint64_t value)
+{
+    ri_buffer *out = metrics_begin(w, of);
+    metrics_put_u64(out, value);
+    ri_buffer_put(out, "\n", 1);
+}
+
+/* Milliseconds are what a scrape can make use of. */
+static void metrics_put_seconds(metrics_work *w, metrics_of of, int64_t ns)
+{
+    ri_buffer *out = metrics_begin(w, of);
+    uint64_t ms = (uint64_t)RI_MAX(ns, 0) / RI_MS;
+    char part[] = {'.', (char)('0' + ms / 100 % 10), (char)('0' + ms / 10 % 10),
+                   (char)('0' + ms % 10), '\n'};
+    metrics_put_u64(out, ms / 1000);
+    ri_buffer_put(out, part, sizeof part);
+}
+
+/* ---- Streams and consumers ---- */
+
+static void metrics_label_stream(metrics_work *w, const char *account, ri_str stream)
+{
+    ri_buffer_reset(&w->labels);
+    ri_buffer_puts(&w->labels, "{account=\"");
+    metrics_put_value(&w->labels, ri_str_of(account));
+    ri_buffer_puts(&w->labels, "\",stream=\"");
+    metrics_put_value(&w->labels, stream);
+    ri_buffer_puts(&w->labels, "\"");
+    w->stream_labels = ri_buffer_size(&w->labels);
+    ri_buffer_puts(&w->labels, "} ");
+}
+
+static void metrics_label_consumer(metrics_work *w, ri_str consumer)
+{
+    ri_buffer_cut(&w->labels, w->stream_labels);
+    ri_buffer_puts(&w->labels, ",consumer=\"");
+    metrics_put_value(&w->labels, consumer);
+    ri_buffer_puts(&w->labels, "\"} ");
+}
+
+static void metrics_stream_put(metrics_work *w, const char *account, ri_stream *stream)
+{
+    ri_stream_state of_now;
+    ri_str name = ri_stream_conf_of(stream)->name;
+    ri_stream_state_at_hand(stream, &of_now);
+    const ri_stream_state *state = &of_now;
+    w->at = (metrics_stream){state->first_seq, state->last_seq, state->messages, state->bytes,
+                             state->first_ts, state->last_ts};
+    ri_buffer_reset(&w->stream);
+    ri_buffer_put_str(&w->stream, name);
+    metrics_label_stream(w, account, name);
+    metrics_put(w, STREAM_MESSAGES, state->messages);
+    metrics_put(w, STREAM_BYTES, state->bytes);
+    metrics_put(w, STREAM_FIRST, state->first_seq);
+    metrics_put(w, STREAM_LAST, state->last_seq);
+    metrics_put(w, STREAM_SUBJECTS, state->num_subjects);
+    metrics_put(w, STREAM_DELETED, state->num_deleted);
+    metrics_put(w, STREAM_CONSUMERS, state->consumer_count);
+    metrics_put_seconds(w, STREAM_TIME, state->last_ts);
+}
+
+/* One message, or none, is the last: that one's time is always known. */
+static bool metrics_has_age(const metrics_stream *s)
+{
+    return s->messages == 0 || s->last_seq <= s->first_seq || s->first_ns != 0;
+}
+
+/* The age of the first message behind `floor`, as if the stream had grown evenly. */
+static int64_t metrics_age_ns(const metrics_stream *s, uint64_t floor, int64_t now_ns)
+{
+    uint64_t seq = RI_MIN(RI_MAX(floor + 1, s->first_seq), s->last_seq);
+    if (s->messages == 0 || s->last_seq <= s->first_seq) return ri_ns_sub(now_ns, s->last_ns);
+    double part = (double)(seq - s->first_seq) / (double)(s->last_seq - s->first_seq);
+    double ahead_ns = part * (double)ri_ns_sub(s->last_ns, s->first_ns);
+    int64_t whole_ns = ahead_ns < 0x1p62 ? (int64_t)ahead_ns : INT64_MAX;
+    return ri_ns_sub(ri_ns_sub(now_ns, s->first_ns), whole_ns);
+}
+
+static void metrics_consumer_put(metrics_work *w, ri_consumer *consumer)
+{
+    ri_consumer_info info;
+    ri_consumer_info_of(consumer, &info);
+    bool behind = info.num_pending || info.num_ack_pending;
+    double mean = w->at.messages ? (double)w->at.bytes / (double)w->at.messages : 0;
+    metrics_label_consumer(w, info.name);
+    metrics_put(w, CONSUMER_LAG, info.num_pending);
+    metrics_put(w, CONSUMER_LAG_BYTES, (uint64_t)((double)info.num_pending * mean));
+    int64_t age_ns = behind ? metrics_age_ns(&w->at, info.ack_floor.stream_seq, w->now_ns) : 0;
+    if (!behind || metrics_has_age(&w->at)) metrics_put_seconds(w, CONSUMER_LAG_SECONDS, age_ns);
+    metrics_put(w, CONSUMER_UNACKED, info.num_ack_pending);
+    metrics_put(w, CONSUMER_REDELIVERED, info.num_redelivered);
+    metrics_put(w, CONSUMER_WAITING, info.num_waiting);
+    metrics_put(w, CONSUMER_DELIVERED, info.delivered.consumer_seq);
+    metrics_put(w, CONSUMER_PAUSED, info.paused);
+}
+
+/* ---- The walk: true where all of it is done, false where the turn is over ---- */
+
+static bool metrics_consumers(metrics_work *w, ri_stream *stream, ri_budget *budget)
+{
+    size_t n;
+    ri_consumer *const *all = ri_js_consumers_after(stream, ri_buffer_str(&w->consumer), &n);
+    for (size_t i = 0; i < n; i++) {
+        if (!ri_ahead_count_on(all[i])) return false;
+        if (!ri_consumer_is_offline(all[i])) metrics_consumer_put(w, all[i]);
+        ri_buffer_reset(&w->consumer);
+        ri_buffer_put_str(&w->consumer, ri_consumer_name(all[i]));
+        if (!ri_budget_spend(budget, METRICS_UNITS) && i + 1 < n) return false;
+    }
+    return true;
+}
+
+static bool metrics_stream_on(metrics_work *w, ri_stream *stream, ri_budget *budget)
+{
+    if (stream && !metrics_consumers(w, stream, budget)) return false;
+    w->in_stream = false;
+    ri_buffer_reset(&w->consumer);
+    return true;
+}
+
+static bool metrics_room(metrics_work *w, ri_js *js, const char *account, ri_budget *budget)
+{
+    size_t n;
+    if (w->in_stream &&
+        !metrics_stream_on(w, ri_js_stream(js, ri_buffer_str(&w->stream)), budget))
+        return false;
+    ri_stream *const *all = ri_js_streams_after(js, ri_buffer_str(&w->stream), &n);
+    for (size_t i = 0; i < n; i++) {
+        metrics_stream_put(w, account, all[i]);
+        w->in_stream = true;
+        ri_budget_spend(budget, METRICS_UNITS);
+        if (!metrics_stream_on(w, all[i], budget)) return false;
+        if (!ri_budget_left(budget) && i + 1 < n) return false;
+    }
+    return true;
+}
+
+static bool metrics_failed(const metrics_work *w)
+{
+    bool failed = w->stream.failed || w->consumer.failed || w->labels.failed;
+    for (int i = 0; i < METRICS_FAMILIES; i++) failed = failed || w->out[i].failed;
+    return failed;
+}
+
+/* ---- The broker ---- */
+
+static void metrics_broker_put(ri_http_answer *a, const char *name, const char *type,
+                               uint64_t value, const char *help)
+{
+    const metrics_family family = {name, type, help};
+    metrics_put_head(&a->body, a->open_metrics, &family);
+    metrics_put_name(&a->body, &family);
+    ri_buffer_puts(&a->body, " ");
+    metrics_put_u64(&a->body, value);
+    ri_buffer_puts(&a->body, "\n");
+}
+
+#define METRICS_COUNTER(name, value, help) metrics_broker_put(a, name, "counter", value, help)
+#define METRICS_GAUGE(name, value, help) metrics_broker_put(a, name, "gauge", value, help)
+
+static void metrics_traffic(ri_http_answer *a, const rill_stats *s)
+{
+    METRICS_COUNTER("rill_received_messages", s->in_msgs, "Messages that clients have published.");
+    METRICS_COUNTER("rill_received_bytes", s->in_bytes, "Their bytes.");
+    METRICS_COUNTER("rill_sent_messages", s->out_msgs, "Messages delivered, one a receiver.");
+    METRICS_COUNTER("rill_sent_bytes", s->out_bytes, "Their bytes.");
+    METRICS_COUNTER("rill_dropped_messages", s->dropped_msgs,
+                    "Messages not delivered to receivers that were too slow.");
+    METRICS_GAUGE("rill_subscriptions", s->subs, "Subscriptions.");
+    METRICS_COUNTER("rill_slow_connections", s->slow_conns,
+                    "Connections closed since they were too slow.");
+    METRICS_COUNTER("rill_stale_connections", s->stale_conns,
+                    "Connections closed since they answered no ping.");
+    METRICS_COUNTER("rill_stalled_connections", s->stalled_conns,
+                    "How often one was not read since its receivers were slow.");
+}
+
+static void metrics_work_of_broker(ri_http_answer *a, const rill_stats *s)
+{
+    METRICS_COUNTER("rill_turns", s->turns, "Turns of work for clients.");
+    METRICS_COUNTER("rill_turns_cut", s->turns_cut, "Turns that left something to the next.");
+    METRICS_GAUGE("rill_turn_longest_units", s->turn_units_max,
+                  "Work of the longest turn, in units of about 100 ns.");
+    METRICS_GAUGE("rill_memory_bytes", s->memory_bytes, "Memory that peers make the broker hold.");
+    METRICS_GAUGE("rill_memory_limit_bytes", s->memory_max_bytes, "The most that this may be.");
+    METRICS_COUNTER("rill_memory_refusals", s->memory_refusals,
+                    "How often somebody was cut or refused for memory.");
+}
+
+static void metrics_store(ri_http_answer *a, const rill_stats *s)
+{
+    METRICS_GAUGE("rill_store_bytes", s->store_bytes, "Live messages and states in the store.");
+    METRICS_GAUGE("rill_store_file_bytes", s->store_file_bytes, "Size of the files with them.");
+    METRICS_COUNTER("rill_store_appended_bytes", s->store_appended_bytes, "Given to the store.");
+    METRICS_COUNTER("rill_store_moved_bytes", s->store_moved_bytes,
+                    "Written again to give space back.");
+    METRICS_COUNTER("rill_store_written_bytes", s->store_written_bytes,
+                    "Written in all; by what was appended, the write amplification.");
+    METRICS_COUNTER("rill_store_damages", s->store_damages, "Different damages found.");
+}
+
+static uint64_t metrics_of_door(const rill_stats *stats, int which)
+{
+    return which == 0 ? stats->conns : which == 1 ? stats->conns_total : stats->slow_conns;
+}
+
+static void metrics_doors(ri_http_answer *a)
+{
+    static const metrics_family families[] = {
+        {"rill_door_connections", "gauge", "Connections that are open."},
+        {"rill_door_accepted_connections", "counter", "Connections since the broker was opened."},
+        {"rill_door_slow_connections", "counter", "Connections closed for being too slow."},
+    };
+    for (int which = 0; which < (int)RI_LEN(families); which++) {
+        metrics_put_head(&a->body, a->open_metrics, &families[which]);
+        ri_list_each (link, &a->server->broker->doors) {
+            const ri_door *door = ri_container_of(link, ri_door, link);
+            rill_stats stats = {.size = sizeof stats};
+            door->ops->stats(door, &stats);
+            metrics_put_name(&a->body, &families[which]);
+            ri_buffer_printf(&a->body, "{door=\"%s\"} %llu\n", door->ops->schemes[0],
+                             (unsigned long long)metrics_of_door(&stats, which));
+        }
+    }
+}
+
+static void metrics_door(ri_http_answer *a)
+{
+    const ri_http_server *server = a->server;
+    METRICS_GAUGE("rill_http_visitors", server->nsessions, "Connections of the HTTP door.");
+    METRICS_COUNTER("rill_http_visits", server->visits, "Connections that it has had.");
+    METRICS_COUNTER("rill_http_requests", server->requests, "Requests that it has answered.");
+    METRICS_COUNTER("rill_http_refused_requests", server->refused,
+                    "Of these, answered with a status of 400 or above.");
+    METRICS_COUNTER("rill_http_slow_visitors", server->slow, "Visitors who did not read.");
+}
+
+static void metrics_build(ri_http_answer *a)
+{
+    const ri_broker *broker = a->server->broker;
+    ri_buffer *out = &a->body;
+    ri_buffer_printf(out, "# HELP rill_build%s The broker.\n# TYPE rill_build%s %s\n",
+                     a->open_metrics ? "" : "_info", a->open_metrics ? "" : "_info",
+                     a->open_metrics ? "info" : "gauge");
+    ri_buffer_puts(out, "rill_build_info{name=\"");
+    metrics_put_value(out, ri_str_of(broker->name));
+    ri_buffer_puts(out, "\",version=\"");
+    metrics_put_value(out, ri_str_of(broker->version));
+    ri_buffer_printf(out, "\",id=\"%s\"} 1\n", broker->keys.id);
+}
+
+static void metrics_broker(ri_http_answer *a)
+{
+    rill_stats stats = {.size = sizeof stats};
+    const metrics_work *w = a->work;
+    ri_broker *broker = a->server->broker;
+    ri_broker_counts_inside(broker, &stats);
+    stats.subs = w->sums.subs;
+    metrics_build(a);
+    metrics_traffic(a, &stats);
+    metrics_doors(a);
+    metrics_work_of_broker(a, &stats);
+    metrics_door(a);
+    if (!w->house) return;
+    METRICS_GAUGE("rill_store_failing", ri_durable_is_failing(w->house),
+                  "1 while the store does not take what is committed, else 0.");
+    if (ri_durable_has_disk(w->house)) metrics_store(a, &w->sums);
+}
+
+/* ---- The route ---- */
+
+static void metrics_begin_answer(ri_http_answer *a, const ri_http_request *request)
+{
+    const ri_host *host = a->body.host;
+    metrics_work *w = ri_http_answer_work(a, sizeof *w);
+    (void)request;
+    a->type = a->open_metrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                              : "text/plain; version=0.0.4; charset=utf-8";
+    if (!w) return;
+    w->open = a->open_metrics;
+    ri_buffer *buffers[] = {&w->stream, &w->consumer, &w->labels};
+    for (size_t i = 0; i < RI_LEN(buffers); i++) ri_buffer_init(buffers[i], host);
+    for (int i = 0; i < METRICS_FAMILIES; i++) ri_buffer_init(&w->out[i], host);
+}
+
+static bool metrics_accounts(metrics_work *w, const ri_broker *broker, ri_budget *budget)
+{
+    const ri_account *account;
+    while ((account = ri_broker_account_at(broker, w->account)) != NULL) {
+        w->account++;
+        w->sums.subs += ri_interest_count(&account->interest);
+        if (!ri_budget_spend(budget, 1)) return false;
+    }
+    return true;
+}
+
+static bool metrics_rooms(metrics_work *w, ri_budget *budget)
+{
+    while (w->in_room || ri_rooms_after(w->house, w->room)) {
+        if (!w->in_room) {
+            w->room = ri_rooms_after(w->house, w->room);
+            w->in_room = true;
+            uint64_t segments = ri_durable_stats_alone(w->room, &w->sums);
+            ri_budget_spend(budget, METRICS_UNITS + segments / METRICS_SEGMENTS);
+        }
+        const char *account = ri_rooms_account(w->room);
+        if (!metrics_room(w, ri_durable_js(w->room), account, budget)) return false;
+        w->in_room = false;
+        ri_buffer_reset(&w->stream);
+        if (!ri_budget_left(budget)) return false;
+    }
+    return true;
+}
+
+/* All of it stands in the body once more before it goes. */
+static bool metrics_charge(ri_http_answer *a)
+{
+    const metrics_work *w = a->work;
+    uint64_t bytes = 0;
+    for (int i = 0; i < METRICS_FAMILIES; i++) bytes += 2 * (uint64_t)w->out[i].cap;
+    return ri_http_answer_charge(a, bytes);
+}
+
+static bool metrics_step(ri_http_answer *a)
+{
+    metrics_work *w = a->work;
+    ri_broker *broker = a->server->broker;
+    ri_budget *budget = &broker->router.budget;
+    RI_ASSERT(ri_broker_is_entered(broker));
+    if (!w) return false;
+    if (!w->begun) w->house = broker->durable_opening ? NULL : broker->durable;
+    w->begun = true;
+    w->now_ns = ri_wall_ns(&broker->host);
+    if (w->house && w->house != broker->durable) { /* what is not walked yet is gone */
+        a->body.failed = true;
+        a->why = "the store was closed while this page was made\n";
+        return false;
+    }
+    if (!metrics_accounts(w, broker, budget)) return true;
+    bool done = !w->house || metrics_rooms(w, budget);
+    if (metrics_failed(w) || !metrics_charge(a)) a->body.failed = true;
+    else if (done) metrics_broker(a);
+    return !done;
+}
+
+static void metrics_finish(ri_http_answer *a)
+{
+    metrics_work *w = a->work;
+    if (!w || metrics_failed(w)) {
+        a->body.failed = true;
+        return;
+    }
+    size_t more = METRICS_LAST;
+    for (int i = 0; i < METRICS_FAMILIES; i++) more += ri_buffer_size(&w->out[i]);
+    if (!ri_buffer_room(&a->body, more)) return;
+    for (int i = 0; i < METRICS_FAMILIES; i++) {
+        ri_buffer_put_str(&a->body, ri_buffer_str(&w->out[i]));
+        ri_buffer_fini(&w->out[i]);
+    }
+    if (w->open) ri_buffer_puts(&a->body, "# EOF\n");
+}
+
+static void metrics_drop(ri_http_answer *a)
+{
+    metrics_work *w = a->work;
+    ri_buffer_fini(&w->stream);
+    ri_buffer_fini(&w->consumer);
+    ri_buffer_fini(&w->labels);
+    for (int i = 0; i < METRICS_FAMILIES; i++) ri_buffer_fini(&w->out[i]);
+}
+
+const ri_http_route ri_http_metrics_route = {
+    .path = "/metrics", .begin = metrics_begin_answer, .step = metrics_step,
+    .finish = metrics_finish, .drop = metrics_drop};

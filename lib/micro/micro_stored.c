@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What rill.h has for streams, over the peer's table. Each call here is of the kind that waits; of
+ * appends there is one that does not, too. */
+#include "micro/micro.h"
+
+#include "codec/subject/subject.h"
+
+#ifdef RI_MICRO_STORED
+
+static int micro_stored_enter(rill_bus *bus)
+{
+    int rc = ri_micro_bus_enter(bus);
+    if (rc < 0) return rc;
+    if (bus->peer->append) return RILL_OK;
+    return ri_micro_bus_leave(bus, ri_err(RILL_ENOTSUP, "%s has no streams", bus->peer->scheme));
+}
+
+/* The name of a stream or group: what a subject may have as one token. */
+static int micro_stored_name(const rill_bus *bus, const char *what, ri_str name)
+{
+    if (name.len == 0 || name.len > bus->max_subject_bytes)
+        return ri_err(RILL_EINVAL, "a %s's name has 1 to %lu bytes", what,
+                      (unsigned long)bus->max_subject_bytes);
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        if (c <= ' ' || c == 0x7f || strchr(".*>/\\\"", c))
+            return ri_err(RILL_EINVAL, "a %s's name may not have the byte 0x%02x", what, c);
+    }
+    return RILL_OK;
+}
+
+/* ---- Appends ---- */
+
+static ri_micro_call *micro_stored_append(rill_bus *bus, const char *subject, const void *data,
+                                          size_t len, const rill_post *post, int timeout_ms,
+                                              int *rc)
+{
+    ri_micro_out out;
+    if (post && post->reply) {
+        *rc = ri_err(RILL_EINVAL, "an append has a reply subject of its own");
+        return NULL;
+    }
+    if ((*rc = ri_micro_send_out(bus, &out, subject, data, len, post)) < 0) return NULL;
+    ri_micro_call *call = ri_micro_call_new(bus, RI_MICRO_CALL_APPEND, timeout_ms);
+    if (!call) {
+        *rc = RILL_EAGAIN;
+        return NULL;
+    }
+    call->subject_hash = ri_micro_call_hash(out.subject);
+    call->waited = true; /* until it is known that it began */
+    *rc = bus->peer->append(bus, &out, call);
+    if (*rc >= 0) return call;
+    ri_micro_call_free(bus, call);
+    return NULL;
+}
+
+int ri_micro_stored_append(rill_bus *bus, const char *subject, const void *data, size_t len,
+                           const rill_post *post, rill_receipt *out, int timeout_ms)
+{
+    RI_CHECK(bus, RI_MICRO_MAGIC);
+    int rc;
+    ri_micro_call *call = micro_stored_append(bus, subject, data, len, post, timeout_ms, &rc);
+    return call ? ri_micro_call_wait(bus, call, NULL, out) : rc;
+}
+
+int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len,
+                const rill_post *post, rill_receipt *out, int timeout_ms)
+{
+    int rc = micro_stored_enter(bus);
+    if (rc < 0) return rc;
+    return ri_micro_bus_leave(bus, ri_micro_stored_append(bus, subject, data, len, post, out,
+                                                          timeout_ms));
+}
+
+int rill_append_async(rill_bus *bus, const char *subject, const void *data, size_t len,
+                      const rill_post *post, rill_stored_fn done, void *arg)
+{
+    int rc = micro_stored_enter(bus);
+    if (rc < 0) return rc;
+    ri_micro_call *call = micro_stored_append(bus, subject, data, len, post, -1, &rc);
+    if (call) {
+        call->waited = false;
+        call->done.stored = done;
+        call->arg = arg;
+    }
+    return ri_micro_bus_leave(bus, rc);
+}
+
+/* ---- Streams ---- */
+
+int rill_stream_ensure(rill_bus *bus, const char *stream, const rill_stream_opts *opts)
+{
+    static const rill_stream_opts none;
+    if (!opts) opts = &none;
+    int rc = micro_stored_enter(bus);
+    if (rc < 0) return rc;
+    ri_str name = ri_str_of(stream);
+    rc = micro_stored_name(bus, "stream", name);
+    if (rc >= 0 && (opts->mirror || opts->nsources || opts->transform_from ||
+                    opts->republish_from ||
+                    opts->partitions > 1 || opts->compact))
+        rc = ri_err(RILL_ENOTSUP,
+                    "this build makes streams without copies, transforms, partitions");
+    ri_micro_call *call = NULL;
+    if (rc >= 0 && !(call = ri_micro_call_new(bus, RI_MICRO_CALL_ASK, (int)bus->call_timeout_ms)))
+        rc = RILL_EAGAIN;
+    if (call) {
+        call->waited = true;
+        rc = bus->peer->ensure(bus, name, opts->subjects ? ri_str_of(opts->subjects) : name, opts,
+                               false, call);
+        if (rc < 0) ri_micro_call_free(bus, call);
+        else rc = ri_micro_call_wait(bus, call, NULL, NULL);
+    }
+    return ri_micro_bus_leave(bus, rc);
+}
+
+/* ---- Readers ---- */
+
+static int micro_stored_check(rill_bus *bus, const ri_micro_ask *ask)
+{
+    const rill_sub_opts *opts = ask->opts;
+    int rc = micro_stored_name(bus, "stream", ask->stream);
+    if (rc >= 0 && ask->group.len > 0) rc = micro_stored_name(bus, "group", ask->group);
+    if (rc >= 0 && ask->filter.len > 0) rc = ri_subject_check_filter(ask->filter);
+    if (rc < 0) return rc;
+    if (ask->filter.len > bus->max_subject_bytes)
+        return ri_err(RILL_ETOOBIG, "the filter has more than max_subject_bytes");
+    if (opts->from == RILL_FROM_TIME || opts->nbackoff || opts->dead_letters ||
+        opts->original_speed)
+        return ri_err(RILL_ENOTSUP, "this build reads not by time, and has no dead letters");
+    if (ask->ordered && (ask->group.len > 0 || opts->ack_wait_ms || opts->max_deliveries))
+        return ri_err(RILL_EINVAL, "who reads without acks has no group and no options of acks");
+    return RILL_OK;
+}
+
+static int micro_stored_read(rill_bus *bus, rill_sub **out, const ri_micro_ask *ask)
+{
+    RI_CHECK(bus, RI_MICRO_MAGIC);
+    int rc = micro_stored_check(bus, ask);
+    if (rc < 0) return rc;
+    rill_sub *sub = ri_micro_sub_new(bus, RI_STR_NONE, RI_STR_NONE, ask->opts);
+    if (!sub) return RILL_EFULL;
+    ri_micro_call *call = ri_micro_call_new(bus, RI_MICRO_CALL_ASK, (int)bus->call_timeout_ms);
+    if (!call) return RILL_EAGAIN; /* `sub` is FREE still */
+    call->waited = true;
+    call->about = sub->sid;
+    sub->state = RI_MICRO_SUB_OPEN;
+    rc = bus->peer->consume(bus, sub, ask, call);
+    if (rc < 0) ri_micro_call_free(bus, call);
+    else rc = ri_micro_call_wait(bus, call, NULL, NULL);
+    if (rc >= 0) *out = sub;
+    else ri_micro_sub_close(sub);
+    return rc;
+}
+
+static int micro_stored_open(rill_bus *bus, rill_sub **sub, const char *stream,
+                             const rill_sub_opts *opts, bool ordered)
+{
+    static const rill_sub_opts none;
+    if (!sub) return ri_err(RILL_EINVAL, "no place for the subscription was given");
+    *sub = NULL;
+    if (!opts) opts = &none;
+    int rc = micro_stored_enter(bus);
+    if (rc < 0) return rc;
+    ri_micro_ask ask = {.stream = ri_str_of(stream), .filter = ri_str_of(opts->filter),
+                        .group = ri_str_of(opts->group), .opts = opts, .ordered = ordered,
+                        .from = opts->from};
+    return ri_micro_bus_leave(bus, micro_stored_read(bus, sub, &ask));
+}
+
+int rill_consume(rill_bus *bus, rill_sub **sub, const char *stream, const rill_sub_opts *opts)
+{
+    return micro_stored_open(bus, sub, stream, opts, false);
+}
+
+int rill_tail(rill_bus *bus, rill_sub **sub, const char *stream, const rill_sub_opts *opts)
+{
+    return micro_stored_open(bus, sub, stream, opts, true);
+}
+
+int ri_micro_stored_watch(rill_bus *bus, rill_sub **sub, ri_str stream, ri_str filter,
+                          const rill_sub_opts *opts)
+{
+    RI_ASSERT(stream.len > 0 && filter.len > 0);
+    ri_micro_ask ask = {.stream = stream, .filter = filter, .group = RI_STR_NONE, .opts = opts,
+                        .ordered = true, .watch = true};
+    ask.from = opts->from == RILL_FROM_FIRST ? RILL_FROM_LAST_PER_SUBJECT : opts->from;
+    return micro_stored_read(bus, sub, &ask);
+}
+
+/* ---- Settling ---- */
+
+static int micro_stored_settle(const rill_msg *m, ri_micro_settle how, uint32_t delay_ms)
+{
+    if (!m) return ri_err(RILL_EINVAL, "the message is NULL");
+    ri_micro_msg *msg = (ri_micro_msg *)(uintptr_t)m;
+    int rc = ri_micro_bus_enter(msg->bus);
+    if (rc < 0) return rc;
+    if (msg->ack.len == 0) rc = ri_err(RILL_EINVAL, "the message is not one of rill_consume()");
+    else if (msg->settled) rc = ri_err(RILL_ENOENT, "the message was settled before");
+    else rc = msg->bus->peer->settle(msg->bus, msg, how, delay_ms);
+    if (rc >= 0 && how != RI_MICRO_WORKING) msg->settled = true;
+    return ri_micro_bus_leave(msg->bus, rc);
+}
+
+int rill_ack(const rill_msg *m)
+{
+    return micro_stored_settle(m, RI_MICRO_ACK, 0);
+}
+
+int rill_nak(const rill_msg *m, uint32_t delay_ms)
+{
+    return micro_stored_settle(m, RI_MICRO_NAK, delay_ms);
+}
+
+int rill_term(const rill_msg *m)
+{
+    return micro_stored_settle(m, RI_MICRO_TERM, 0);
+}
+
+int rill_working(const rill_msg *m)
+{
+    return micro_stored_settle(m, RI_MICRO_WORKING, 0);
+}
+
+#endif

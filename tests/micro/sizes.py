@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""sizes.py RILL_MICRO.C [WORK]: what the library for firmware takes of flash, for each option and
+each processor whose compiler is here, and of RAM besides the arena; the table of the README, and
+what is allowed. A program that links it with --gc-sections takes less. What is not here is
+named."""
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = [("client", ["NATS"]), ("+ JetStream", ["NATS", "JETSTREAM"]),
+         ("+ bus of the process", ["NATS", "JETSTREAM", "MEM"]),
+         ("+ store on flash", ["NATS", "JETSTREAM", "MEM", "FLASH"]), ("that bus alone", ["MEM"])]
+KIB = 1024
+# Of a Cortex-M3: flash of the client, and what each option may add to it.
+BOUNDS = {"client": 48 * KIB, "+ JetStream": 64 * KIB, "+ bus of the process": 16 * KIB,
+          "+ store on flash": 32 * KIB}
+STATIC_BOUND = 512  # .data and .bss; all else is in the arena
+ARM, RISCV = "arm-none-eabi", "riscv64-unknown-elf"
+TARGETS = [
+    ("Cortex-M0+", ARM, ["-mcpu=cortex-m0plus", "-mthumb"]),
+    ("Cortex-M3", ARM, ["-mcpu=cortex-m3", "-mthumb"]),
+    ("Cortex-M4F", ARM, ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]),
+    ("rv32imac", RISCV, ["-march=rv32imac", "-mabi=ilp32", "--specs=picolibc.specs"]),
+]
+
+
+def size(tools, flags, parts, source, work):
+    """(flash, RAM) of one object."""
+    out = Path(work) / "rill_micro.o"
+    subprocess.run([f"{tools}-gcc", "-std=c11", "-Os", "-DNDEBUG", "-Wall", "-Wextra", "-Werror",
+                    *flags, *[f"-DRI_MICRO_{p}" for p in parts], f"-I{ROOT}/include", "-c", source,
+                    "-o", out], check=True)
+    text, data, bss = subprocess.run([f"{tools}-size", out], check=True, capture_output=True,
+                                     text=True).stdout.splitlines()[1].split()[:3]
+    return int(text) + int(data), int(data) + int(bss)
+
+
+def main():
+    source, failed = sys.argv[1], 0
+    print("| processor | " + " | ".join(name for name, _ in PARTS) + " | static RAM |")
+    print("|---|" + "--:|" * (len(PARTS) + 1))
+    for target, tools, flags in TARGETS:
+        if not shutil.which(f"{tools}-gcc"):
+            print(f"| {target} | skipped: there is no {tools}-gcc |")
+            continue
+        with tempfile.TemporaryDirectory() as work:
+            found = [size(tools, flags, parts, source, work) for _, parts in PARTS]
+        print(f"| {target} | " + " | ".join(f"{flash}" for flash, _ in found)
+              + f" | {max(ram for _, ram in found)} |")
+        failed += any(ram > STATIC_BOUND for _, ram in found)
+        before = 0
+        for (name, _), (flash, _) in zip(PARTS, found):
+            if target == "Cortex-M3" and name in BOUNDS and flash - before > BOUNDS[name]:
+                print(f"{name}: {flash - before} bytes are more than {BOUNDS[name]}")
+                failed += 1
+            before = flash
+    sys.exit(1 if failed else 0)
+
+
+main()
