@@ -146,6 +146,33 @@ START_TEST(sought)
 }
 END_TEST
 
+/* Who asks for no more still reads what has come, and then the end. */
+START_TEST(stopped)
+{
+    begin();
+    rill_bus *bus = join(_i, NULL);
+    append_numbers(bus, "orders", 100);
+    rill_sub *sub = tail(bus, NULL);
+    uint64_t n = 1;
+    ck_assert_uint_eq(next(sub)->seq, n);
+    int fd = rill_sub_fd(sub);
+    OK(fd);
+    OK(rill_sub_stop(sub));
+    ck_assert(is_readable(fd));
+    append_numbers(bus, "orders", 100);
+    const rill_msg *m;
+    int rc;
+    while ((rc = rill_next(sub, &m, 0)) == RILL_OK) ck_assert_uint_eq(m->seq, ++n);
+    ck_assert_int_eq(rc, RILL_ECLOSED);
+    ck_assert_uint_gt(n, 1);
+    ck_assert_uint_le(n, 200);
+    FAILS(rill_next(sub, &m, 1000), RILL_ECLOSED);
+    ck_assert(is_readable(fd));
+    rill_sub_close(sub);
+    end(bus);
+}
+END_TEST
+
 typedef struct waiter {
     rill_sub *sub;
     int rc;
@@ -184,4 +211,4 @@ START_TEST(closed)
 }
 END_TEST
 
-SUITE_MAIN_ROWS("kafka_read", SUITE_EACH(2, kinds, watched, sought, closed))
+SUITE_MAIN_ROWS("kafka_read", SUITE_EACH(2, kinds, watched, sought, stopped, closed))

@@ -21,7 +21,7 @@ bool ri_bus_is_pulled(const rill_sub *sub)
 bool ri_bus_pull_waits(rill_sub *sub)
 {
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
-    return ri_bus_is_pulled(sub) && !sub->ended && sub->bus->ops->pullable(sub);
+    return ri_bus_is_pulled(sub) && sub->bus->ops->pullable(sub);
 }
 
 void ri_bus_pull_ready(rill_sub *sub)

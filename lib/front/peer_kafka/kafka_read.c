@@ -523,13 +523,26 @@ typedef struct kafka_pulling {
     bool no_memory;
 } kafka_pulling;
 
+/* Of a subscription that has ended what its program still reads is what waited when it read first
+ * after that: librdkafka fetches on. */
+static bool kafka_pull_is_over(ri_kafka_reader *reader)
+{
+    if (!reader->sub->ended) return false;
+    if (atomic_load(&reader->peer->bus.closed)) return true;
+    if (!reader->ending)
+        reader->rest = reader->peer->lib.queue_length(reader->queue) +
+                       (reader->held_end - reader->held_first);
+    reader->ending = true;
+    return reader->rest == 0;
+}
+
 /* Outside the gate; NULL: nothing may be taken now. Whoever seeks waits until it is. */
 static ri_kafka_reader *kafka_pull_begin(rill_sub *sub)
 {
     ri_broker *broker = sub->bus->broker;
     ri_broker_enter(broker);
     ri_kafka_reader *reader = kafka_reader_of(sub);
-    bool stops = !reader || sub->ended || reader->seeking || reader->leaving;
+    bool stops = !reader || reader->seeking || reader->leaving || kafka_pull_is_over(reader);
     if (!stops) reader->taking = true;
     bool stale = !stops && reader->held_epoch != reader->epoch;
     if (stale) reader->held_epoch = reader->epoch;
@@ -656,7 +669,10 @@ static bool kafka_pull_held(ri_kafka_reader *reader)
 {
     if (reader->held_first < reader->held_end) return true;
     reader->held_first = reader->held_end = 0;
-    if (kafka_take_alone(reader, RI_KAFKA_TAKE) == 0) return false;
+    if (kafka_take_alone(reader, RI_KAFKA_TAKE) == 0) {
+        reader->rest = 0; /* what was counted beside records was no record */
+        return false;
+    }
     if (!reader->held[0]->err) reader->pending = kafka_pending(reader, reader->held[0]);
     return true;
 }
@@ -667,10 +683,11 @@ int ri_kafka_read_pull(rill_sub *sub, ri_bus_msg *views, uint32_t max)
     if (!reader) return 0;
     RI_ASSERT(reader->pulled && reader->taking);
     kafka_pulling p = {.reader = reader, .sub = sub, .views = views, .max = max};
-    while (p.n < max && kafka_pull_held(reader)) {
+    while (p.n < max && (!reader->ending || reader->rest > 0) && kafka_pull_held(reader)) {
         rd_kafka_message_t *record = reader->held[reader->held_first];
         if (!kafka_pull_one(&p, record)) break;
         reader->held_first++;
+        reader->rest -= reader->rest > 0;
         reader->peer->lib.message_destroy(record);
     }
     kafka_pull_end(&p);
@@ -682,6 +699,7 @@ bool ri_kafka_read_pullable(rill_sub *sub)
     RI_ASSERT(ri_broker_is_entered(sub->bus->broker));
     ri_kafka_reader *reader = kafka_reader_of(sub);
     if (!reader || reader->seeking || reader->leaving) return false;
+    if (kafka_pull_is_over(reader)) return false;
     return reader->held_first < reader->held_end || reader->peer->lib.queue_length(reader->queue);
 }
 

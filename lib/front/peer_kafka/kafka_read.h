@@ -89,6 +89,8 @@ typedef struct ri_kafka_reader {
     uint32_t turns;           /* which of the places is looked at first */
     uint64_t pending;         /* behind the record at hand, nearly */
     uint64_t held_epoch;
+    bool ending;              /* of one that is pulled: its subscription has ended, and `rest` */
+    size_t rest;              /* records of those that waited then are not read yet */
     ri_buffer text, wire;     /* of the record at hand of one that is pulled */
     char name[RI_ASK_NAME_MAX];  /* of the group; of one that is alone, one of ours */
     char stream[RI_KAFKA_TOPIC_MAX + 1];
