@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 
 #ifndef RI_NUID_POOL
-#define RI_NUID_POOL 512 /* bytes */
+#define RI_NUID_POOL 256 /* bytes */
 #endif
 enum { RI_NUID_LEN = 22 };
 

@@ -90,6 +90,7 @@ void ri_bus_unref(rill_bus *bus)
     ri_park_fini(&bus->answer);
     bus->magic = 0;
     ri_host host = bus->host;
+    ri_free(&host, bus->refused, sizeof *bus->refused);
     ri_free(&host, bus, bus_bytes(bus->ops));
     ri_broker_unref(broker);
 }
@@ -157,7 +158,8 @@ void ri_bus_trouble(rill_bus *bus)
 void ri_bus_report_refused(rill_bus *bus, const ri_failure *refused)
 {
     if (!ri_bus_hears(bus)) return;
-    bus->refused = *refused;
+    if (!bus->refused) bus->refused = ri_new(&bus->host, ri_failure);
+    if (bus->refused) *bus->refused = *refused;
     bus->refusals++;
     ri_bus_trouble(bus);
 }
@@ -175,7 +177,7 @@ static int bus_bus_event(rill_bus *bus)
     ev.err = ev.kind == RILL_EV_DOWN ? RILL_ECLOSED : RILL_OK;
     bool more = ev.kind == RILL_EV_ERROR && bus->refusals;
     if (more) {
-        trouble = bus->refused;
+        trouble = bus->refused ? *bus->refused : (ri_failure){RILL_ENOMEM, "publishes were refused"};
         ev.count = bus->refusals;
         bus->refusals = 0;
     } else if (ev.kind == RILL_EV_ERROR) {
@@ -855,8 +857,7 @@ int ri_bus_open(rill_bus **out, const ri_peer_ops *ops, ri_broker *broker, const
 {
     rill_bus *bus;
     int rc = ri_bus_make(&bus, ops, broker, opts);
-    if (rc == RILL_OK) rc = ri_bus_begin(bus);
-    if (rc == RILL_OK) *out = bus;
+    if (rc == RILL_OK && (rc = ri_bus_begin(bus)) == RILL_OK) *out = bus;
     return rc;
 }
 
@@ -892,8 +893,7 @@ int ri_bus_close(rill_bus *bus, int timeout_ms)
             rc = ri_err(RILL_ETIMEDOUT, "some appends were not committed in time");
         if (rc == RILL_OK) rc = bus->ops->flush(bus, timeout_ms, false);
     }
-    bool quiet = bus_end(bus, ri_timeout_ns(timeout_ms));
-    if (!quiet)
+    if (!bus_end(bus, ri_timeout_ns(timeout_ms)))
         return ri_err(RILL_ETIMEDOUT, "a callback, or a call that was begun, still runs; it keeps "
                       "what it needs");
     return rc;

@@ -215,7 +215,7 @@ struct rill_bus {
     uint32_t events;           /* kinds to report, a bit each */
     uint64_t troubles_given;    /* events of the peer's, as it counts them */
     uint64_t refusals;         /* publishes that streams refused, not reported yet; the last one: */
-    ri_failure refused;
+    ri_failure *refused;       /* NULL: there was none so far, or no memory for it */
     uint64_t lost_msgs;        /* drops of closed subscriptions that were not reported before */
     bool sleeping;             /* the dispatcher, or a wait of a host-driven bus, sleeps */
     bool watched;              /* rill_fd() was called */

@@ -39,8 +39,11 @@ static void link_set_timer(ri_nats_peer *peer, int64_t in_ns)
 void ri_nats_link_fail(ri_nats_peer *peer, int code)
 {
     RI_ASSERT(code < 0);
-    if (peer->why.code) return;
-    ri_failure_keep(&peer->why, code);
+    if (peer->why) return;
+    peer->why = code;
+    RI_ASSERT(!peer->sentence);
+    peer->sentence = ri_new(&peer->bus.host, ri_failure);
+    if (peer->sentence) ri_failure_keep(peer->sentence, code);
     ri_hub_call(peer->hub, &peer->guest);
 }
 
@@ -170,11 +173,11 @@ static size_t link_on_bytes(ri_conn *conn, const char *bytes, size_t len, size_t
     ri_nats_peer *peer = ri_container_of(conn, ri_nats_peer, conn);
     size_t used = ri_nats_take(peer, (ri_str){bytes, len});
     *need = peer->parser.need;
-    if (!peer->why.code && peer->tls_due) {
+    if (!peer->why && peer->tls_due) {
         int rc = ri_nats_link_tls_go_on(peer);
         if (rc < 0) ri_nats_link_fail(peer, rc);
     }
-    if (!peer->why.code) return used;
+    if (!peer->why) return used;
     ri_conn_silence(conn);
     return len;
 }
@@ -345,8 +348,12 @@ static void link_report_loss(ri_nats_peer *peer, const ri_failure *why, bool was
 
 static void link_lose(ri_nats_peer *peer)
 {
-    ri_failure why = peer->why;
-    peer->why.code = RILL_OK;
+    ri_failure why = {.code = peer->why};
+    if (peer->sentence) why = *peer->sentence;
+    else snprintf(why.text, sizeof why.text, "%s", ri_err_class(why.code));
+    ri_free(&peer->bus.host, peer->sentence, sizeof *peer->sentence);
+    peer->sentence = NULL;
+    peer->why = RILL_OK;
     ri_dial_stop(&peer->dial);
     ri_loop_timer_cancel(link_loop(peer), &peer->timer);
     ri_broker_enter(peer->bus.broker);
@@ -470,7 +477,7 @@ void ri_nats_link_turn(ri_hub_guest *guest)
         return;
     }
     static const ri_failure nothing;
-    if (peer->why.code) link_lose(peer);
+    if (peer->why) link_lose(peer);
     else if (peer->state == RI_NATS_LOST) link_next(peer, &nothing);
     ri_dial_look(&peer->dial);
     if (hurries || (watches && !ri_timer_armed(&peer->watch.timer))) link_watch(peer);

@@ -243,6 +243,7 @@ static void peer_fini(rill_bus *bus)
     ri_hub_close(peer->hub);
     for (ri_nats_event *event; (event = peer_event_pop(peer));) peer_event_free(peer, event);
     peer_event_free(peer, peer->shown);
+    ri_free(&bus->host, peer->sentence, sizeof *peer->sentence);
     ri_nats_send_fini(peer);
     ri_nats_subs_fini(peer);
     ri_nats_pool_fini(&peer->pool);

@@ -232,7 +232,8 @@ typedef struct ri_nats_peer {
     bool tls_due;             /* INFO has come in clear: TLS is next */
     ri_loop_timer timer;
     ri_loop_timer watch;      /* when readers are looked after */
-    ri_failure why;           /* what ends the connection, or the attempt; code 0: nothing does */
+    int why;                  /* what ends the connection, or the attempt; 0: nothing does */
+    ri_failure *sentence;     /* ... and its sentence; NULL: nothing does, or no memory for it */
     bool ever_up, down_reported;  /* the program has heard of it, since it was up last */
 
     /* Guarded by the gate; `state` is changed by the loop alone, which may look outside. */

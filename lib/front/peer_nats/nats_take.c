@@ -157,9 +157,9 @@ size_t ri_nats_take(ri_nats_peer *peer, ri_str bytes)
     int64_t time_ns = ri_coarse_ns(&peer->bus.host);
     peer->taken_ns = ri_mono_ns(&peer->bus.host);
     peer->bus.broker->router.time_ns = time_ns;
-    while (!peer->why.code && (n = ri_nats_parse_many(&peer->parser, &in, ops, TAKE_OPS)) != 0) {
+    while (!peer->why && (n = ri_nats_parse_many(&peer->parser, &in, ops, TAKE_OPS)) != 0) {
         int taken = 0;
-        while (taken < n && !peer->why.code && !peer->tls_due)
+        while (taken < n && !peer->why && !peer->tls_due)
             take_op(peer, &ops[taken++], time_ns, &memo);
         if (ri_unlikely(peer->tls_due && (taken < n || in.len > 0)))
             ri_nats_link_fail(peer, ri_err(RILL_EPROTO, "%s has said more in clear, behind INFO, "
