@@ -8,6 +8,7 @@ fails.
     contract.py killed PROGRAM              each server of a cluster is killed once, under PROGRAM
 
 TARGET is `rilld`; `path`, the nats-server on the PATH; `newest`, the one that RILL_PEER names;
+`wss`, that one again, by WebSocket over TLS;
 `cluster`, three of that one, where each stream is on all three; `kafka-mock`, the cluster that
 librdkafka has for tests, one for each test; `kafka-rilld`, rilld's door for Kafka's clients; or
 `kafka`, whose brokers the last argument names. Exit code 77: that server is not here.
@@ -27,6 +28,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "support"))
 from rows import LACKS, NOT_RUN, PROGRAMS, ROWS  # noqa: E402
 from server import Server, free_port, wait_for  # noqa: E402
 
+GOLDEN = os.path.join(HERE, "..", "golden", "tls")
+ROWS_OF = {"wss": "newest"}  # whose rows are another's
 LACK = re.compile(r"(?:: | is )ENOTSUP(?:, not [^:]*)?: (.+)", re.S)
 TEST = re.compile(r"^(ok|not ok) \d+ - [^:]*:[^:]*:(\w+): (.*)$", re.M)
 
@@ -56,6 +59,17 @@ def nats_server(program, folder, name, more=""):
     return Server(program, "-c", conf, folder=own)
 
 
+def web_server(program, folder):
+    """One that also listens for WebSocket over TLS."""
+    port = free_port()
+    tls = 'tls { cert_file: "%s", key_file: "%s" }' % tuple(
+        os.path.join(GOLDEN, name) for name in ("server.pem", "server.key"))
+    server = nats_server(program, folder, "one",
+                         'websocket { listen: "127.0.0.1:%d", %s }\n' % (port, tls)).ready()
+    server.web = port
+    return server
+
+
 def cluster(program, folder):
     """Three that have chosen who leads."""
     ports = [free_port() for _ in range(3)]
@@ -81,6 +95,8 @@ def start(target, build, folder):
         return [start_rilld(build, folder)]
     if target == "cluster":
         return cluster(peer(target), folder)
+    if target == "wss":
+        return [web_server(peer(target), folder)]
     return [nats_server(peer(target), folder, "one").ready()]
 
 
@@ -151,7 +167,9 @@ def kafka_target(target, build, folder):
     return [], "kafka://" + target[len("kafka="):], {}
 
 
-def url_of(servers):
+def url_of(servers, target=None):
+    if target == "wss":
+        return "wss://127.0.0.1:%d" % servers[0].web
     return "nats://" + ",".join("127.0.0.1:%d" % s.port for s in servers)
 
 
@@ -180,13 +198,17 @@ def hold(target, build, program):
             servers, url, more = kafka_target(target, build, folder)
         else:
             servers = start(target, build, folder)
-            url, more = url_of(servers), {"RILL_TEST_REPLICAS": "3" if target == "cluster" else "0"}
+            url, more = url_of(servers, target), {"RILL_TEST_REPLICAS": "0"}
+            if target == "cluster":
+                more = {"RILL_TEST_REPLICAS": "3"}
+            if target == "wss":
+                more["SSL_CERT_FILE"] = os.path.join(GOLDEN, "ca.pem")
         try:
             found = run(build, program, url, folder, more)
         finally:
             for server in servers:
                 server.stop()
-    target = target.split("=")[0]
+    target = ROWS_OF.get(target, target.split("=")[0])
     problems = lacks(target, program, found)
     return len(found), list(judge(target, program, found)) if problems is None else problems
 
@@ -195,7 +217,7 @@ def main():
     target, build, *programs = sys.argv[1:]
     if target == "killed":
         sys.exit(1 if any([kill_one(build, i) for i in range(3)]) else 0)
-    if target in ("path", "newest", "cluster"):
+    if target in ("path", "newest", "wss", "cluster"):
         peer(target)  # here, or all of it is skipped
     if target == "kafka":
         target = "kafka=" + programs.pop()
