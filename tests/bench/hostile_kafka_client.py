@@ -124,8 +124,8 @@ def metadata(names):
 
 def joined(group, member=""):
     topics = blob(b"\0\0" + listed([text("w0")]) + blob(b""))
-    return text(group) + struct.pack(">ii", 30_000, 30_000) + text(member) + struct.pack(">h", -1) + \
-        text("consumer") + listed([text("range") + topics])
+    head = text(group) + struct.pack(">ii", 30_000, 30_000) + text(member) + struct.pack(">h", -1)
+    return head + text("consumer") + listed([text("range") + topics])
 
 
 def left(group, members):
