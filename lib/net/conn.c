@@ -175,16 +175,26 @@ static void conn_got_own(ri_conn *conn, size_t got)
         return;
     }
     char *whole = conn->own;
-    size_t len = conn->own_len, cap = conn->own_cap, need = 0;
+    size_t len = conn->own_len, need = 0;
+    RI_ASSERT(conn->own_cap == len);
     conn->own = NULL;
     conn->own_len = conn->own_cap = conn->own_need = 0;
     conn->hold = false;
+    conn->whole = true;
     size_t used = conn->ops->on_bytes(conn, whole, len, &need);
-    conn_free_own(conn, whole, cap);
+    if (conn->whole) conn_free_own(conn, whole, len);
+    conn->whole = false;
     if (conn->ended || conn->deaf) return;
     RI_ASSERT(used == len);
     (void)used;
     if (got > own) conn_feed(conn, conn_loop(conn)->shared, got - own);
+}
+
+void ri_conn_take_whole(ri_conn *conn, size_t len)
+{
+    RI_ASSERT(conn->whole);
+    ri_memory_refund(conn_loop(conn)->memory, RI_MEMORY_INPUT, len);
+    conn->whole = false;
 }
 
 static void conn_read_end(ri_conn *conn, ssize_t got)

@@ -72,6 +72,7 @@ struct ri_conn {
     bool ended;               /* broken or silenced: no more events */
     bool narrow;              /* read little at once */
     bool full;                /* the wire took no more at the last write, or holds what it took */
+    bool whole;               /* on_bytes() has one long operation, in a buffer that may be taken */
     bool hold;                /* on_bytes() stopped before the end of what it was given */
     char *own;                /* beginning of an operation; NULL: nothing is kept */
     size_t own_len, own_cap;
@@ -104,6 +105,9 @@ void ri_conn_fini(ri_conn *conn, ri_outq_pool *pool);
 void ri_conn_pause(ri_conn *conn, bool paused);
 /* Hands over what is held. Nothing if it is paused; `held` says whether there is more. */
 void ri_conn_go_on(ri_conn *conn);
+/* From on_bytes(), if `whole` is set: the buffer that it was given, of `len` bytes, is the caller's
+ * from now on, for ri_free(), and does not count as input any more. */
+void ri_conn_take_whole(ri_conn *conn, size_t len);
 void ri_conn_deafen(ri_conn *conn);   /* read and forget from now on */
 void ri_conn_shut(ri_conn *conn);     /* send no more: the peer sees the end of the stream */
 void ri_conn_silence(ri_conn *conn);  /* no events any more */

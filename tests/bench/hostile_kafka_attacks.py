@@ -5,8 +5,8 @@ import random
 import time
 
 from hostile_kafka_client import CREATE_TOPICS, DELETE_TOPICS, DESCRIBE_CONFIGS, FETCH, GZIP, \
-    JOIN_GROUP, METADATA, PRODUCE, Client, batch, created, deleted, described, fetched, \
-    joined, metadata, packed, produced
+    JOIN_GROUP, LEAVE_GROUP, METADATA, PRODUCE, Client, batch, created, deleted, described, \
+    fetched, given_id, joined, left, metadata, packed, produced
 
 ATTACKS = {}  # name: (function, what it is)
 TOPICS, WIDTH = 10, 1000  # of what is wide
@@ -100,6 +100,19 @@ def leavers(place):
         if time.monotonic() > end:
             break
     client.ask(METADATA, metadata(names[:1]))
+
+
+@attack("2000 members of one group, who leave in one request and come again, 3 times")
+def crowd(place):
+    clients = [attacker(place) for _ in range(2000)]
+    yield
+    for _ in range(3):
+        ids = [given_id(client.ask(JOIN_GROUP, joined("crowd"))) for client in clients]
+        for client, member in zip(clients, ids):
+            client.send(JOIN_GROUP, joined("crowd", member))
+        attacker(place).ask(LEAVE_GROUP, left("crowd", ids))
+        for client in clients:
+            client.read()
 
 
 # ---- Batches ---------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ import struct
 import time
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, CREATE_TOPICS, DELETE_TOPICS, DESCRIBE_CONFIGS, \
-    JOIN_GROUP = 0, 1, 2, 3, 19, 20, 32, 11
+    JOIN_GROUP, LEAVE_GROUP = 0, 1, 2, 3, 19, 20, 32, 11, 13
 VERSIONS = {PRODUCE: 7, FETCH: 11, LIST_OFFSETS: 4, METADATA: 8, CREATE_TOPICS: 4,
-            DELETE_TOPICS: 3, DESCRIBE_CONFIGS: 3, JOIN_GROUP: 5}
+            DELETE_TOPICS: 3, DESCRIBE_CONFIGS: 3, JOIN_GROUP: 5, LEAVE_GROUP: 3}
 GZIP = 1
 TOPIC = 2  # a resource that has a configuration
 
@@ -122,10 +122,23 @@ def metadata(names):
     return listed(text(name) for name in names) + b"\0\0\0"
 
 
-def joined(group):
+def joined(group, member=""):
     topics = blob(b"\0\0" + listed([text("w0")]) + blob(b""))
-    return text(group) + struct.pack(">ii", 30_000, 30_000) + text("") + struct.pack(">h", -1) + \
-        text("consumer") + listed([text("range") + topics])
+    head = text(group) + struct.pack(">ii", 30_000, 30_000) + text(member) + struct.pack(">h", -1)
+    return head + text("consumer") + listed([text("range") + topics])
+
+
+def left(group, members):
+    return text(group) + listed(text(member) + struct.pack(">h", -1) for member in members)
+
+
+def given_id(answer):
+    """The member id in what JoinGroup was answered."""
+    at = 4 + 2 + 4
+    for _ in range(3):  # the protocol, the leader, the member
+        size, = struct.unpack_from(">h", answer, at)
+        word, at = answer[at + 2:at + 2 + max(size, 0)], at + 2 + max(size, 0)
+    return word.decode()
 
 
 # ---- Record batches --------------------------------------------------------------------------

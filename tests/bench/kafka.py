@@ -125,11 +125,13 @@ class Bench:
                 broker.produce(topic, FETCHED, args, self.lines(FETCHED))
             self.rate(work, self.by_turns(lambda b, i: b.fetch(topics[i], FETCHED)), must, aim)
 
-    def sync_alone(self):
-        """What the disk takes for a record of 272 bytes, as rilld writes it, and nothing else."""
+    def sync_alone(self, broker):
+        """What the disk takes for a record of 272 bytes, as rilld writes it, over zeros that are
+        there, and nothing else: beside the store of that broker, while it rests."""
         took, room = [], bytes(272)
-        with open(os.path.join(self.folder, "synced"), "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, ONE_BY_ONE * len(room))
+        with tempfile.NamedTemporaryFile(dir=broker.store or self.folder) as file:
+            file.write(bytes(ONE_BY_ONE * len(room)))
+            file.flush()
             os.fsync(file.fileno())
             for i in range(ONE_BY_ONE):
                 start = time.perf_counter_ns()
@@ -140,6 +142,8 @@ class Bench:
         return {"p50_us": took[len(took) // 2], "p99_us": took[len(took) * 99 // 100]}
 
     def latency(self):
+        """Where rilld syncs no record can be there sooner than the disk has it: what that takes
+        alone is measured by turns with the brokers, and what rilld takes beside it is a row."""
         wanted = [row for row in LATENCY if self.wanted(row[0])]
         with tempfile.TemporaryDirectory() as folder, Rilld(
                 os.path.join(folder, "lazy"), self.given.rilld, LAZY) as lazy:
@@ -147,14 +151,28 @@ class Bench:
             if started:
                 generate(self.given.loadgen, "up", started.port, "first", 1)
             for work, synced, settings, musts, aims in wanted:
-                found = self.by_turns(lambda b, i: (b if i or synced else started).latency(
-                    self.given.loadgen, settings if i else None, ONE_BY_ONE))
+                alone = []
+
+                def both(broker, i):
+                    if i == 0 and synced:
+                        alone.append(self.sync_alone(broker))
+                    one = broker if i or synced else started
+                    return one.latency(self.given.loadgen, settings if i else None, ONE_BY_ONE)
+
+                found = self.by_turns(both)
                 for i, key in enumerate(("p50_us", "p99_us")):
                     self.cost("%s, %s" % (work, key[:3]), found, key, "us", musts[i], aims[i])
-        if any(row[1] for row in wanted):
-            alone = self.sync_alone()
-            print("one pwrite and fdatasync, nothing else: p50 %.0f us, p99 %.0f us" %
-                  (alone["p50_us"], alone["p99_us"]), flush=True)
+                if synced:
+                    self.beside_the_disk(work, found, median(alone[self.given.warm:]), musts, aims)
+
+    def beside_the_disk(self, work, found, alone, musts, aims):
+        print("%s: the disk alone p50 %.0f us, p99 %.0f us; with rilld p50 %.0f us, p99 %.0f us" %
+              (work, alone["p50_us"], alone["p99_us"], found[0]["p50_us"], found[0]["p99_us"]),
+              flush=True)
+        for i, key in enumerate(("p50_us", "p99_us")):
+            beside = {key: max(found[0][key] - alone[key], 1)}
+            self.cost("%s, beside the disk, %s" % (work, key[:3]), [beside, found[-1]], key, "us",
+                      musts[i], aims[i])
 
     def started(self, program):
         """The medians of starts with an empty store, and what the last one takes."""
@@ -266,7 +284,8 @@ if __name__ == "__main__":
         peer = Broker(given.kafka, int(os.environ["KAFKA_PID"])) if given.kafka else None
         if not peer:
             print("no Kafka to compare with: rilld stands on both sides")
-        bench = Bench(given, folder, Broker(PLACE.search(rilld.log())[1], rilld.pid), peer)
+        ours = Broker(PLACE.search(rilld.log())[1], rilld.pid, rilld.dir)
+        bench = Bench(given, folder, ours, peer)
         bench.produce()
         bench.both_synced()
         bench.fetch()

@@ -18,8 +18,9 @@ LAZY = "sync_interval: 100ms"     # of rilld: RILL_SYNC_LAZY
 
 
 class Broker:
-    def __init__(self, address, pid):
+    def __init__(self, address, pid, store=None):
         self.address = address
+        self.store = store  # a directory that is where its records are; None: it is not known
         self.port = int(address.rpartition(":")[2])
         self.pid = pid
         self.made = 0

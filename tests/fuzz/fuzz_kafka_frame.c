@@ -142,6 +142,35 @@ static void check_again(const ri_kafka_api *api, const ri_kafka_type *type, int1
     ri_arena_fini(&arena);
 }
 
+/* In slices it is the same: code, and what was read. */
+static void check_slices(const ri_kafka_api *api, const ri_kafka_type *type, int16_t version,
+                         ri_str bytes, int64_t slice, int whole, const void *in)
+{
+    ri_arena arena;
+    ri_buffer first, second;
+    ri_kafka_reading reading;
+    int rc = 1;
+    ri_arena_init(&arena, &host);
+    ri_buffer_init(&first, &host);
+    ri_buffer_init(&second, &host);
+    void *out = ri_arena_alloc(&arena, type->size);
+    fuzz_require(out != NULL, "memory");
+    ri_kafka_frame_begin(&reading, api, type, version, bytes, &arena, out);
+    for (size_t n = 0; rc == 1; n++) {
+        fuzz_require(n <= bytes.len, "an item is a byte at least");
+        rc = ri_kafka_frame_read_some(&reading, slice);
+    }
+    fuzz_require(rc == whole, "the same code");
+    if (rc == RILL_OK) {
+        write_body(api, type, version, in, &first);
+        write_body(api, type, version, out, &second);
+        fuzz_require(ri_str_eq(ri_buffer_str(&first), ri_buffer_str(&second)), "and the same");
+    }
+    ri_buffer_fini(&first);
+    ri_buffer_fini(&second);
+    ri_arena_fini(&arena);
+}
+
 int fuzz_one(const uint8_t *data, size_t size)
 {
     ri_host_init(&host, NULL);
@@ -165,10 +194,11 @@ int fuzz_one(const uint8_t *data, size_t size)
         fill(&d, type, in);
         check_again(api, type, version, in);
     } else {
-        ri_str bytes = {guard_copy(data + 3, size - 3), size - 3};
+        ri_str bytes = {guard_copy(data + 3, size - 3), size - 3}, all = bytes;
         rc = read_body(api, type, version, &bytes, &arena, &in);
         fuzz_require(rc == RILL_OK || rc == RILL_EPROTO || rc == RILL_ETOOBIG, "a code");
         fuzz_require(arena.bytes <= RI_LIMIT_KAFKA_LISTS + 65536, "bounded memory");
+        check_slices(api, type, version, all, 1 + (data[2] >> 1) % 7, rc, in);
         if (rc == RILL_OK) check_again(api, type, version, in);
     }
     ri_arena_fini(&arena);

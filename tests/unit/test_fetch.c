@@ -469,9 +469,50 @@ START_TEST(test_watch)
 }
 END_TEST
 
+/* Very many streams of one commit hear of it in slices of the turn; one that is appended to while
+ * it waits for that hears of both commits. */
+START_TEST(test_many_grown)
+{
+    enum { MANY = 4000 };
+    static ri_watch watches[MANY];
+    ri_stream *last = NULL;
+    char text[128];
+    grown = 0;
+    make(TOPIC);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(text, sizeof text, "{\"name\":\"S%d\",\"subjects\":[\"s.%d\"]}", i, i);
+        ck_assert_ok(world_stream(&w, text, &last, NULL));
+        watches[i] = (ri_watch){.grew = on_grew};
+        ri_watch_begin(&watches[i], last);
+    }
+    world_turn(&w);
+    w.router.budget.longest = 0;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(text, sizeof text, "s.%d", i);
+        ck_assert_int_ge(world_publish(&w, text, "", "", "b"), 1);
+    }
+    ri_js_prepare(w.js, w.log);
+    ck_assert_ok(ri_log_commit(w.log));
+    ri_budget_open(&w.router.budget);
+    ri_js_committed(w.js, w.log, RILL_OK, w.wall_ns, w.mono_ns);
+    ri_budget_close(&w.router.budget);
+    ck_assert_int_gt(grown, 0);
+    ck_assert_int_lt(grown, MANY);
+    ck_assert(ri_js_waiting(w.js));
+    ck_assert_int_ge(world_publish(&w, text, "", "", "b"), 1); /* to the last of them */
+    world_turn(&w);
+    ck_assert_int_ge(grown, MANY);
+    ri_fetch_ends ends;
+    ri_fetch_ends_of(last, &ends);
+    ck_assert_int_eq(ends.end, 2);
+    ck_assert_uint_le(w.router.budget.longest, RI_BUDGET_TURN + RI_BUDGET_SLICE);
+    for (int i = 0; i < MANY; i++) ri_watch_end(&watches[i]);
+}
+END_TEST
+
 SUITE_MAIN_ROWS("fetch", SUITE_WITH(setup, teardown, test_both_kinds, test_verbatim, test_limits,
                                     test_out_of_range, test_gaps, test_thinned,
                                     test_thinned_slices, test_thinned_at_the_front,
                                     test_without_room,
                                     test_not_committed, test_subjects, test_slices,
-                                    test_without_memory, test_watch))
+                                    test_without_memory, test_watch, test_many_grown))

@@ -41,12 +41,29 @@ static bool body_of(const frame_seen *seen, body *b)
     return true;
 }
 
+static int64_t slice; /* items of a body that are read at a time; 0: all */
+static const int64_t slices[] = {0, 1, 2, 5};
+
+static int body_read_slices(const body *b, ri_str *rest, ri_arena *arena, void *out)
+{
+    ri_kafka_reading reading;
+    int rc = 1;
+    ri_kafka_frame_begin(&reading, b->api, b->type, b->version, *rest, arena, out);
+    for (size_t n = 0; rc == 1; n++) {
+        ck_quick(n <= b->bytes.len); /* an item is a byte at least */
+        rc = ri_kafka_frame_read_some(&reading, slice);
+    }
+    if (rc == RILL_OK) *rest = ri_str_from(*rest, (size_t)(reading.p - reading.start));
+    return rc;
+}
+
 static int body_read(const body *b, ri_str *rest, ri_arena *arena, void **out)
 {
     *rest = b->bytes;
     *out = ri_arena_alloc(arena, b->type->size);
     if (!*out) return RILL_ENOMEM;
-    return ri_kafka_frame_read(b->api, b->type, b->version, rest, arena, *out);
+    return slice ? body_read_slices(b, rest, arena, *out)
+                 : ri_kafka_frame_read(b->api, b->type, b->version, rest, arena, *out);
 }
 
 /* What is read is all of it, and is written as it was. `left`: bytes that may be behind it, which
@@ -121,6 +138,7 @@ static void nearly_again(const body *b, tally *t)
 START_TEST(test_golden)
 {
     tally t;
+    slice = slices[_i];
     golden(again, &t);
     ck_assert_uint_eq(t.unknown, 0);
     ck_assert_uint_eq(t.requests, t.answers);
@@ -166,6 +184,7 @@ static void cut_short(const body *b, tally *t)
 START_TEST(test_truncated)
 {
     tally t;
+    slice = slices[_i];
     golden(cut_short, &t);
     guard_free();
 }
@@ -228,6 +247,7 @@ static void mangled(const body *b, tally *t)
 START_TEST(test_mangled)
 {
     tally t;
+    slice = slices[_i];
     golden(mangled, &t);
     guard_free();
 }
@@ -248,6 +268,7 @@ static void without_memory(const body *b, tally *t)
 START_TEST(test_without_memory)
 {
     tally t;
+    slice = slices[_i];
     golden(without_memory, &t);
 }
 END_TEST
@@ -530,10 +551,12 @@ int main(void)
 {
     ri_host_init(&host, NULL);
     const suite_row more[] = {SUITE_ONCE(test_more_frames)};
-    const suite_row rows[] = {SUITE_ONCE(
-        test_golden, test_truncated, test_truncated_heads, test_mangled,
-        test_without_memory, test_lying_count, test_too_many_items, test_heads_of_answers,
-        test_tags, test_nulls, test_unknown_heads, test_splices, test_too_long, test_table)};
+    const suite_row rows[] = {
+        {.times = RI_LEN(slices), SUITE_LIST(test_golden, test_truncated, test_mangled,
+                                             test_without_memory)},
+        SUITE_ONCE(test_truncated_heads, test_lying_count, test_too_many_items,
+                   test_heads_of_answers, test_tags, test_nulls, test_unknown_heads, test_splices,
+                   test_too_long, test_table)};
     if (getenv("KAFKA_FRAMES")) return suite_run("kafka_frame", more, 1, CK_NOFORK);
     return suite_run("kafka_frame", rows, RI_LEN(rows), CK_FORK_GETENV);
 }

@@ -40,6 +40,39 @@ int ri_kafka_frame_head(ri_str *frame, ri_kafka_head *head);
 int ri_kafka_frame_read(const ri_kafka_api *api, const ri_kafka_type *type, int16_t version,
                         ri_str *in, ri_arena *arena, void *out);
 
+/* The same in slices, for bodies whose lists may be long. */
+enum { RI_KAFKA_DEPTH = 8 }; /* structs in structs and lists, of any API */
+
+typedef struct ri_kafka_level { /* a struct that is being read */
+    uint16_t row;            /* the member at hand; if that is a list: */
+    uint32_t at, n;          /* the item at hand, of so many */
+    void *items;
+} ri_kafka_level;
+
+typedef struct ri_kafka_reading { /* private */
+    const ri_kafka_api *api; /* for sentences; NULL while the header is read */
+    const ri_kafka_type *type;
+    void *out;
+    const char *start, *p, *end;
+    ri_arena *arena;
+    size_t lists;            /* bytes of lists that may still be allocated */
+    int64_t left;            /* items until the slice is over */
+    int16_t version;
+    bool flexible;
+    bool cut;                /* the slice is over, and there is more */
+    bool resumes;            /* on the way back to where the last one ended */
+    uint8_t whole;           /* within what is not left in its midst: tagged members, pointers */
+    uint8_t depth, deepest;  /* of `path`; where the slice ended */
+    int rc;                  /* the first fault; nothing is read any more */
+    ri_kafka_level path[RI_KAFKA_DEPTH];
+} ri_kafka_reading;
+
+/* *in, the arena and *out stay until it is over. */
+void ri_kafka_frame_begin(ri_kafka_reading *r, const ri_kafka_api *api, const ri_kafka_type *type,
+                          int16_t version, ri_str in, ri_arena *arena, void *out);
+/* About so many items more. 1: there are more; 0; or a code, and then it is over. */
+int ri_kafka_frame_read_some(ri_kafka_reading *r, int64_t items);
+
 /* Bytes of an answer that are not copied: they belong at `at`, a number of bytes written. */
 typedef struct ri_kafka_splice {
     size_t at;

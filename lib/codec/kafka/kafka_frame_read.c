@@ -5,15 +5,7 @@
 #include "codec/kafka/kafka_table.h"
 #include "codec/limits.h"
 
-typedef struct frame_reader {
-    const ri_kafka_api *api; /* for sentences; NULL while the header is read */
-    const char *start, *p, *end;
-    ri_arena *arena;
-    size_t lists;            /* bytes of lists that may still be allocated */
-    int16_t version;
-    bool flexible;
-    int rc;                  /* the first fault; nothing is read any more */
-} frame_reader;
+typedef ri_kafka_reading frame_reader;
 
 /* ---- Bytes ---- */
 
@@ -161,16 +153,45 @@ static void frame_read_item(frame_reader *r, const ri_kafka_row *row, void *item
     }
 }
 
+/* Its length and its room; false: it is null, or there is a fault. */
+static bool frame_open_list(frame_reader *r, const ri_kafka_row *row, ri_kafka_level *level)
+{
+    int64_t n = frame_length(r, row, false);
+    if (!frame_length_ok(r, row, n, frame_least(r, row, row->item))) return false;
+    level->items = frame_room(r, row, (size_t)n, ri_kafka_size_of(row, row->item));
+    level->n = (uint32_t)n;
+    level->at = 0;
+    return r->rc == RILL_OK;
+}
+
+/* Is the slice over? Not where the way back here is not known. */
+static bool frame_is_cut(frame_reader *r)
+{
+    r->cut = r->cut || (--r->left <= 0 && r->whole == 0);
+    return r->cut;
+}
+
+/* One that was left in its midst goes on with the item at which that was, or behind that, if it was
+ * read to its end. */
 static void frame_read_list(frame_reader *r, const ri_kafka_row *row, ri_kafka_list *out)
 {
-    *out = (ri_kafka_list){0};
-    int64_t n = frame_length(r, row, false);
-    if (!frame_length_ok(r, row, n, frame_least(r, row, row->item))) return;
+    RI_ASSERT(r->depth > 0 && r->depth <= RI_KAFKA_DEPTH);
+    ri_kafka_level *level = &r->path[r->depth - 1];
+    if (r->resumes) {
+        r->resumes = r->depth < r->deepest;
+    } else {
+        *out = (ri_kafka_list){0};
+        if (!frame_open_list(r, row, level)) return;
+    }
     size_t size = ri_kafka_size_of(row, row->item);
-    char *items = frame_room(r, row, (size_t)n, size);
-    for (int64_t i = 0; i < n && r->rc == RILL_OK; i++)
-        frame_read_item(r, row, items + (size_t)i * size);
-    if (r->rc == RILL_OK) *out = (ri_kafka_list){items, (uint32_t)n};
+    while (level->at < level->n && r->rc == RILL_OK) {
+        frame_read_item(r, row, (char *)level->items + level->at * size);
+        if (r->cut) return;
+        if (++level->at == level->n || !frame_is_cut(r)) continue;
+        r->deepest = r->depth;
+        return;
+    }
+    if (r->rc == RILL_OK) *out = (ri_kafka_list){level->items, level->n};
 }
 
 static void frame_read_pointer(frame_reader *r, const ri_kafka_row *row, void **out)
@@ -181,7 +202,9 @@ static void frame_read_pointer(frame_reader *r, const ri_kafka_row *row, void **
     const ri_kafka_type *type = row->type();
     void *room = frame_room(r, row, 1, type->size);
     if (!room) return;
+    r->whole++;
     frame_read_type(r, type, room);
+    r->whole--;
     *out = room;
 }
 
@@ -243,7 +266,9 @@ static void frame_read_tags(frame_reader *r, const ri_kafka_type *type, void *ou
             frame_fail(r, RILL_EPROTO, row, "a tagged field of another version");
         else if (row) {
             r->end = behind;
+            r->whole++;
             frame_read_member(r, row, (char *)out + row->offset);
+            r->whole--;
             if (r->p != behind) frame_fail(r, RILL_EPROTO, row, "a tagged field of another size");
         }
         r->end = end;
@@ -253,13 +278,17 @@ static void frame_read_tags(frame_reader *r, const ri_kafka_type *type, void *ou
 
 static void frame_read_type(frame_reader *r, const ri_kafka_type *type, void *out)
 {
-    for (uint16_t i = 0; i < type->nrows; i++) {
+    RI_ASSERT(r->depth < RI_KAFKA_DEPTH);
+    ri_kafka_level *level = &r->path[r->depth++];
+    for (uint16_t i = r->resumes ? level->row : 0; i < type->nrows && !r->cut; i++) {
         const ri_kafka_row *row = &type->rows[i];
         void *member = (char *)out + row->offset;
+        level->row = i;
         if (row->tag == 0 && ri_kafka_row_in(row, r->version)) frame_read_member(r, row, member);
         else ri_kafka_blank_member(row, member);
     }
-    if (r->flexible) frame_read_tags(r, type, out);
+    if (r->flexible && !r->cut) frame_read_tags(r, type, out);
+    r->depth--;
 }
 
 /* ---- Frames ---- */
@@ -287,16 +316,35 @@ int ri_kafka_frame_head(ri_str *frame, ri_kafka_head *head)
     return RILL_OK;
 }
 
+void ri_kafka_frame_begin(ri_kafka_reading *r, const ri_kafka_api *api, const ri_kafka_type *type,
+                          int16_t version, ri_str in, ri_arena *arena, void *out)
+{
+    RI_ASSERT(ri_kafka_api_has(api, version) && type && arena && out);
+    RI_ASSERT(in.ptr || in.len == 0);
+    *r = (ri_kafka_reading){.api = api, .type = type, .out = out, .start = in.ptr, .p = in.ptr,
+                            .end = in.ptr + in.len, .arena = arena,
+                            .lists = RI_LIMIT_KAFKA_LISTS, .version = version,
+                            .flexible = ri_kafka_frame_is_flexible(api, version)};
+}
+
+int ri_kafka_frame_read_some(ri_kafka_reading *r, int64_t items)
+{
+    RI_ASSERT(r->depth == 0 && r->whole == 0 && items > 0);
+    r->resumes = r->cut;
+    r->cut = false;
+    r->left = items;
+    frame_read_type(r, r->type, r->out);
+    return r->rc < 0 ? r->rc : r->cut;
+}
+
 int ri_kafka_frame_read(const ri_kafka_api *api, const ri_kafka_type *type, int16_t version,
                         ri_str *in, ri_arena *arena, void *out)
 {
-    RI_ASSERT(ri_kafka_api_has(api, version) && type && arena);
-    RI_ASSERT(in->ptr || in->len == 0);
-    frame_reader r = {.api = api, .start = in->ptr, .p = in->ptr, .end = in->ptr + in->len,
-                      .arena = arena, .lists = RI_LIMIT_KAFKA_LISTS, .version = version,
-                      .flexible = ri_kafka_frame_is_flexible(api, version)};
-    frame_read_type(&r, type, out);
-    if (r.rc < 0) return r.rc;
+    ri_kafka_reading r;
+    ri_kafka_frame_begin(&r, api, type, version, *in, arena, out);
+    int rc = ri_kafka_frame_read_some(&r, INT64_MAX);
+    if (rc < 0) return rc;
+    RI_ASSERT(!r.cut);
     *in = (ri_str){r.p, (size_t)(r.end - r.p)};
     return RILL_OK;
 }

@@ -14,6 +14,8 @@ enum { JS_SLICE = RI_BUDGET_TURN / 4 };
 enum { JS_ACCOUNTED = 8 }; /* streams whose messages are summed up in a unit */
 enum {
     JS_INSERTED = 16,    /* streams that go to their places one by one; more are sorted at once */
+    JS_GROWN_SLICE = RI_BUDGET_TURN / 2,
+    JS_GROWN_UNITS = 3, /* of the turn, for a stream that hears that its commit is over */
     JS_WAITER_UNITS = 3, /* of the turn, for one whose commit is over */
 };
 
@@ -143,6 +145,22 @@ static void js_leave(ri_js *js)
         js_waiter_done(link, RILL_OK);
         left = ri_budget_spend(budget, JS_WAITER_UNITS);
     }
+}
+
+/* Streams whose commit is over hear of it, as many as a part of the turn allows, and at least one.
+ * One that waits for that here may be in the next commit meanwhile: it hears of both at once, or is
+ * touched again. */
+static void js_notify_grown(ri_js *js)
+{
+    ri_budget *budget = &js->router->budget;
+    ri_list *link;
+    bool left = true;
+    ri_budget_slice(budget, JS_GROWN_SLICE);
+    while (left && (link = ri_list_pop(&js->grown)) != NULL) {
+        ri_stream_committed(ri_container_of(link, ri_stream, touched_link));
+        left = ri_budget_spend(budget, JS_GROWN_UNITS);
+    }
+    ri_budget_whole(budget);
 }
 
 static void js_waiters_done(ri_list *waiters, int rc)
@@ -290,6 +308,7 @@ static void js_init(ri_js *js, const ri_js_opts *opts)
     ri_list_init(&js->unbound);
     ri_list_init(&js->looking);
     ri_list_init(&js->landed);
+    ri_list_init(&js->grown);
     ri_list_init(&js->busy);
     ri_list_init(&js->now_waiters);
     ri_list_init(&js->spare);
@@ -399,7 +418,8 @@ bool ri_js_waiting(const ri_js *js)
            !ri_list_empty(&js->ear_queue) || !ri_list_empty(&js->settling) ||
            ri_pending_spare_is_much(js) || !ri_list_empty(&js->now_waiters) ||
            !js_outbox_is_empty(&js->now) || !js_outbox_is_empty(&js->leaving) ||
-           !ri_list_empty(&js->landed) || !ri_list_empty(&js->looking) || js->overdue ||
+           !ri_list_empty(&js->landed) || !ri_list_empty(&js->grown) ||
+           !ri_list_empty(&js->looking) || js->overdue ||
            js->files.save_now || js->memory.save_now ||
            (js->memory.log && (ri_log_dirty(js->memory.log) || js->memory.flying_now)) ||
            !ri_list_empty(&js->spent) ||
@@ -563,6 +583,7 @@ void ri_js_step(ri_js *js, int64_t now_wall_ns, int64_t now_mono_ns)
     ri_budget_spend(&js->router->budget, 1); /* steps that find nothing end a turn, too */
     ri_js_arrive(js, now_wall_ns, now_mono_ns);
     js_run_backlog(js);
+    if (ri_unlikely(!ri_list_empty(&js->grown))) js_notify_grown(js);
     js_look_for_subscribers(js);
     js_run_streams(js);
     js_run_consumers(js);
@@ -621,11 +642,8 @@ void ri_js_committed(ri_js *js, ri_log *log, int rc, int64_t now_wall_ns, int64_
     ri_failure_keep(&failure, rc);
     RI_ASSERT(store->flying_now);
     store->flying_now = false;
-    ri_list touched;
-    ri_list_init(&touched);
-    ri_list_splice(&touched, &store->touched);
-    for (ri_list *link; (link = ri_list_pop(&touched)) != NULL;)
-        ri_stream_committed(ri_container_of(link, ri_stream, touched_link));
+    ri_list_splice(&js->grown, &store->touched);
+    js_notify_grown(js);
     if (rc >= 0) {
         js_outbox_release(js, &store->flying);
         ri_list_splice(&js->landed, &store->flying_waiters);

@@ -92,6 +92,7 @@ struct ri_js {
     ri_party party;              /* publishes what the engine has to say */
     ri_party ear;                 /* hears acks and flow control answers */
     ri_subscription ear_acks, ear_flow;
+    ri_list grown;                 /* ri_stream.touched_link: will hear of a commit that is over */
     ri_list ear_queue;             /* of what cannot be done within a deliver op; see ack.c */
     ri_list settling;              /* acks that have settled a part of what they are for */
     ri_js_store files, memory;
@@ -227,7 +228,7 @@ struct ri_stream {
                                       0: the first */
     uint64_t late_seq;             /* the first that was too old when it came; 0: none is known */
     int64_t late_until_ns;         /* monotonic: so long it, and all behind it, stay */
-    ri_list touched_link;          /* in store->touched */
+    ri_list touched_link;          /* in store->touched, or js->grown */
     ri_list busy_link;             /* in js->busy */
     ri_timer timer;                /* the first of age, own times, batches, schedules */
     ri_js_agenda ttls;

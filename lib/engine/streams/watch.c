@@ -3,6 +3,8 @@
 #include "engine/streams/fetch.h"
 #include "engine/streams/js_state.h"
 
+enum { WATCH_NOTIFIED = 4 }; /* that are notified, for a unit of the turn */
+
 void ri_watch_begin(ri_watch *watch, ri_stream *stream)
 {
     RI_CHECK(stream, RI_STREAM_MAGIC);
@@ -21,10 +23,13 @@ void ri_watch_end(ri_watch *watch)
 void ri_watch_grew(ri_stream *stream)
 {
     RI_ASSERT(ri_js_stream_is_sound(stream));
+    uint64_t n = 0;
     ri_list_each (link, &stream->watches) {
         ri_watch *watch = ri_container_of(link, ri_watch, link);
         watch->grew(watch);
+        n++;
     }
+    ri_budget_spend(&stream->js->router->budget, n / WATCH_NOTIFIED);
 }
 
 void ri_watch_gone(ri_stream *stream)

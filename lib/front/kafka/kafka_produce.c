@@ -298,7 +298,7 @@ static void kafka_produce_answer(ri_kafka_request *r)
 {
     const kafka_produce *p = r->work;
     if (((const ri_kafka_produce_request *)r->body)->acks != 0) {
-        ri_kafka_request_answer(r, &p->answer);
+        ri_kafka_request_answer_kept(r, &p->answer);
         return;
     }
     if (p->wrong) ri_kafka_session_refuse(r->session, "a produce that wants no answer");

@@ -10,7 +10,8 @@
 enum {
     KAFKA_REQUEST_UNCLAIMED = 64 * 1024, /* bytes that it may take before it claims them */
     KAFKA_REQUEST_LARGE = 64 * 1024,     /* an answer of more is written outside the gate */
-    KAFKA_REQUEST_CODED = 64 * 1024,     /* a frame of more is decoded in its turn */
+    KAFKA_REQUEST_CODED = 64 * 1024,     /* a frame of more is decoded in its turn, ... */
+    KAFKA_REQUEST_ITEMS = 8192,          /* ... so many items of its lists at a time */
 };
 
 static ri_kafka_server *kafka_request_server(const ri_kafka_request *r)
@@ -20,7 +21,8 @@ static ri_kafka_server *kafka_request_server(const ri_kafka_request *r)
 
 /* ---- Reading ---- */
 
-static int kafka_request_decode(ri_kafka_request *r)
+/* The header is read, and what is behind it is ready to be, if anybody serves it. */
+static int kafka_request_open(ri_kafka_request *r, ri_kafka_reading *reading)
 {
     ri_str rest = r->frame;
     int rc = ri_kafka_frame_head(&rest, &r->head);
@@ -34,9 +36,33 @@ static int kafka_request_decode(ri_kafka_request *r)
         return ri_err(RILL_ENOTSUP, "%s v%d is not served", r->head.api->word, r->head.version);
     const ri_kafka_type *type = r->head.api->request();
     if (!(r->body = ri_kafka_items(type, &r->arena, 1))) return RILL_ENOMEM;
-    rc = ri_kafka_frame_read(r->head.api, type, r->head.version, &rest, &r->arena, r->body);
+    ri_kafka_frame_begin(reading, r->head.api, type, r->head.version, rest, &r->arena, r->body);
+    return RILL_OK;
+}
+
+/* A slice. 1: there is more. */
+static int kafka_request_decode_some(ri_kafka_request *r, ri_kafka_reading *reading, int64_t items)
+{
+    int rc = r->body ? ri_kafka_frame_read_some(reading, items) : RILL_OK;
     r->decoded = r->arena.bytes;
     return rc;
+}
+
+static int kafka_request_decode(ri_kafka_request *r)
+{
+    ri_kafka_reading reading;
+    int rc = kafka_request_open(r, &reading);
+    return rc < 0 ? rc : kafka_request_decode_some(r, &reading, INT64_MAX);
+}
+
+/* The buffer that it came in is its own from now on, if it came in one alone. */
+static bool kafka_request_take(ri_kafka_request *r)
+{
+    RI_ASSERT(!r->owned);
+    if (!r->session->conn.whole) return false;
+    r->owned = r->frame.len + RI_KAFKA_FRAME_SIZE;
+    ri_conn_take_whole(&r->session->conn, r->owned);
+    return true;
 }
 
 static int kafka_request_copy(ri_kafka_request *r)
@@ -50,25 +76,50 @@ static int kafka_request_copy(ri_kafka_request *r)
 int ri_kafka_request_keep(ri_kafka_request *r)
 {
     RI_ASSERT(r->stage != RI_KAFKA_DONE && !r->coded);
+    if (r->body && kafka_request_take(r)) return RILL_OK; /* what was decoded points there still */
     int rc = kafka_request_copy(r);
     return rc < 0 ? rc : kafka_request_decode(r);
 }
 
-/* Only what it is is looked at: its lists may be long. */
-static int kafka_request_put_off(ri_kafka_request *r, const ri_kafka_served *kind)
+static int kafka_request_put_off(ri_kafka_request *r, const ri_kafka_reading *reading)
 {
-    int rc = kafka_request_copy(r);
-    ri_str rest = r->frame;
-    r->kind = kind;
     r->coded = true;
-    return rc < 0 ? rc : ri_kafka_frame_head(&rest, &r->head);
+    r->lent = false;
+    if (!r->body) return RILL_OK;
+    if (!(r->reading = ri_arena_alloc(&r->arena, sizeof *reading))) return RILL_ENOMEM;
+    *r->reading = *reading;
+    return RILL_OK;
+}
+
+/* It is long, and done apart: only what it is is looked at now. */
+static int kafka_request_read_later(ri_kafka_request *r)
+{
+    ri_kafka_reading reading;
+    int rc = kafka_request_take(r) ? RILL_OK : kafka_request_copy(r);
+    if (rc == RILL_OK) rc = kafka_request_open(r, &reading);
+    return rc < 0 ? rc : kafka_request_put_off(r, &reading);
+}
+
+/* It is begun together with others, so that it is short as a rule, or has short lists: what is left
+ * of one that has others is decoded in its turn. */
+static int kafka_request_read_on(ri_kafka_request *r)
+{
+    ri_kafka_reading reading;
+    bool alone = r->session->conn.whole;
+    int rc = kafka_request_open(r, &reading);
+    if (rc < 0) return rc;
+    rc = kafka_request_decode_some(r, &reading, alone ? KAFKA_REQUEST_ITEMS : INT64_MAX);
+    if (rc != 1) return rc;
+    RI_ASSERT(alone);
+    return kafka_request_take(r) ? kafka_request_put_off(r, &reading) : RILL_EPROTO;
 }
 
 int ri_kafka_request_decode(ri_kafka_request *r)
 {
     RI_ASSERT(r->coded && r->stage == RI_KAFKA_READ);
-    r->coded = false;
-    return kafka_request_decode(r);
+    int rc = kafka_request_decode_some(r, r->reading, KAFKA_REQUEST_ITEMS);
+    r->coded = rc == 1;
+    return rc;
 }
 
 static void kafka_request_on_due(ri_loop_timer *timer)
@@ -99,8 +150,8 @@ int ri_kafka_request_read(ri_kafka_session *s, ri_str frame, ri_kafka_request **
     /* One that may wait outlives the bytes that it came in. */
     const ri_kafka_served *kind = ri_kafka_served_of(key);
     r->lent = !kind || kind->together;
-    int rc = r->lent                           ? kafka_request_decode(r)
-             : frame.len > KAFKA_REQUEST_CODED ? kafka_request_put_off(r, kind)
+    int rc = r->lent                           ? kafka_request_read_on(r)
+             : frame.len > KAFKA_REQUEST_CODED ? kafka_request_read_later(r)
                                                : ri_kafka_request_keep(r);
     if (rc == RILL_OK) return rc;
     ri_kafka_request_free(r);
@@ -131,7 +182,7 @@ static bool kafka_request_may_take(ri_kafka_request *r, uint64_t size)
         ri_kafka_request_refuse(r);
         return false;
     }
-    uint64_t bytes = sizeof *r + r->arena.bytes + r->beside + size;
+    uint64_t bytes = sizeof *r + r->owned + r->arena.bytes + r->beside + size;
     if (bytes < r->claimed + KAFKA_REQUEST_UNCLAIMED) return true;
     return ri_kafka_request_claim(r, r->beside + size);
 }
@@ -168,7 +219,7 @@ bool ri_kafka_request_claim(ri_kafka_request *r, uint64_t more)
     RI_ASSERT(r->stage != RI_KAFKA_DONE);
     ri_kafka_session *s = r->session;
     ri_ledger *work = &s->server->broker->router.work;
-    uint64_t bytes = sizeof *r + r->arena.bytes + more;
+    uint64_t bytes = sizeof *r + r->owned + r->arena.bytes + more;
     if (s->end) return false;
     r->beside = more;
     if (bytes > r->claimed && !ri_claim_grow(work, &s->claim, bytes - r->claimed)) {
@@ -188,6 +239,7 @@ void ri_kafka_request_free(ri_kafka_request *r)
     ri_arena_fini(&r->arena);
     ri_buffer_fini(&r->answer);
     ri_buffer_fini(&r->splices);
+    if (r->owned) ri_free(host, (char *)r->frame.ptr - RI_KAFKA_FRAME_SIZE, r->owned);
     ri_delete(host, r);
 }
 

@@ -237,11 +237,12 @@ static void kafka_server_read_on(ri_kafka_server *server)
         ri_kafka_session_go_on(KAFKA_SERVER_SESSION(item, ready_link));
 }
 
-/* Large frames are decoded, as many as are KAFKA_SERVER_DECODED bytes, and at least one. Outside
- * the gate, as below. */
+/* Large frames are decoded, as many as are KAFKA_SERVER_DECODED bytes, and at least a slice of one:
+ * what is left of that stands behind the others. Outside the gate, as below. */
 static void kafka_server_decode(ri_kafka_server *server)
 {
-    for (size_t bytes = 0; bytes < KAFKA_SERVER_DECODED;) {
+    int rc = RILL_OK;
+    for (size_t bytes = 0; bytes < KAFKA_SERVER_DECODED && rc != 1;) {
         ri_kafka_server_enter(server);
         ri_list *item = ri_list_pop(&server->coded);
         ri_kafka_server_leave(server);
@@ -249,7 +250,7 @@ static void kafka_server_decode(ri_kafka_server *server)
         if (!item) return;
         ri_kafka_request *r = ri_container_of(item, ri_kafka_request, busy_link);
         bytes += r->frame.len;
-        int rc = ri_kafka_request_decode(r);
+        rc = ri_kafka_request_decode(r);
         ri_kafka_server_enter(server);
         ri_kafka_session_decoded(r->session, r, rc);
         ri_kafka_server_leave(server);

@@ -311,7 +311,8 @@ static void kafka_session_keep(ri_kafka_session *s)
         ri_kafka_request *r = KAFKA_SESSION_REQUEST(item);
         if (!r->lent) return;
         r->lent = false;
-        if (r->stage != RI_KAFKA_READ && !ri_list_linked(&r->busy_link)) continue;
+        bool goes_on = r->stage == RI_KAFKA_BEGUN && ri_list_linked(&r->busy_link);
+        if (r->stage != RI_KAFKA_READ && !goes_on) continue;
         if (ri_kafka_request_keep(r) < 0) ri_kafka_session_end(s, RI_KAFKA_END_MEMORY);
         ri_kafka_request_claim(r, 0);
     }
@@ -393,7 +394,9 @@ void ri_kafka_session_decoded(ri_kafka_session *s, ri_kafka_request *r, int rc)
 {
     RI_ASSERT(r->session == s && r->stage == RI_KAFKA_READ);
     if (s->end) return;
-    if (rc >= 0 && ri_kafka_request_claim(r, 0)) kafka_session_ready(s);
+    bool room = rc < 0 || ri_kafka_request_claim(r, 0);
+    if (rc == 1 && room) ri_list_push(&s->server->coded, &r->busy_link);
+    if (rc == 0 && room) kafka_session_ready(s);
     if (rc >= 0) return;
     ri_kafka_request_drop(r);
     ri_list_push(&s->server->spent, &r->link);

@@ -59,10 +59,12 @@ struct ri_kafka_request {
     ri_kafka_stage stage;
     ri_arena arena;          /* body, answer, and what the step keeps */
     ri_str frame;            /* without its size */
+    size_t owned;            /* bytes of the buffer that it fills, which is its own; 0: it is not */
     void *body;              /* the request's struct; NULL: of a version that is not known */
+    ri_kafka_reading *reading; /* of that, in the arena, while it is `coded` */
     void *work;              /* the step's own; NULL at its first call; in the arena */
     ri_loop_timer timer;     /* L: it is busy when that is due; `late` is set */
-    bool coded;              /* its frame is large, and decoded later */
+    bool coded;              /* its frame is large, and decoded in slices, in later turns */
     bool lent;               /* `frame`, and what of the body points into it, is the connection's */
     bool late;
     bool goes_on;            /* its step has more to do, in a later turn */
@@ -133,7 +135,7 @@ void ri_kafka_session_detach(ri_kafka_session *s);
 /* Outside the gate: how it goes on, step by step, once it is ending. */
 void ri_kafka_session_wind_down(ri_kafka_session *s);
 void ri_kafka_session_free(ri_kafka_session *s);
-/* Its frame is decoded now, or cannot be: a code. */
+/* Its frame is decoded now, or a slice of it (1), or it cannot be: a code. */
 void ri_kafka_session_decoded(ri_kafka_session *s, ri_kafka_request *r, int rc);
 /* Outside the gate: begin what was kept, and read on. */
 void ri_kafka_session_go_on(ri_kafka_session *s);
@@ -198,9 +200,10 @@ static inline bool ri_kafka_request_is_begun(const ri_kafka_request *r) /* where
 /* For kafka_session.c, on the loop's thread. A frame without its size; outside the gate.
  * RILL_EPROTO, RILL_ENOTSUP, RILL_ETOOBIG, RILL_ENOMEM. */
 int ri_kafka_request_read(ri_kafka_session *s, ri_str frame, ri_kafka_request **out);
-/* The same of one that is `coded`, and has its frame. */
+/* A slice of one that is `coded`, and has its frame. 1: there is more; 0; or a code as above. */
 int ri_kafka_request_decode(ri_kafka_request *r);
-/* Its frame goes: it is read anew from a copy. RILL_ENOMEM. */
+/* Its frame would go: its buffer becomes the request's, or it is read anew from a copy.
+ * RILL_ENOMEM. */
 int ri_kafka_request_keep(ri_kafka_request *r);
 void ri_kafka_request_begin(ri_kafka_request *r);
 void ri_kafka_request_go_on(ri_kafka_request *r); /* its step, once */

@@ -23,6 +23,7 @@ typedef struct footer_build {
     ri_log *log;
     log_segment *s;
     ri_buffer arrays, tracks, runs, removals, sums;
+    ri_buffer made;         /* log_run *: whose rows `runs` has */
     footer_sum *by_id;      /* of the track at hand, by subject id; the others are zeroes */
     uint32_t *ids;          /* of subjects that it has */
     uint32_t nids;
@@ -135,30 +136,27 @@ static void footer_put_run(footer_build *b, ri_track *track, log_run *run)
     run->crc = crc;
     run->stored_at = at; /* before it learns where the file has the arrays */
     run->dirty = true;
-    footer_put32(&b->runs, track->number);
-    footer_put32(&b->runs, run->last - run->head + 1);
-    footer_put64(&b->runs, run->first_seq + run->head);
-    footer_put32(&b->runs, run->live);
-    footer_put32(&b->runs, at);
-    footer_put32(&b->runs, (run->mixed ? FOOTER_RUN_MIXED : 0) |
-                               (run->indexed ? FOOTER_RUN_INDEXED : 0));
-    footer_put32(&b->runs, crc);
-    footer_put64(&b->runs, run->bytes);
-    footer_put64(&b->runs, run->room);
-    footer_put64(&b->runs, (uint64_t)run->min_time_ns);
-    footer_put64(&b->runs, (uint64_t)run->max_time_ns);
-    footer_put64(&b->runs, 0);
+    char row[RI_SEGMENT_FOOT_RUN] = {0};
+    ri_segment_set32(row, track->number);
+    ri_segment_set32(row + 4, run->last - run->head + 1);
+    ri_segment_set64(row + 8, run->first_seq + run->head);
+    ri_segment_set32(row + 16, run->live);
+    ri_segment_set32(row + 20, at);
+    ri_segment_set32(row + 24, (run->mixed ? FOOTER_RUN_MIXED : 0) |
+                                   (run->indexed ? FOOTER_RUN_INDEXED : 0));
+    ri_segment_set32(row + 28, crc);
+    ri_segment_set64(row + 32, run->bytes);
+    ri_segment_set64(row + 40, run->room);
+    ri_segment_set64(row + 48, (uint64_t)run->min_time_ns);
+    ri_segment_set64(row + 56, (uint64_t)run->max_time_ns);
+    ri_buffer_put(&b->runs, row, sizeof row);
+    ri_buffer_put(&b->made, &run, sizeof run);
     b->nruns++;
 }
 
 static int footer_put_track(footer_build *b, ri_track *track)
 {
-    footer_put32(&b->tracks, track->number);
-    footer_put32(&b->tracks, ri_track_bits(track));
-    footer_put64(&b->tracks, track->id);
-    footer_put64(&b->tracks, track->last_seq + 1);
-    footer_put64(&b->tracks, track->floor);
-    b->ntracks++;
+    char row[RI_SEGMENT_FOOT_TRACK];
     uint32_t sums = b->nsums;
     for (uint32_t i = 0; i < track->nruns; i++) {
         log_run *run = track->runs[i];
@@ -170,8 +168,15 @@ static int footer_put_track(footer_build *b, ri_track *track)
         footer_put_run(b, track, run);
     }
     footer_put_sums(b);
-    footer_put32(&b->tracks, sums);
-    footer_put32(&b->tracks, b->nsums - sums);
+    ri_segment_set32(row, track->number);
+    ri_segment_set32(row + 4, ri_track_bits(track));
+    ri_segment_set64(row + 8, track->id);
+    ri_segment_set64(row + 16, track->last_seq + 1);
+    ri_segment_set64(row + 24, track->floor);
+    ri_segment_set32(row + 32, sums);
+    ri_segment_set32(row + 36, b->nsums - sums);
+    ri_buffer_put(&b->tracks, row, sizeof row);
+    b->ntracks++;
     return RILL_OK;
 }
 
@@ -248,28 +253,28 @@ static int footer_collect(footer_build *b)
     RI_ASSERT(b->s->touched || b->s->ntouched == 0);
     log_segment *s = b->s;
     for (uint32_t i = 0; i < s->ntouched; i++) {
-        ri_track *track = ri_track_by_number(b->log, s->touched[i]);
+        ri_track *track = ri_track_touched(b->log, s, i);
         if (!track) continue;
         int rc = footer_put_track(b, track);
         if (rc < 0) return rc;
     }
     footer_put_removals(b);
     bool failed = b->arrays.failed || b->tracks.failed || b->runs.failed || b->removals.failed ||
-                  b->sums.failed;
+                  b->sums.failed || b->made.failed;
     return failed ? RILL_ENOMEM : RILL_OK;
 }
 
 /* The footer is made: the runs may be loaded from it, once it is in the file. */
 static void footer_settle_runs(footer_build *b)
 {
-    for (uint32_t i = 0; i < b->s->ntouched; i++) {
-        ri_track *track = ri_track_by_number(b->log, b->s->touched[i]);
-        for (uint32_t at = 0; track && at < track->nruns; at++) {
-            log_run *run = track->runs[at];
-            if (run->segment != b->s || !run->dirty) continue;
-            run->stored_at += b->base;
-            run->dirty = false;
-        }
+    log_run *run;
+    ri_str all = ri_buffer_str(&b->made);
+    RI_ASSERT(all.len == b->nruns * sizeof run);
+    for (size_t at = 0; at < all.len; at += sizeof run) {
+        memcpy(&run, all.ptr + at, sizeof run);
+        if (!run->dirty) continue;
+        run->stored_at += b->base;
+        run->dirty = false;
     }
 }
 
@@ -326,7 +331,7 @@ int ri_footer_make(ri_log *log, log_segment *s)
     }
     footer_build b = {.log = log, .s = s};
     ri_buffer names;
-    ri_buffer *parts[] = {&b.arrays, &b.tracks, &b.runs, &b.removals, &b.sums, &names};
+    ri_buffer *parts[] = {&b.arrays, &b.tracks, &b.runs, &b.removals, &b.sums, &b.made, &names};
     for (size_t i = 0; i < RI_LEN(parts); i++) ri_buffer_init(parts[i], &log->host);
     int rc = footer_make(&b, &names);
     ri_free(&log->host, b.by_id, s->nsubjects * sizeof *b.by_id);

@@ -551,7 +551,7 @@ static void log_seal_done(ri_log *log, log_segment *s)
     ri_free(&log->host, s->tail, s->tail_bytes);
     s->tail = NULL;
     for (uint32_t i = 0; i < s->ntouched; i++) {
-        ri_track *track = ri_track_by_number(log, s->touched[i]);
+        ri_track *track = ri_track_touched(log, s, i);
         for (uint32_t at = track ? track->nruns : 0; at-- > 0;)
             if (track->runs[at]->segment == s) ri_cache_sealed(log, track->runs[at]);
     }

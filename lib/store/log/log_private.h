@@ -600,6 +600,8 @@ static inline uint32_t ri_track_bits(const ri_track *track) /* its options on di
            (track->opts.batches ? 4u : 0);
 }
 ri_track *ri_track_by_number(const ri_log *log, uint32_t number);
+/* The i-th of those that have entries in the segment; NULL: it has gone. */
+ri_track *ri_track_touched(const ri_log *log, const log_segment *s, uint32_t i);
 int ri_track_new(ri_log *log, uint64_t id, uint32_t number, const ri_track_opts *opts,
                  ri_track **out);
 void ri_track_free(ri_track *track);

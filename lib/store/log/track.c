@@ -20,6 +20,22 @@ ri_track *ri_track_by_number(const ri_log *log, uint32_t number)
     return ri_map_get(&log->tracks_by_number, ri_hash_u64(number), &number);
 }
 
+/* A segment may have very many tracks, which are all over the memory: those that come next are
+ * fetched ahead. */
+ri_track *ri_track_touched(const ri_log *log, const log_segment *s, uint32_t i)
+{
+    enum { SLOT_AHEAD = 8, TRACK_AHEAD = 4 };
+    const ri_map *map = &log->tracks_by_number;
+    RI_ASSERT(i < s->ntouched);
+    if (i + SLOT_AHEAD < s->ntouched) ri_map_fetch(map, ri_hash_u64(s->touched[i + SLOT_AHEAD]));
+    if (i + TRACK_AHEAD < s->ntouched) {
+        const ri_track *next = ri_map_peek(map, ri_hash_u64(s->touched[i + TRACK_AHEAD]));
+        if (next) __builtin_prefetch(next);
+        if (next) __builtin_prefetch(&next->runs);
+    }
+    return ri_track_by_number(log, s->touched[i]);
+}
+
 int ri_track_new(ri_log *log, uint64_t id, uint32_t number, const ri_track_opts *opts,
                  ri_track **out)
 {
