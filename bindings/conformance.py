@@ -14,7 +14,7 @@ LANGUAGES = {  # the files of its rows, what a test looks like in them, and what
     "C++": (["cpp/conformance.cpp", "cpp/bad_input.cpp"], r"ROW\((\w+)\)", r"cpp(17|20) "),
     "Python": (["python/tests/conformance.py", "python/tests/bad_input.py"],
                r"@row\n(?:async )?def (\w+)", r"python (conformance|bad_input)$"),
-    "Go": (["go/conformance_test.go", "go/bad_input_test.go"], r"^func Test(\w+)\(", r"go tests$"),
+    "Go": (["go/conformance_test.go", "go/bad_input_test.go", "go/outbox_test.go"], r"^func Test(\w+)\(", r"go tests$"),
     "Rust": (["rust/rill/tests/conformance.rs", "rust/rill/tests/bad_input.rs"],
              r"#\[test\]\nfn (\w+)\(", r"rust rows$"),
     "Node": (["node/test/conformance.test.mjs", "node/test/bad_input.test.mjs"],
@@ -38,7 +38,9 @@ OWN = {
           "ABusClosedUnderItsCallers CanceledInTheMiddle NothingIsLeft HandlesLeaveNothing "
           "APublishThatTurnsDoors ClosedWhileAPublishWaits PublishesThatWaitForRoom "
           "UnstoredMessagesOfConsumeAreLetGo AWaitForAnAppendThatIsGivenUp SeekBesideOnMsg "
-          "ABusKeepsItsBroker",
+          "ABusKeepsItsBroker GatheredMessagesKeepTheirOrder GatheredMessagesGoByThemselves "
+          "GatheredMessagesOfAForgottenBus GatheredMessagesAndErrors ErrorsOfGatheredMessages "
+          "GatheredByManyGoroutines",
     "Rust": "threads_that_may_have_them calls_that_are_awaited a_wire_without_a_descriptor "
             "hooks_of_the_host data_as_bytes functions_that_panic_in_a_call waits_in_a_handler "
             "canceled_in_the_middle a_bus_closed_under_its_callers handles_leave_nothing",
