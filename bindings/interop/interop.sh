@@ -35,6 +35,6 @@ esac
 go='' rust='' node=''
 [ -z "${GO:-}" ] || go=$(built "$dir/peer_go" sh "$0" go) || exit 1
 [ -z "${CARGO:-}" ] || rust=$(built "$dir/peer_rust" sh "$0" rust) || exit 1
-[ -z "${RILL_NODE:-}" ] || node="$NODE peer.mjs"
+[ -z "${RILL_NODE:-}" ] || node="${NODE:-node} peer.mjs"
 timeout 120 "$1" interop.py "Cpp=${RILL_PEER_CPP:-}" "Python=$1 peer.py" "Go=$go" "Rust=$rust" \
     "Node=$node"
