@@ -23,7 +23,7 @@ LANGUAGES = {  # the files of its rows, what a test looks like in them, and what
 }
 TABLE = (HERE / "conformance.txt").read_text()  # the languages in that order
 NOTES = """
-C++: texts, types and numbers are those of C, and the compiler's; a forked child is the library's.
+C++: types are the compiler's, which wrong_types asks.
 Go: types are the compiler's; each reader fetches many at a time (BatchesOfMessages).
 Rust: types are the compiler's.
 Node: the loop is Node's own, the addon reaps for it, and a process of Node's does not fork.
@@ -33,10 +33,10 @@ OWN = {
     "C++": "reap_beside_a_throw options_given_twice close_that_gives_up ranges_of_cpp20 coroutines "
            "coroutine_without_memory",
     "Python": "descriptor_of_a_subscription handles_that_were_never_opened closed_while_it_is_read "
-              "a_bus_closed_under_its_callers interrupted nothing_is_left shutdown_with_all_open "
+              "nothing_is_left "
               "another_thread_drops_it threads_leave_nothing errors_leave_nothing",
     "Go": "HandlesThatWereNeverOpened GoexitInAHandler ClosedWhileItIsRead "
-          "ABusClosedUnderItsCallers CanceledInTheMiddle NothingIsLeft HandlesLeaveNothing "
+          "NothingIsLeft HandlesLeaveNothing "
           "APublishThatTurnsDoors ClosedWhileAPublishWaits PublishesThatWaitForRoom "
           "UnstoredMessagesOfConsumeAreLetGo AWaitForAnAppendThatIsGivenUp SeekBesideOnMsg "
           "ABusKeepsItsBroker GatheredMessagesKeepTheirOrder GatheredMessagesGoByThemselves "
@@ -44,9 +44,9 @@ OWN = {
           "GatheredByManyGoroutines",
     "Rust": "threads_that_may_have_them calls_that_are_awaited a_wire_without_a_descriptor "
             "hooks_of_the_host data_as_bytes functions_that_panic_in_a_call waits_in_a_handler "
-            "canceled_in_the_middle a_bus_closed_under_its_callers handles_leave_nothing",
-    "Node": "ClosedWhileItIsRead CanceledInTheMiddle SubscriptionsThatAreHeardAreKept "
-            "IdleProcessesEnd ExitWithAllOpen WorkersThatAreTerminated HandlesLeaveNothing "
+            "handles_leave_nothing",
+    "Node": "SubscriptionsThatAreHeardAreKept "
+            "IdleProcessesEnd WorkersThatAreTerminated HandlesLeaveNothing "
             "SlowReadersMeetTheirBounds ListsThatCloseWhatTheyAreFor",
 }
 FEATURE = 25  # columns
