@@ -325,11 +325,13 @@ static void a_forked_child()
         IS(thrown([&] { sub.next(1s); }) == RILL_ECLOSED && kept.data() == "1");
         sub.close();
         IS(thrown([&] { bus.close(); }) == RILL_ECLOSED);
+#ifndef __SANITIZE_THREAD__ /* which wants no threads behind a fork */
         rill::bus own("mem:");
         rill::sub mine = own.subscribe("a");
         own.publish("a", "3");
         IS(mine.next(1s)->data() == "3");
         mine.close(), own.close();
+#endif
         execl("/bin/true", "true", static_cast<char *>(nullptr)); /* what the parent has is no leak */
         _exit(1);
     }
