@@ -14,7 +14,8 @@ LANGUAGES = {  # the files of its rows, what a test looks like in them, and what
     "C++": (["cpp/conformance.cpp", "cpp/bad_input.cpp"], r"ROW\((\w+)\)", r"cpp(17|20) "),
     "Python": (["python/tests/conformance.py", "python/tests/bad_input.py"],
                r"@row\n(?:async )?def (\w+)", r"python (conformance|bad_input)$"),
-    "Go": (["go/conformance_test.go", "go/bad_input_test.go"], r"^func Test(\w+)\(", r"go tests$"),
+    "Go": (["go/conformance_test.go", "go/bad_input_test.go", "go/outbox_test.go"],
+           r"^func Test(\w+)\(", r"go tests$"),
     "Rust": (["rust/rill/tests/conformance.rs", "rust/rill/tests/bad_input.rs"],
              r"#\[test\]\nfn (\w+)\(", r"rust rows$"),
     "Node": (["node/test/conformance.test.mjs", "node/test/bad_input.test.mjs"],
@@ -22,7 +23,7 @@ LANGUAGES = {  # the files of its rows, what a test looks like in them, and what
 }
 TABLE = (HERE / "conformance.txt").read_text()  # the languages in that order
 NOTES = """
-C++: texts, types and numbers are those of C, and the compiler's; a forked child is the library's.
+C++: types are the compiler's, which wrong_types asks.
 Go: types are the compiler's; each reader fetches many at a time (BatchesOfMessages).
 Rust: types are the compiler's.
 Node: the loop is Node's own, the addon reaps for it, and a process of Node's does not fork.
@@ -32,18 +33,20 @@ OWN = {
     "C++": "reap_beside_a_throw options_given_twice close_that_gives_up ranges_of_cpp20 coroutines "
            "coroutine_without_memory",
     "Python": "descriptor_of_a_subscription handles_that_were_never_opened closed_while_it_is_read "
-              "a_bus_closed_under_its_callers interrupted nothing_is_left shutdown_with_all_open "
+              "nothing_is_left "
               "another_thread_drops_it threads_leave_nothing errors_leave_nothing",
     "Go": "HandlesThatWereNeverOpened GoexitInAHandler ClosedWhileItIsRead "
-          "ABusClosedUnderItsCallers CanceledInTheMiddle NothingIsLeft HandlesLeaveNothing "
+          "NothingIsLeft HandlesLeaveNothing "
           "APublishThatTurnsDoors ClosedWhileAPublishWaits PublishesThatWaitForRoom "
           "UnstoredMessagesOfConsumeAreLetGo AWaitForAnAppendThatIsGivenUp SeekBesideOnMsg "
-          "ABusKeepsItsBroker",
+          "ABusKeepsItsBroker GatheredMessagesKeepTheirOrder GatheredMessagesGoByThemselves "
+          "GatheredMessagesOfAForgottenBus GatheredMessagesAndErrors ErrorsOfGatheredMessages "
+          "GatheredByManyGoroutines",
     "Rust": "threads_that_may_have_them calls_that_are_awaited a_wire_without_a_descriptor "
             "hooks_of_the_host data_as_bytes functions_that_panic_in_a_call waits_in_a_handler "
-            "canceled_in_the_middle a_bus_closed_under_its_callers handles_leave_nothing",
-    "Node": "ClosedWhileItIsRead CanceledInTheMiddle SubscriptionsThatAreHeardAreKept "
-            "IdleProcessesEnd ExitWithAllOpen WorkersThatAreTerminated HandlesLeaveNothing "
+            "handles_leave_nothing",
+    "Node": "SubscriptionsThatAreHeardAreKept "
+            "IdleProcessesEnd WorkersThatAreTerminated HandlesLeaveNothing "
             "SlowReadersMeetTheirBounds ListsThatCloseWhatTheyAreFor",
 }
 FEATURE = 25  # columns

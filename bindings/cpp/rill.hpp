@@ -150,6 +150,23 @@ private:
     std::runtime_error sentence_; /* a text that is copied without throwing */
 };
 
+#if defined(__GNUC__)
+#define RILL_HPP_SELDOM [[gnu::noinline, gnu::cold]] /* out of the way of what goes well */
+#else
+#define RILL_HPP_SELDOM
+#endif
+
+namespace detail {
+[[noreturn]] RILL_HPP_SELDOM inline void raise(int code, const char *sentence)
+{
+    throw error(code, sentence);
+}
+[[noreturn]] RILL_HPP_SELDOM inline void raise_closed(const char *what)
+{
+    throw error(RILL_ECLOSED, std::string("the ") + what + " is closed or moved from");
+}
+} // namespace detail
+
 /* How a call tells a failure: by an exception, or by the caller's std::error_code. */
 class errors {
 public:
@@ -162,12 +179,12 @@ public:
         if (rc >= 0) return pass(rc);
         if (handle) return fail(rc, nullptr);
         if (code_) return fail(RILL_ECLOSED, nullptr);
-        throw error(RILL_ECLOSED, std::string("the ") + what + " is closed or moved from");
+        detail::raise_closed(what);
     }
     int check(int rc) const { return rc >= 0 ? pass(rc) : fail(rc, nullptr); }
     int fail(int rc, const char *sentence) const
     {
-        if (!code_) throw error(rc, sentence ? sentence : rill_errmsg());
+        if (!code_) detail::raise(rc, sentence ? sentence : rill_errmsg());
         code_->assign(rc, category());
         return rc;
     }
@@ -220,7 +237,7 @@ private:
 
     static void whole(const char *s, std::size_t len)
     {
-        if (len && std::memchr(s, 0, len)) throw error(RILL_EINVAL, "a text has a 0 inside");
+        if (len && std::memchr(s, 0, len)) detail::raise(RILL_EINVAL, "a text has a 0 inside");
     }
 };
 
@@ -339,15 +356,23 @@ inline std::string_view view(rill_str s) noexcept { return {s.ptr, s.len}; }
  * grows: so a loan that outlives its lender can still see that it is over. There are as many as
  * lenders at a time. */
 struct cell {
-    std::atomic<std::uint64_t> now{1};
+    std::atomic<std::uint64_t> now{2}; /* odd while a callback runs */
     cell *next = nullptr;
 
     std::uint64_t turn() noexcept
+    {
+        std::uint64_t n = now.load(std::memory_order_relaxed) + 2;
+        now.store(n, std::memory_order_relaxed);
+        return n;
+    }
+    /* A callback begins, and ends. */
+    std::uint64_t step() noexcept
     {
         std::uint64_t n = now.load(std::memory_order_relaxed) + 1;
         now.store(n, std::memory_order_relaxed);
         return n;
     }
+    bool runs() const noexcept { return now.load(std::memory_order_relaxed) & 1; }
     static cell *take()
     {
         pool &p = all();
@@ -463,8 +488,6 @@ private:
     std::exception_ptr thrown_;
 };
 
-inline thread_local char here; /* its address is this thread's */
-
 } // namespace detail
 
 /* ---- Messages ---- */
@@ -538,7 +561,7 @@ private:
     rill_msg *m_ = nullptr;
     const rill_msg *look() const
     {
-        if (!m_) throw error(RILL_EINVAL, "the message is empty or moved from");
+        if (!m_) detail::raise(RILL_EINVAL, "the message is empty or moved from");
         return m_;
     }
 };
@@ -565,8 +588,9 @@ private:
     std::uint64_t at_;
     const rill_msg *look() const
     {
-        if (!*this) throw error(RILL_EINVAL, "the loan of this message is over: keep() those that "
-                                             "are to last");
+        if (!*this)
+            detail::raise(RILL_EINVAL, "the loan of this message is over: keep() those that are to "
+                                       "last");
         return m_;
     }
 };
@@ -626,7 +650,7 @@ public:
     bool empty() const noexcept { return n_ == 0; }
     loan operator[](std::size_t i) const
     {
-        if (i >= n_) throw error(RILL_EINVAL, "there is no message of that number in the batch");
+        if (i >= n_) detail::raise(RILL_EINVAL, "there is no message of that number in the batch");
         return {look()[i], cell_, at_};
     }
 
@@ -638,7 +662,7 @@ private:
     const rill_msg *const *look() const
     {
         if (n_ && cell_->now.load(std::memory_order_relaxed) != at_)
-            throw error(RILL_EINVAL, "the loan of this batch is over");
+            detail::raise(RILL_EINVAL, "the loan of this batch is over");
         return msgs_;
     }
 };
@@ -653,25 +677,25 @@ struct sub_state {
     cell *lent = cell::take();
     std::vector<const rill_msg *> room; /* of read() */
     std::shared_ptr<mailbox> mail;
-    std::atomic<const char *> runner{nullptr}; /* whose thread runs its callback */
-    bool orphan = false;                       /* it was closed by that callback, which frees it */
+    cell *calls = nullptr; /* of its callback, if it has one */
+    bool orphan = false;   /* that has closed it, and frees it */
 
     explicit sub_state(std::shared_ptr<mailbox> m) : mail(std::move(m)) {}
     sub_state(const sub_state &) = delete;
     sub_state &operator=(const sub_state &) = delete;
-    virtual ~sub_state() { cell::give(lent); }
-
-    /* rill_sub_close() waits for a callback on another thread, and not for one on this. */
+    virtual ~sub_state()
+    {
+        cell::give(lent);
+        if (calls) cell::give(calls);
+    }
+    /* rill_sub_close() waits for a callback on another thread, and not for one on this: so what still
+     * runs behind it is what this was called by. */
     static void close(sub_state *s) noexcept
     {
         if (!s) return;
-        if (s->runner.load(std::memory_order_relaxed) != &here) {
-            rill_sub_close(s->sub);
-            delete s;
-            return;
-        }
-        s->orphan = true;
         rill_sub_close(s->sub);
+        if (s->calls && s->calls->runs()) s->orphan = true;
+        else delete s;
     }
 };
 
@@ -681,21 +705,28 @@ template <class F> struct hearing final : sub_state {
     template <class G>
     hearing(std::shared_ptr<mailbox> m, G &&g) : sub_state(std::move(m)), f(std::forward<G>(g))
     {
+        calls = cell::take();
     }
     static void run(rill_sub *, const rill_msg *m, void *arg) noexcept
     {
         hearing *self = static_cast<hearing *>(arg);
-        self->runner.store(&here, std::memory_order_relaxed);
+        cell *calls = self->calls;
         try {
-            self->f(loan(m, self->lent, self->lent->turn()));
+            self->f(loan(m, calls, calls->step()));
         } catch (...) {
-            self->mail->keep();
-            if (m->deliveries) rill_nak(m, 0);
+            self->threw(m);
         }
-        self->lent->turn();
-        self->runner.store(nullptr, std::memory_order_relaxed);
-        if (self->orphan) delete self;
+        calls->step();
+        if (self->orphan) free(self);
     }
+
+private:
+    RILL_HPP_SELDOM void threw(const rill_msg *m) noexcept
+    {
+        mail->keep();
+        if (m->deliveries) rill_nak(m, 0);
+    }
+    RILL_HPP_SELDOM static void free(hearing *self) noexcept { delete self; }
 };
 
 } // namespace detail
@@ -723,10 +754,12 @@ public:
     {
         if (!s_) return how.check(RILL_ECLOSED, nullptr, "subscription"), std::nullopt;
         const rill_msg *m;
+        const detail::cell *lent = s_->lent;
         std::uint64_t at = s_->lent->turn();
         int rc = rill_next(s_->sub, &m, w.ms);
-        if (rc >= 0) return how.check(rc), loan(m, s_->lent, at);
-        return none(rc, how), std::nullopt;
+        if (rc < 0) return none(rc, how), std::nullopt;
+        how.check(rc);
+        return loan(m, lent, at);
     }
     /* Up to `max` messages. None, if none came in time. */
     loans read(std::size_t max = 256, wait w = forever, errors how = {})
@@ -806,7 +839,7 @@ private:
     detail::sub_state *s_ = nullptr;
     explicit sub(detail::sub_state *s) noexcept : s_(s) {}
     int check(int rc, const errors &how) const { return how.check(rc, s_, "subscription"); }
-    static void none(int rc, const errors &how)
+    RILL_HPP_SELDOM static void none(int rc, errors how)
     {
         if (rc == RILL_ETIMEDOUT || rc == RILL_EAGAIN) how.note(rc);
         else how.check(rc);

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -389,6 +390,41 @@ func TestForkAndExec(t *testing.T) {
 	if strings.Contains(said.String(), "eventfd") || strings.Contains(said.String(), dir) {
 		t.Fatal(said.String())
 	}
+}
+
+// A program ends with all of it open, while handlers run and goroutines wait.
+func TestExitWithAllOpen(t *testing.T) {
+	if os.Getenv("RILL_TEST_EXIT") != "" {
+		leaveAllOpen(t)
+	}
+	self := exec.Command(os.Args[0], "-test.run=^TestExitWithAllOpen$")
+	self.Env = append(os.Environ(), "RILL_TEST_EXIT=1")
+	out, err := self.CombinedOutput()
+	var e *exec.ExitError
+	if !errors.As(err, &e) || e.ExitCode() != 7 {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func leaveAllOpen(t *testing.T) {
+	broker := must[*Broker](t)(OpenBroker(&BrokerOptions{JetStream: true}))
+	port := must[int](t)(broker.Listen("nats://127.0.0.1:0", nil))
+	for _, url := range []string{"mem:", fmt.Sprint("nats://127.0.0.1:", port)} {
+		bus := must[*Bus](t)(Open(background, url, &Options{OnEvent: func(*Event) {}}))
+		must[bool](t)(bus.StreamEnsure(background, "S", &StreamOptions{InMemory: true}))
+		must[*Sub](t)(bus.Subscribe(background, "a", &SubOptions{OnMsg: func(*Msg) {}}))
+		sub := must[*Sub](t)(bus.Subscribe(background, "b", nil))
+		go sub.Next(background)
+		go bus.Request(background, "b", nil, nil)
+		kv := must[*KV](t)(bus.KV(background, "k", &BucketOptions{InMemory: true}))
+		must[*Sub](t)(kv.Watch(background, nil))
+		must[*Future](t)(bus.AppendAsync("S", nil, nil))
+		ok(t, must[*Batch](t)(bus.Batch(nil)).Add("S", nil, nil))
+		for range 1000 {
+			ok(t, bus.Publish("a", []byte("x"), nil))
+		}
+	}
+	os.Exit(7)
 }
 
 func resident() int {

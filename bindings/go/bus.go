@@ -36,6 +36,7 @@ type Bus struct {
 	turns   bool       // a publish may turn doors, which call Go
 	onPanic func(any, []byte)
 	cleanup runtime.Cleanup
+	out     *outbox       // nil: each publish crosses to C at once
 	broker  *Broker       // of Broker.Bus; the collector does not close a broker before its bus
 	patient time.Duration // Options.SendTimeout, if C is given a part of it at a time; else 0
 
@@ -68,6 +69,9 @@ func Open(ctx context.Context, url string, opts *Options) (*Bus, error) {
 			return nil, err
 		}
 		return newBus(&a, opts, func(b *Bus, copts *C.rill_opts, events, dial bool) C.rillgo_end {
+			if gathers(url, opts) {
+				b.out = &outbox{}
+			}
 			return C.rillgo_open(&b.ptr, at, copts, C.bool(events), C.bool(dial), C.uintptr_t(b.handle))
 		})
 	}, func(b *Bus) { b.Close() })
@@ -224,6 +228,7 @@ func (b *Bus) Close() error {
 
 // Shutdown is Close with another time: rill_close. Without a deadline it waits as long as it takes.
 func (b *Bus) Shutdown(ctx context.Context) error {
+	b.endGathering()
 	if !b.shut() {
 		return nil
 	}
@@ -250,6 +255,7 @@ func (b *Bus) Stats() (Stats, error) {
 		return Stats{}, closedError("bus")
 	}
 	defer b.leave()
+	b.before() // they count, unless there is no room for them
 	c := C.rill_stats{size: C.sizeof_rill_stats}
 	_, err := locked(func() C.int { return C.rill_bus_stats(b.ptr, &c) })
 	return fromC[Stats](&c), err
@@ -341,9 +347,24 @@ func (b *Bus) patiently(send func() (int, error)) (int, error) {
 
 // Publish sends and forgets: rill_publish. It does not wait, but for Options.SendTimeout, in steps of
 // 20 ms if that is longer.
+//
+// To a server, messages without a post are gathered, up to 32 KiB of them, and cross to C together: as
+// soon as another goroutine gets a turn, when there are so many, and before whatever else is asked of
+// the bus, Flush and Close included. Nothing overtakes them. What goes wrong with a message that was
+// gathered is the error of the next Publish, PublishAll, Flush or Drain; EAGAIN, that there is no room,
+// is that of the Publish whose message does not go.
 func (b *Bus) Publish(subject string, data []byte, post *Post) error {
+	if b.out != nil && post == nil && len(data) < outboxMessage {
+		if done, err := b.gather(subject, data); done {
+			return err
+		}
+	}
 	if !b.enter() {
 		return closedError("bus")
+	}
+	if err := b.beforeSending(); err != nil {
+		b.leave()
+		return err
 	}
 	if post == nil && len(subject) < quickSubject && !b.turns && strings.IndexByte(subject, 0) < 0 {
 		var text [quickSubject]byte
@@ -355,6 +376,9 @@ func (b *Bus) Publish(subject string, data []byte, post *Post) error {
 		end := C.rillgo_publish_quick(b.ptr, (*C.char)(unsafe.Pointer(&text[0])),
 			unsafe.Pointer(&data[0]), C.size_t(n))
 		if end.rc >= 0 {
+			if b.out != nil {
+				b.out.learn(subject)
+			}
 			b.leave()
 			return nil
 		}
@@ -464,6 +488,9 @@ func (b *Bus) PublishAll(subject string, data [][]byte, post *Post) (int, error)
 		return 0, closedError("bus")
 	}
 	defer b.leave()
+	if err := b.beforeSending(); err != nil {
+		return 0, err
+	}
 	var a arena
 	defer a.free()
 	text, cpost, err := a.posted(subject, post)

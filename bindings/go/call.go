@@ -104,6 +104,9 @@ func sentence(item *C.rill_item) string {
 
 // begin begins an operation. The bus is entered.
 func (b *Bus) begin(start func(arg C.uintptr_t) C.rillgo_end) (*operation, cgo.Handle, error) {
+	if err := b.before(); err != nil {
+		return nil, 0, err
+	}
 	op := &operation{bus: b, done: make(chan struct{})}
 	handle := cgo.NewHandle(op)
 	if err := ended(start(C.uintptr_t(handle))); err != nil {
@@ -365,13 +368,21 @@ func (b *Bus) send(subject string, data []byte, post *Post, form func(text *C.ch
 
 // Flush waits until what was published or settled before is with its receivers: rill_flush.
 func (b *Bus) Flush(ctx context.Context) error {
-	_, err := b.ask(ctx, C.RILL_DO_FLUSH, nil)
-	return err
+	if err := b.gathered(ctx); err != nil {
+		return err
+	}
+	if _, err := b.ask(ctx, C.RILL_DO_FLUSH, nil); err != nil || b.out == nil {
+		return err
+	}
+	return b.out.failure()
 }
 
 // Drain stops each subscription, waits for the handlers, which get what waits for them, and then for
 // what was sent: rill_drain. It is not for a handler, which would wait for itself.
 func (b *Bus) Drain(ctx context.Context) error {
+	if err := b.gathered(ctx); err != nil {
+		return err
+	}
 	if _, err := b.ask(ctx, C.RILL_DO_DRAIN, nil); err != nil {
 		return err
 	}
@@ -388,8 +399,7 @@ func (b *Bus) Drain(ctx context.Context) error {
 			return gaveUp(ctx)
 		}
 	}
-	_, err := b.ask(ctx, C.RILL_DO_FLUSH, nil)
-	return err
+	return b.Flush(ctx)
 }
 
 // JetStreamAsk asks what the JetStream API of the broker answers on a subject: rill_jetstream_ask.

@@ -125,6 +125,9 @@ func (m *Msg) settle(how C.int, delay C.uint32_t) error {
 	if o.ptr == nil {
 		return fail(ENOENT, "the message was settled before")
 	}
+	if err := m.bus.first(); err != nil {
+		return err
+	}
 	if o.sub != nil {
 		return o.sub.settleLent(o, how, delay)
 	}

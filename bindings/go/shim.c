@@ -31,6 +31,20 @@ rillgo_end rillgo_publish_all(rill_bus *bus, const char *subject, const char *da
     return (rillgo_end){(int64_t)n, NULL};
 }
 
+rillgo_run rillgo_publish_records(rill_bus *bus, const char *records, size_t len)
+{
+    size_t at = 0;
+    while (at < len) {
+        uint32_t lens[2];
+        memcpy(lens, records + at, sizeof lens);
+        const char *subject = records + at + sizeof lens;
+        int rc = rill_publish(bus, subject, subject + lens[0], lens[1], NULL);
+        if (rc < 0) return (rillgo_run){at, said(rc).why, rc};
+        at += sizeof lens + lens[0] + lens[1];
+    }
+    return (rillgo_run){at, NULL, 0};
+}
+
 rillgo_end rillgo_batch_add(rill_batch *batch, const char *subject, const void *data, size_t len,
                             const rill_post *post)
 {

@@ -24,6 +24,14 @@ rillgo_end rillgo_publish_quick(rill_bus *bus, const char *text, const void *dat
  * the code in *err. */
 rillgo_end rillgo_publish_all(rill_bus *bus, const char *subject, const char *data,
                               const uint32_t *lens, size_t n, const rill_post *post, int *err);
+/* Records, one behind the other: two lengths of 32 bits, of the subject with its 0 and of the data,
+ * and those. `why`, with the code in `err`, is of the one at `done`, up to which they went. */
+typedef struct rillgo_run {
+    size_t done; /* bytes */
+    char *why;
+    int err;
+} rillgo_run;
+rillgo_run rillgo_publish_records(rill_bus *bus, const char *records, size_t len);
 rillgo_end rillgo_batch_add(rill_batch *batch, const char *subject, const void *data, size_t len,
                             const rill_post *post);
 rillgo_end rillgo_batch_add_all(rill_batch *batch, const char *subject, const char *data,

@@ -2,7 +2,8 @@
 
 // bench [-url nats://HOST:PORT] [-rounds N] [-msgs N]: what a message of 128 bytes costs, within this
 // process and beside nats.go at one broker, in turns: that of -url, or one in a process of its own.
-// Each figure is the best of the rounds. Senders for who receives are processes of their own.
+// Each figure is the median of the rounds, by the clock and of this process's processors; "times" is
+// the median of the rounds' quotients. Senders for who receives are processes of their own.
 package main
 
 import (
@@ -14,7 +15,9 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -247,21 +250,44 @@ func natsAppend(url string, n int) time.Duration {
 
 // ---- Rounds
 
-func best(rounds, n int, forms ...func(n int) time.Duration) []float64 {
-	ns := make([]float64, len(forms))
-	for range rounds {
-		for i, form := range forms {
-			runtime.GC()
-			if took := float64(form(n)) / float64(n); ns[i] == 0 || took < ns[i] {
-				ns[i] = took
+// What a round took, ns a message: by the clock, and of this process's processors.
+type took struct{ wall, cpu float64 }
+
+func processors() float64 {
+	var u syscall.Rusage
+	ok(syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return float64(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// The forms in turns, each round the other way round, so that what else the machine does meets all.
+func measure(rounds, n int, forms ...func(n int) time.Duration) [][]took {
+	all := make([][]took, len(forms))
+	for round := range rounds {
+		for i := range forms {
+			if round%2 == 1 {
+				i = len(forms) - 1 - i
 			}
+			runtime.GC()
+			before := processors()
+			wall := float64(forms[i](n))
+			all[i] = append(all[i], took{wall / float64(n), (processors() - before) / float64(n)})
 		}
 	}
-	return ns
+	return all
+}
+
+func median(of []took, what func(i int) float64) float64 {
+	list := make([]float64, len(of))
+	for i := range of {
+		list[i] = what(i)
+	}
+	slices.Sort(list)
+	return list[len(list)/2]
 }
 
 func beside(url string, rounds, msgs int) {
-	fmt.Printf("\n%-28s%8s%9s%7s\n", "at one broker, ns a message", "rill", "nats.go", "times")
+	fmt.Printf("\n%-24s%8s%9s%8s%12s%9s%8s\n", "at one broker", "rill", "nats.go", "times",
+		"cpu: rill", "nats.go", "times")
 	for _, work := range []struct {
 		name      string
 		ours, its func(url string, n int) time.Duration
@@ -269,9 +295,16 @@ func beside(url string, rounds, msgs int) {
 	}{{"publish", rillPublish, natsPublish, msgs},
 		{"publish, 250 at a time", rillPublishAll, natsPublish, msgs}, {"receive", rillReceive, natsReceive, msgs},
 		{"append, 1000 at a time", rillAppend, natsAppend, max(msgs/5, 1000)}} {
-		ns := best(rounds, work.n, func(n int) time.Duration { return work.ours(url, n) },
+		all := measure(rounds, work.n, func(n int) time.Duration { return work.ours(url, n) },
 			func(n int) time.Duration { return work.its(url, n) })
-		fmt.Printf("%-28s%8.0f%9.0f%7.1f\n", work.name, ns[0], ns[1], ns[1]/ns[0])
+		ours, its := all[0], all[1]
+		fmt.Printf("%-24s%8.0f%9.0f%8.2f%12.0f%9.0f%8.2f\n", work.name,
+			median(ours, func(i int) float64 { return ours[i].wall }),
+			median(its, func(i int) float64 { return its[i].wall }),
+			median(ours, func(i int) float64 { return its[i].wall / ours[i].wall }),
+			median(ours, func(i int) float64 { return ours[i].cpu }),
+			median(its, func(i int) float64 { return its[i].cpu }),
+			median(ours, func(i int) float64 { return its[i].cpu / ours[i].cpu }))
 	}
 }
 
@@ -296,18 +329,20 @@ func main() {
 		return
 	}
 	url := flag.String("url", "", "a broker that is there; default: one in a process of its own")
-	rounds := flag.Int("rounds", 20, "the best of so many")
+	rounds := flag.Int("rounds", 20, "how many")
 	msgs := flag.Int("msgs", 50000, "messages a round")
 	flag.Parse()
 	*msgs = max(*msgs/step, 1) * step
-	fmt.Printf("%-36s\n", "in process, ns a message")
+	fmt.Printf("%-36s\n", "in process, ns a message: wall, cpu")
 	for _, work := range []struct {
 		name string
 		form func(n int) time.Duration
 	}{{"Publish to OnMsg", toCallback}, {"PublishAll to OnMsg", allToCallback},
 		{"Publish, Next", toNext}, {"PublishAll, Read by 250", toRead},
 		{"append, batches of 1000", inBatches}} {
-		fmt.Printf("%-32s%8.0f\n", work.name, best(*rounds, *msgs, work.form)[0])
+		all := measure(*rounds, *msgs, work.form)[0]
+		fmt.Printf("%-32s%8.0f%8.0f\n", work.name, median(all, func(i int) float64 { return all[i].wall }),
+			median(all, func(i int) float64 { return all[i].cpu }))
 	}
 	if *url != "" {
 		beside(*url, *rounds, *msgs)

@@ -84,7 +84,7 @@ fn handles_that_outlive_their_bus() {
     let mut sub = hear(&bus, "a");
     let handler = bus.subscribe_fn("b", None, |_| ()).wait().unwrap();
     let mut jobs = bus.consume("S", None).wait().unwrap();
-    let kv = bus.kv("k", None).wait().unwrap();
+    let kv = bus.kv("k", &BucketOptions::new().in_memory(true)).wait().unwrap();
     let objs = bus.objects("o", None).wait().unwrap();
     let mut batch = bus.batch(None).unwrap();
     let m = jobs.recv().unwrap().to_owned();
@@ -259,7 +259,7 @@ fn canceled_in_the_middle() {
     let bus = mem();
     bus.stream_ensure("S", None).wait().unwrap();
     let mut mute = hear(&bus, "mute");
-    let kv = bus.kv("k", None).wait().unwrap();
+    let kv = bus.kv("k", &BucketOptions::new().in_memory(true)).wait().unwrap();
     let waker = Waker::noop();
     let mut cx = Context::from_waker(waker);
     for i in 0..300 {
@@ -365,6 +365,43 @@ extern "C" {
     fn _exit(status: i32) -> !;
 }
 
+/// A program ends with all of it open, while functions run and threads wait.
+#[test]
+fn exit_with_all_open() {
+    if std::env::var_os("RILL_TEST_EXIT").is_some() {
+        leave_all_open();
+    }
+    let done = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "exit_with_all_open"])
+        .env("RILL_TEST_EXIT", "1")
+        .output()
+        .unwrap();
+    assert_eq!(done.status.code(), Some(7), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+fn leave_all_open() -> ! {
+    let (broker, at) = serve(BrokerOptions::new().jetstream(true));
+    let mut all = Vec::new();
+    for url in ["mem:".to_string(), format!("nats://{at}")] {
+        let bus = std::sync::Arc::new(Bus::open(&url).unwrap());
+        bus.stream_ensure("S", &StreamOptions::new().in_memory(true)).wait().unwrap();
+        let handler = bus.subscribe_fn("a", None, |_: &Msg| {}).wait().unwrap();
+        let mut waits = hear(&bus, "b");
+        let waiter = std::thread::spawn(move || drop(waits.recv().map(|_| ())));
+        let kv = bus.kv("k", &BucketOptions::new().in_memory(true)).wait().unwrap();
+        let watch = kv.watch(None).wait().unwrap();
+        let mut batch = bus.batch(None).unwrap();
+        batch.add("S", "x").unwrap();
+        for _ in 0..1000 {
+            bus.publish("a", "x").unwrap();
+        }
+        all.push((bus, handler, waiter, kv, watch));
+        std::mem::forget(batch);
+    }
+    std::mem::forget(broker);
+    std::process::exit(7)
+}
+
 #[test]
 fn a_child_of_fork() {
     let _alone = alone();
@@ -418,7 +455,7 @@ fn handles_leave_nothing() {
         let bus = mem();
         let mut sub = hear(&bus, "a");
         let _handler = bus.subscribe_fn("a", None, |_| ()).wait().unwrap();
-        let kv = bus.kv("k", None).wait().unwrap();
+        let kv = bus.kv("k", &BucketOptions::new().in_memory(true)).wait().unwrap();
         kv.put("a", "1").wait().unwrap();
         let mut watch = kv.watch(None).wait().unwrap();
         bus.publish("a", "x").unwrap();
