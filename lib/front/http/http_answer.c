@@ -221,6 +221,7 @@ void ri_http_answer_finish(ri_http_answer *a, bool gzips)
         ri_buffer_fini(&a->body);
         ri_buffer_init(&a->body, &a->server->broker->host);
         a->policy = NULL;
+        a->nmore = 0;
         a->stream = false;
         a->status = 503;
         a->packed = false;
@@ -228,8 +229,16 @@ void ri_http_answer_finish(ri_http_answer *a, bool gzips)
         ri_buffer_puts(&a->body, a->why ? a->why : "there is no memory for this page\n");
         return;
     }
-    if (gzips && !a->packed && size >= HTTP_ANSWER_PACKED_LEAST && size <= RI_LIMIT_HTTP_PACKED)
+    if (gzips && !a->packed && !a->nmore && size >= HTTP_ANSWER_PACKED_LEAST &&
+        size <= RI_LIMIT_HTTP_PACKED)
         http_answer_pack(a);
+}
+
+size_t ri_http_answer_size(const ri_http_answer *a)
+{
+    size_t size = ri_buffer_size(&a->body);
+    for (size_t i = 0; i < a->nmore; i++) size += ri_buffer_size(&a->more[i]);
+    return size;
 }
 
 static const char *http_answer_reason(int status)

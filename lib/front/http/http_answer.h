@@ -44,6 +44,8 @@ struct ri_http_answer {
     bool said;               /* a sentence stands in place of it: neither step nor finish follow */
     const char *why;         /* body.failed: the text instead; NULL: it is memory */
     ri_buffer body;
+    ri_buffer *more;         /* of `work`: what follows the body, set by finish(); NULL: nothing */
+    size_t nmore;
     void *work;              /* the route's own: ri_http_answer_work() */
     size_t work_size;
     uint64_t charged;        /* bytes of body and work that count as work of the broker */
@@ -58,6 +60,8 @@ void ri_http_answer_begin(ri_http_answer *a, const ri_http_listener *at,
 void ri_http_answer_refuse(ri_http_answer *a, ri_http_server *server, int status);
 /* The route has done: gzip, if the visitor takes it and it pays. */
 void ri_http_answer_finish(ri_http_answer *a, bool gzips);
+/* Bytes of the body and what follows it. */
+size_t ri_http_answer_size(const ri_http_answer *a);
 /* The status line and the headers, for a body of `len` bytes. */
 void ri_http_answer_head(const ri_http_answer *a, bool keeps, bool keep_said, size_t len,
                          ri_buffer *out);

@@ -167,13 +167,21 @@ static void http_session_make_room(ri_http_server *server, uint64_t more)
     }
 }
 
-static void http_session_queue(ri_http_session *s, ri_buffer *head, ri_buffer *body)
+static bool http_session_put_answer(ri_http_session *s, ri_http_answer *a)
+{
+    bool well = http_session_put(s, &a->body);
+    for (size_t i = 0; well && i < a->nmore; i++) well = http_session_put(s, &a->more[i]);
+    return well;
+}
+
+static void http_session_queue(ri_http_session *s, ri_buffer *head)
 {
     ri_broker *broker = s->server->broker;
     ri_http_server_enter(s->server);
-    if (body) http_session_make_room(s->server, ri_buffer_size(body));
+    if (!s->only_head) http_session_make_room(s->server, ri_http_answer_size(&s->answer));
     if (!ri_broker_has_room(broker)) ri_broker_shed(broker);
-    bool well = s->end || (http_session_put(s, head) && (!body || http_session_put(s, body)));
+    bool well = s->end || (http_session_put(s, head) &&
+                           (s->only_head || http_session_put_answer(s, &s->answer)));
     if (!well) ri_http_session_end(s, RI_HTTP_END_MEMORY);
     ri_http_server_leave(s->server);
 }
@@ -199,12 +207,12 @@ static void http_session_reply(ri_http_session *s)
     bool listens = a->stream && !s->only_head;
     s->last = s->last || a->stream;
     ri_buffer_init(&head, &s->server->broker->host);
-    ri_http_answer_head(a, !s->last, s->keep_said, ri_buffer_size(&a->body), &head);
+    ri_http_answer_head(a, !s->last, s->keep_said, ri_http_answer_size(a), &head);
     s->server->requests++;
     s->server->refused += a->status >= 400;
     http_session_arm(s, RI_LIMIT_HTTP_HEAD_MS + (uint32_t)RI_MIN(
-        ri_buffer_size(&a->body) / RI_LIMIT_HTTP_RATE, (size_t)HTTP_SESSION_LONG_MS));
-    http_session_queue(s, &head, s->only_head ? NULL : &a->body);
+        ri_http_answer_size(a) / RI_LIMIT_HTTP_RATE, (size_t)HTTP_SESSION_LONG_MS));
+    http_session_queue(s, &head);
     if (listens) ri_loop_timer_cancel(&s->server->loop, &s->timer); /* he may wait for ever */
     if (listens) ri_http_events_join(s);
     ri_buffer_fini(&head);
