@@ -1942,6 +1942,10 @@ typedef struct rill_listen_opts {
     rill_page_fn on_page;       /* http: is asked for each page first; default: nobody is. It is to
                                    be good until the broker is closed */
     void *on_page_arg;
+    int32_t socket;             /* > 0: a socket of that kind which listens already, as systemd hands
+                                   it over, in place of one that is bound to HOST and PORT. The
+                                   descriptor stays yours: the broker has a copy */
+    uint32_t reserved2;
 } rill_listen_opts;
 /* Serve the NATS protocol (https://docs.nats.io/reference/reference-protocols/nats-protocol)
  * on "nats://HOST:PORT" or "unix:PATH", or Kafka's (https://kafka.apache.org/protocol) on
