@@ -103,8 +103,8 @@ static bool systemd_sockets(systemd_peer *peer, char *error)
         const char *door = systemd_is_door(name) ? name : "nats";
         for (int i = 0; i < peer->nsockets; i++) {
             if (strcmp(peer->sockets[i].name, door) != 0) continue;
-            snprintf(error, SYSTEMD_ERROR_BYTES, "two sockets are given for %s: FileDescriptorName= "
-                     "is nats, kafka, websocket or http", door);
+            snprintf(error, SYSTEMD_ERROR_BYTES, "two sockets are given for %s: "
+                     "FileDescriptorName= is nats, kafka, websocket or http", door);
             return false;
         }
         snprintf(socket->name, sizeof socket->name, "%s", door);
@@ -162,8 +162,8 @@ void systemd_say_reloading(const systemd_peer *peer)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    systemd_say(peer, "RELOADING=1\nMONOTONIC_USEC=%lld",
-                (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    systemd_say(peer, "RELOADING=1\nMONOTONIC_USEC=%lld%06ld", (long long)now.tv_sec,
+                now.tv_nsec / 1000);
 }
 
 void systemd_end(systemd_peer *peer)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a service manager such as systemd and its services say to each other, as sd_notify(3),
  * sd_watchdog_enabled(3) and sd_listen_fds(3) describe it: a datagram for each sentence to the
- * socket that NOTIFY_SOCKET names; WATCHDOG_USEC says how often it wants to hear of us; sockets that
- * it has bound are descriptors from 3 on. That is little, and libsystemd is much. Without such a
- * manager all of it does nothing. */
+ * socket that NOTIFY_SOCKET names; WATCHDOG_USEC says how often it wants to hear of us; sockets
+ * that it has bound are descriptors from 3 on. That is little, and libsystemd is much. Without such
+ * a manager all of it does nothing. */
 #ifndef RILLD_SYSTEMD_H
 #define RILLD_SYSTEMD_H
 

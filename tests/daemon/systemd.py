@@ -121,7 +121,7 @@ class Systemd(Case):
         self.assertEqual(self.hear(), ["STOPPING=1"])
 
     def test_sockets(self):
-        """A client that came before the server did is served, and its socket stays the manager's."""
+        """A client that came before the server did is served; the socket stays the manager's."""
         nats, web, http = (self.listening() for _ in range(3))
         early = socket.create_connection(nats.getsockname(), timeout=BOUND_S)
         self.stack.callback(early.close)
@@ -139,7 +139,8 @@ class Systemd(Case):
         visitor.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
         self.assertIn(b"200 OK", visitor.makefile("rb").read())
         visitor.close()
-        server.logged("Listening for websocket clients on ws://127.0.0.1:%d\n" % web.getsockname()[1])
+        server.logged("Listening for websocket clients on ws://127.0.0.1:%d\n" %
+                      web.getsockname()[1])
         self.assertEqual(server.end(), 0)
         socket.create_connection(nats.getsockname(), timeout=BOUND_S).close()
 
