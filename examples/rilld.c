@@ -3,7 +3,8 @@
  * may stand on the PATH under that name. All that it does is done through rill.h:
  *
  *     options (flags over file over defaults) -> rill_broker_open -> rill_broker_listen
- *     then the main thread sleeps until a signal comes:
+ *     then the main thread sleeps until a signal comes, or it is time for a sign of life to the
+ *     service manager:
  *         HUP   read the options again            USR1  open the log file again
  *         USR2  lame duck: leave bit by bit       INT, TERM  leave now
  *
@@ -34,6 +35,8 @@
 #include "rilld/log.h"
 #include "rilld/options.h"
 #include "rilld/signals.h"
+#include "rilld/systemd.h"
+#include "rilld/systemd.h"
 
 enum {
     DAEMON_CLOSE_MS = 3000,       /* how long what is queued may take to leave at the end */
@@ -58,6 +61,8 @@ typedef struct rill_daemon {
     int kafka_port;       /* and for Kafka's clients; 0: we do not */
     int web_port;         /* likewise for WebSocket */
     int http_port;        /* likewise for whoever looks at the broker */
+    systemd_peer systemd;
+    int64_t alive_due_ms;    /* when the next sign of life is due */
     int64_t drain_until_ms;  /* lame duck: when to leave at the latest; 0: we are none */
 } rill_daemon;
 
@@ -130,6 +135,18 @@ static bool daemon_url(const daemon_options *options, int port, char url[DAEMON_
     return len > 0 && len < DAEMON_URL_BYTES;
 }
 
+/* With the socket that the service manager has for it, if it has one. */
+static int daemon_open_door(rill_daemon *self, const char *door, const char *url,
+                            rill_listen_opts *opts)
+{
+    opts->socket = systemd_take(&self->systemd, door);
+    signals_hold(true);
+    int rc = rill_broker_listen(self->broker, url, opts);
+    signals_hold(false);
+    if (opts->socket) close(opts->socket);
+    return rc;
+}
+
 static bool daemon_listen(rill_daemon *self)
 {
     const daemon_options *options = &self->options;
@@ -140,9 +157,8 @@ static bool daemon_listen(rill_daemon *self)
         return false;
     }
     const char *address = url + strlen("nats://");
-    signals_hold(true);
-    int rc = rill_broker_listen(self->broker, url, options_listen(options, &opts));
-    signals_hold(false);
+    options_listen(options, &opts);
+    int rc = daemon_open_door(self, "nats", url, &opts);
     if (rc < 0) {
         log_fatal("Error listening on port: %s, \"%s\"", address, rill_errmsg());
         return false;
@@ -179,14 +195,13 @@ static bool daemon_listen_kafka(rill_daemon *self)
     const daemon_options *options = &self->options;
     char url[DAEMON_URL_BYTES];
     rill_listen_opts opts;
-    if (options->kafka_port == 0) return true;
+    if (options->kafka_port == 0 && !systemd_has(&self->systemd, "kafka")) return true;
     if (!daemon_kafka_url(options, options->kafka_port < 0 ? 0 : options->kafka_port, url)) {
         log_fatal("Error listening on port: the host is too long");
         return false;
     }
-    signals_hold(true);
-    self->kafka_port = rill_broker_listen(self->broker, url, options_listen_kafka(options, &opts));
-    signals_hold(false);
+    options_listen_kafka(options, &opts);
+    self->kafka_port = daemon_open_door(self, "kafka", url, &opts);
     if (self->kafka_port < 0) {
         log_fatal("Error listening for Kafka's clients: %s", rill_errmsg());
         return false;
@@ -221,14 +236,13 @@ static bool daemon_listen_web(rill_daemon *self)
     const daemon_options *options = &self->options;
     char url[DAEMON_URL_BYTES];
     rill_listen_opts opts;
-    if (options->web_port == 0) return true;
+    if (options->web_port == 0 && !systemd_has(&self->systemd, "websocket")) return true;
     if (!daemon_web_url(options, options->web_port < 0 ? 0 : options->web_port, url)) {
         log_fatal("Unable to listen for websocket connections: the host is too long");
         return false;
     }
-    signals_hold(true);
-    self->web_port = rill_broker_listen(self->broker, url, options_listen_web(options, &opts));
-    signals_hold(false);
+    options_listen_web(options, &opts);
+    self->web_port = daemon_open_door(self, "websocket", url, &opts);
     if (self->web_port < 0) {
         log_fatal("Unable to listen for websocket connections: %s", rill_errmsg());
         return false;
@@ -256,7 +270,8 @@ static bool daemon_start_monitor(rill_daemon *self)
     const daemon_options *options = &self->options;
     const char *host = options->http_host;
     char url[DAEMON_URL_BYTES];
-    if (options->http_port == 0) return true;
+    rill_listen_opts opts = {.size = sizeof opts};
+    if (options->http_port == 0 && !systemd_has(&self->systemd, "http")) return true;
     bool ipv6 = strchr(host, ':') != NULL;
     int len = snprintf(url, sizeof url, "http://%s%s%s:%d", ipv6 ? "[" : "", host,
                        ipv6 ? "]" : "", options->http_port < 0 ? 0 : options->http_port);
@@ -264,9 +279,7 @@ static bool daemon_start_monitor(rill_daemon *self)
         log_fatal("Can't start monitoring: the host is too long");
         return false;
     }
-    signals_hold(true);
-    self->http_port = rill_broker_listen(self->broker, url, NULL);
-    signals_hold(false);
+    self->http_port = daemon_open_door(self, "http", url, &opts);
     if (self->http_port <= 0) {
         log_fatal("Can't start monitoring: can't listen to the monitor port: %s", rill_errmsg());
         return false;
@@ -342,6 +355,7 @@ static bool daemon_start(rill_daemon *self)
         return false;
     if (!daemon_write_ports(self)) return false;
     log_line(RILL_INFO, "Server is ready");
+    systemd_say(&self->systemd, "READY=1\nSTATUS=Listening on port %d", self->port);
     return true;
 }
 
@@ -378,7 +392,7 @@ static bool daemon_apply(rill_daemon *self, daemon_options *next)
     return true;
 }
 
-static void daemon_reload(rill_daemon *self)
+static void daemon_read_again(rill_daemon *self)
 {
     if (!self->options.config_file) {
         log_line(RILL_ERROR, "Failed to reload server configuration: can only reload config when "
@@ -396,6 +410,13 @@ static void daemon_reload(rill_daemon *self)
         log_line(RILL_INFO, "Reloaded server configuration");
     }
     options_free(&next);
+}
+
+static void daemon_reload(rill_daemon *self)
+{
+    systemd_say_reloading(&self->systemd);
+    daemon_read_again(self);
+    systemd_say(&self->systemd, "READY=1");
 }
 
 static void daemon_reopen_log(const rill_daemon *self)
@@ -420,6 +441,7 @@ static void daemon_lame_duck(rill_daemon *self)
         log_line(RILL_ERROR, "%s", rill_errmsg());
         return;
     }
+    systemd_say(&self->systemd, "STATUS=Lame duck: clients are asked to leave");
     self->drain_until_ms = daemon_now_ms() + grace + duration + DAEMON_DRAIN_EXTRA_MS;
 }
 
@@ -442,14 +464,32 @@ static bool daemon_drained(const rill_daemon *self)
     return daemon_now_ms() > self->drain_until_ms;
 }
 
+/* A sign of life, if it is time for one; a broker that lets nobody in any more gives none. How long
+ * until the next, in milliseconds; -1: for ever. */
+static int daemon_live(rill_daemon *self)
+{
+    int64_t now_ms = daemon_now_ms();
+    rill_stats stats = {.size = sizeof stats};
+    if (self->systemd.watchdog_ms < 0) return -1;
+    if (now_ms >= self->alive_due_ms && rill_broker_stats(self->broker, &stats) >= 0) {
+        systemd_say(&self->systemd, "WATCHDOG=1");
+        self->alive_due_ms = now_ms + self->systemd.watchdog_ms;
+    }
+    int64_t left_ms = self->alive_due_ms - now_ms;
+    return left_ms < 1 ? 1 : (int)left_ms;
+}
+
 /* Until a signal, or the end of a lame duck, says that it is over. */
 static void daemon_serve(rill_daemon *self)
 {
     for (;;) {
         bool draining = self->drain_until_ms != 0;
         if (draining && daemon_drained(self)) return;
+        int wait_ms = daemon_live(self);
+        if (draining && (wait_ms < 0 || wait_ms > DAEMON_DRAIN_POLL_MS))
+            wait_ms = DAEMON_DRAIN_POLL_MS;
         struct pollfd signals = {.fd = self->signals_fd, .events = POLLIN};
-        if (poll(&signals, 1, draining ? DAEMON_DRAIN_POLL_MS : -1) < 0 && errno != EINTR) {
+        if (poll(&signals, 1, wait_ms) < 0 && errno != EINTR) {
             log_line(RILL_ERROR, "poll: %s", strerror(errno));
             return;
         }
@@ -475,12 +515,17 @@ static int daemon_run(rill_daemon *self)
     }
     self->host = (rill_host){.size = sizeof self->host, .log = log_hook};
     self->options.broker.host = &self->host;
-    bool started = daemon_start(self);
+    char wrong[SYSTEMD_ERROR_BYTES];
+    bool started = systemd_begin(&self->systemd, wrong);
+    if (!started) log_fatal("%s", wrong);
+    started = started && daemon_start(self);
     if (started) {
         daemon_serve(self);
         log_line(RILL_INFO, "Initiating Shutdown...");
+        systemd_say(&self->systemd, "STOPPING=1");
     }
     rill_broker_close(self->broker, DAEMON_CLOSE_MS); /* and its doors' threads with it */
+    systemd_end(&self->systemd);
     if (!started) return 1;
     if (self->options.ports_file_dir)
         files_remove_ports(self->options.ports_file_dir, self->program);

@@ -1942,6 +1942,10 @@ typedef struct rill_listen_opts {
     rill_page_fn on_page;       /* http: is asked for each page first; default: nobody is. It is to
                                    be good until the broker is closed */
     void *on_page_arg;
+    int32_t socket;             /* > 0: a socket of that kind which listens already, as systemd
+                                   hands it over, in place of one that is bound to HOST and PORT.
+                                   The descriptor stays yours: the broker has a copy */
+    uint32_t reserved2;
 } rill_listen_opts;
 /* Serve the NATS protocol (https://docs.nats.io/reference/reference-protocols/nats-protocol)
  * on "nats://HOST:PORT" or "unix:PATH", or Kafka's (https://kafka.apache.org/protocol) on
@@ -1963,10 +1967,14 @@ typedef struct rill_listen_opts {
  * /gatewayz /leafz /ipqueuesz /expvarz. From the first such port on the last 10 000 connections
  * that have gone are remembered for /connz?state=closed, with 4 MiB, or a 128th of memory_bytes if
  * that is less. "/events" says each second what moves, to 16 listeners (server-sent events).
- * `on_page` may answer first. Nobody is asked who he is, as on
- * nats-server's port: let those reach it who may know, or want a certificate of them
- * (rill_tls.verify_peer). Visitors are no connections of rill_stats. There are 64 places; whoever
- * is silent makes way. RILL_ENOTSUP as of wss:, and without a thread (RILL_DRIVE_HOST).
+ * `on_page` may answer first. All that is told to whoever comes, as on nats-server's port: let
+ * those reach it who may know, or want a certificate of them (rill_tls.verify_peer). What messages
+ * say is told to users alone, by "/follow?subject=S", and "&stream=NAME" for what is stored
+ * (server-sent events, 16 at a time): who logs in by HTTP's Basic with a name and a password, or by
+ * Bearer with the broker's token, reads there what he may read over NATS. Where there are no such
+ * users, since on_login, operators or a callout decide or nobody does, it is told to none. Visitors
+ * are no connections of rill_stats. There are 64 places; whoever is silent makes way. RILL_ENOTSUP
+ * as of wss:, and without a thread (RILL_DRIVE_HOST).
  *   Where this broker listens already, `opts` take the place of those before for whoever comes from
  * now on, and connections stay: so new certificates come into use. If these are no good, or the
  * port is 0, nothing is changed. TLS needs a certificate; that it ends within a week is said in the

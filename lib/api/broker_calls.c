@@ -184,6 +184,8 @@ int rill_broker_listen(rill_broker *broker, const char *url, const rill_listen_o
     int rc = broker_check(broker);
     rill_tls tls;
     if (rc == RILL_OK) rc = RI_ARGS_OPTS(&own, opts, "rill_listen_opts");
+    if (rc == RILL_OK)
+        rc = ri_args_reserved(&own.reserved2, sizeof own.reserved2, "rill_listen_opts");
     if (rc == RILL_OK) rc = ri_args_tls(&tls, &own.tls);
     if (rc < 0) return rc;
     if (!url) return ri_err(RILL_EINVAL, "url is NULL");

@@ -95,6 +95,10 @@ enum {
     RI_LIMIT_HTTP_LISTENERS = 16,           /* of these, that listen to what happens ... */
     RI_LIMIT_HTTP_MISSED = 10,              /* ... until so many events in a row had to be left out,
                                                since they did not read */
+    RI_LIMIT_HTTP_FOLLOWERS = 16,           /* of these, that read messages ... */
+    RI_LIMIT_HTTP_FOLLOWED = 1000,          /* ... live ones each, so many a second at most, ... */
+    RI_LIMIT_HTTP_FOLLOW_DATA = 8 * 1024,   /* ... of each so many bytes, and of its headers ... */
+    RI_LIMIT_HTTP_FOLLOW_BYTES = 1024 * 1024, /* ... while no more than that waits for one */
     RI_LIMIT_HTTP_VISITORS = 64,            /* connections of one door */
     RI_LIMIT_HTTP_HEAD_MS = 10000,          /* until the next request is whole */
     RI_LIMIT_HTTP_PACKED = 1024 * 1024,     /* bytes of an answer: larger ones go unpacked */

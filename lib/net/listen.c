@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -115,7 +116,31 @@ static int listen_open_tcp(ri_listener *l, uint16_t port)
     return RILL_OK;
 }
 
-int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *url)
+/* One that somebody else has bound, as systemd does: of the kind that the URL says. */
+static int listen_copy_socket(ri_listener *l, bool is_unix, int fd)
+{
+    int listens = 0, family = 0;
+    socklen_t size = sizeof listens;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens)
+        return ri_err(RILL_EINVAL, "descriptor %d is no socket that listens", fd);
+    size = sizeof family;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0 ||
+        (is_unix ? family != AF_UNIX : family != AF_INET && family != AF_INET6))
+        return ri_err(RILL_EINVAL, "descriptor %d is no socket of that kind", fd);
+    l->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (l->fd < 0) return ri_err_os(RILL_EIO, errno, "descriptor %d", fd);
+    int flags = fcntl(l->fd, F_GETFL);
+    if (flags < 0 || fcntl(l->fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return ri_err_os(RILL_EIO, errno, "descriptor %d", fd);
+    l->given = true;
+    l->is_unix = is_unix;
+    l->port = is_unix ? 0 : listen_port_of(l->fd);
+    if (is_unix) snprintf(l->address, sizeof l->address, "%s", l->name);
+    else listen_write_address(l);
+    return RILL_OK;
+}
+
+int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *url, int socket)
 {
     RI_ASSERT(host && url);
     *listener = NULL;
@@ -139,7 +164,8 @@ int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *ur
     l->name_len = name.len;
     l->name = ri_strdup(host, name.ptr, name.len);
     int rc = RILL_ENOMEM;
-    if (l->name && url->scheme == RI_URL_UNIX) rc = listen_open_unix(l);
+    if (l->name && socket > 0) rc = listen_copy_socket(l, url->scheme == RI_URL_UNIX, socket);
+    else if (l->name && url->scheme == RI_URL_UNIX) rc = listen_open_unix(l);
     else if (l->name) rc = listen_open_tcp(l, url->peers[0].port);
     if (rc < 0) {
         ri_listen_close(l);
@@ -300,7 +326,7 @@ void ri_listen_stop(ri_listener *l)
         ri_loop_timer_cancel(l->loop, &l->rest_timer);
     }
     if (l->fd >= 0) close(l->fd);
-    if (l->fd >= 0 && l->is_unix) unlink(l->name);
+    if (l->fd >= 0 && l->is_unix && !l->given) unlink(l->name);
     l->fd = -1;
 }
 

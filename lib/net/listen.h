@@ -35,6 +35,7 @@ struct ri_listener {
     char *name;               /* HOST of the URL, or PATH; owned */
     size_t name_len;
     bool is_unix;
+    bool given;               /* the socket was there: its file is another's */
     char *advertise;          /* host and port for its clients; NULL: `name`; owned */
     int advertise_port;
     ri_tls_conf *tls;         /* a reference; NULL: none. Guarded by its owner, as is the next */
@@ -50,9 +51,10 @@ typedef struct ri_listen_certs { /* what the certificates of a door's listeners 
     int64_t again_ns;   /* from now: when to look again; 0: never */
 } ri_listen_certs;
 
-/* A unix:, nats:, ws:, wss:, kafka:, kafkas:, http: or https: URL. RILL_EINVAL, RILL_EIO,
+/* A unix:, nats:, ws:, wss:, kafka:, kafkas:, http: or https: URL. `socket` > 0: one that listens
+ * already, of which a copy is made; its port is what it is bound to. RILL_EINVAL, RILL_EIO,
  * RILL_ENOMEM. Any thread. */
-int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *url);
+int ri_listen_open(ri_listener **listener, const ri_host *host, const ri_url *url, int socket);
 /* Is it at this URL? A port of 0 is at none. */
 bool ri_listen_is_at(const ri_listener *listener, const ri_url *url);
 /* Adds what the listener's certificate says, and names one that ends within a week in the log.

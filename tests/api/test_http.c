@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "support/scratch.h"
 #include "support/supply.h"
 
 #define TLS(name) GOLDEN_DIR "/tls/" name
@@ -183,6 +184,72 @@ START_TEST(metrics)
     ck_assert_str_eq(text + strlen(text) - 6, "# EOF\n");
     OK(rill_close(bus, WAIT_MS));
     end();
+}
+END_TEST
+
+/* Each bucket has all of those before it, and the last one as many as there are. */
+static double histogram(const char *name, const char *label)
+{
+    char bucket[200], end[200];
+    double last = -1, n = -1;
+    snprintf(bucket, sizeof bucket, "\n%s_bucket{%s%sle=\"", name, label, *label ? "," : "");
+    for (const char *at = strstr(text, bucket); at; at = strstr(at + 1, bucket)) {
+        const char *value = strchr(at + strlen(bucket), ' ');
+        ck_assert_ptr_nonnull(value);
+        n = strtod(value, NULL);
+        ck_assert_msg(n >= last, "%.200s", at);
+        last = n;
+    }
+    snprintf(end, sizeof end, *label ? "%s_count{%s}" : "%s_count%s", name, label);
+    ck_assert(sample(end) == n);
+    snprintf(end, sizeof end, *label ? "%s_sum{%s}" : "%s_sum%s", name, label);
+    ck_assert((sample(end) > 0) == (n > 0));
+    return n;
+}
+
+/* A client of NATS that publishes to itself: some of it is measured, and every commit is. */
+START_TEST(latencies)
+{
+    enum { TIMES = 64 };
+    rill_bus *bus;
+    char heard[256], path[SCRATCH_LEN];
+    int nats, http;
+    scratch_make(path);
+    serve(RILL_OPTS(rill_broker_opts, .dir = path, .jetstream = true));
+    OK(nats = rill_broker_listen(broker, "nats://127.0.0.1:0", NULL));
+    ck_assert_int_eq(GET("/metrics"), 200);
+    ck_assert_ptr_null(strstr(text, "rill_publish_seconds_bucket"));
+    ck_assert(sample("rill_store_write_amplification") == 0);
+    double syncs = sample("rill_store_syncs_total");
+    OK(rill_broker_bus(broker, &bus, NULL));
+    OK(rill_stream_ensure(bus, "ORDERS", RILL_OPTS(rill_stream_opts, .subjects = "o.*")));
+    for (int i = 0; i < 5; i++) OK(rill_append(bus, "o.1", "12345", 5, NULL, NULL, WAIT_MS));
+    http = port;
+    port = nats;
+    int fd = visit();
+    port = http;
+    say(fd, "CONNECT {\"verbose\":false}\r\nSUB a 1\r\n");
+    for (int i = 0; i < TIMES; i++) {
+        say(fd, "PUB a 2\r\nhi\r\nPING\r\n");
+        for (size_t len = 0; len < 6 || memcmp(heard + len - 6, "PONG\r\n", 6) != 0;) {
+            ssize_t got = recv(fd, heard + (len %= 200), sizeof heard - 200, 0);
+            ck_assert_int_gt(got, 0);
+            len += (size_t)got;
+        }
+    }
+    ck_assert_int_eq(GET("/metrics"), 200);
+    ck_assert(histogram("rill_publish_seconds", "door=\"nats\"") >= 2);
+    ck_assert(histogram("rill_delivery_seconds", "door=\"nats\"") >= 2);
+    ck_assert(histogram("rill_publish_seconds", "door=\"nats\"") <= TIMES);
+    ck_assert(histogram("rill_commit_seconds", "") >= 5);
+    ck_assert(sample("rill_store_commits_total") >= 5);
+    ck_assert(sample("rill_store_syncs_total") >= syncs + 5);
+    ck_assert(sample("rill_store_write_amplification") > 0);
+    ck_assert_ptr_nonnull(strstr(text, "# TYPE rill_commit_seconds histogram\n"));
+    close(fd);
+    OK(rill_close(bus, WAIT_MS));
+    end();
+    scratch_remove(path);
 }
 END_TEST
 
@@ -561,6 +628,5 @@ START_TEST(places)
 }
 END_TEST
 
-SUITE_MAIN("http", answers, keeps, metrics, metrics_of_accounts, monitoring, monitoring_scarce,
-           events, own_pages,
-           floods, silence, deaf, closes, places)
+SUITE_MAIN("http", answers, keeps, metrics, latencies, metrics_of_accounts, monitoring,
+           monitoring_scarce, events, own_pages, floods, silence, deaf, closes, places)

@@ -13,13 +13,15 @@ typedef enum read_field {
     READ_CODINGS,
     READ_ENCODING,
     READ_ACCEPT,
+    READ_LOGIN,
+    READ_SITE,
     READ_FIELDS,
 } read_field;
 
 static const char *const read_names[READ_FIELDS] = {
     [READ_HOST] = "Host", [READ_CONNECTION] = "Connection", [READ_LENGTH] = "Content-Length",
     [READ_CODINGS] = "Transfer-Encoding", [READ_ENCODING] = "Accept-Encoding",
-    [READ_ACCEPT] = "Accept",
+    [READ_ACCEPT] = "Accept", [READ_LOGIN] = "Authorization", [READ_SITE] = "Sec-Fetch-Site",
 };
 
 /* What is known of a head while it is parsed. */
@@ -28,6 +30,8 @@ typedef struct read_head {
     uint32_t fields;
     uint32_t count[READ_FIELDS];   /* how often each came */
     bool closes, keeps, gzips, open_metrics;
+    ri_str login;
+    bool foreign;
     bool has_body;
     bool whole;                    /* its end was found */
     bool broken;                   /* a field is continued by the next line */
@@ -99,6 +103,9 @@ static void read_end_field(read_head *h)
         h->gzips |= read_lists(value, "gzip");
     if (ri_str_eq_nocase(h->name, ri_str_of(read_names[READ_ACCEPT])))
         h->open_metrics |= read_lists(value, "application/openmetrics-text");
+    if (ri_str_eq_nocase(h->name, ri_str_of(read_names[READ_LOGIN]))) h->login = value;
+    if (ri_str_eq_nocase(h->name, ri_str_of(read_names[READ_SITE])))
+        h->foreign |= !ri_str_is(value, "same-origin") && !ri_str_is(value, "none");
     h->name = h->value = RI_STR_NONE;
 }
 
@@ -193,6 +200,8 @@ static int read_judge(const http_parser *parser, const read_head *h, ri_http_req
     if (h->broken) return read_refuse(status, 400, "a header is continued on the next line");
     if (h->odd) return read_refuse(status, 400, "a header has a byte that may not be there");
     if (h->count[READ_HOST] > 1) return read_refuse(status, 400, "the request has two hosts");
+    if (h->count[READ_LOGIN] > 1)
+        return read_refuse(status, 400, "the request has two logins");
     if (modern && !h->count[READ_HOST]) return read_refuse(status, 400, "the request has no Host");
     if (h->count[READ_CODINGS] || h->count[READ_LENGTH] > 1 || h->has_body)
         return read_refuse(status, 413, "a request has no body here");
@@ -205,6 +214,8 @@ static int read_judge(const http_parser *parser, const read_head *h, ri_http_req
     request->keep = !h->closes && (modern || h->keeps);
     request->gzips = h->gzips;
     request->open_metrics = h->open_metrics;
+    request->login = h->login;
+    request->foreign = h->foreign;
     return RILL_OK;
 }
 

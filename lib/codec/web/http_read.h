@@ -6,6 +6,8 @@
  *     Connection: keep-alive          "close" and "keep-alive" are heard
  *     Accept-Encoding: gzip           heard, unless its weight is 0
  *     Accept: application/openmetrics-text; version=1.0.0
+ *     Authorization: Basic ...        at most one
+ *     Sec-Fetch-Site: same-origin     whose page asks, where a browser says so
  *
  * A head is parsed when all of it is there, so that its parts are spans of it. A request has no
  * body: one that announces any is refused, and its connection ends, since where the next request
@@ -29,6 +31,8 @@ typedef struct ri_http_request {
     bool keep_said;      /* the client asked for that, which is no matter of course in HTTP/1.0 */
     bool gzips;          /* the client takes gzip */
     bool open_metrics;   /* the client names the type of OpenMetrics */
+    ri_str login;        /* Authorization, as it came; empty: there is none */
+    bool foreign;        /* a browser says that a page of somebody else wants it */
 } ri_http_request;
 
 /* RILL_ENOTSUP, with the sentence, in a build without http_parser. */

@@ -29,6 +29,7 @@
 #ifndef RI_DOOR_H
 #define RI_DOOR_H
 
+#include "base/histogram.h"
 #include "base/list.h"
 #include "rill.h"
 
@@ -89,6 +90,9 @@ struct ri_door {
                                there is none. The rest is the broker's */
     ri_list link;           /* in broker->doors */
     uint32_t bit;           /* in output_waits and stalled */
+    /* Of a sample of what it read: how long until messages had found their receivers, or were
+     * stored where that is what is answered; how long until receivers had them. */
+    ri_histogram publish, delivery;
     uint32_t users;         /* calls that use it outside the gate: a close waits for them */
     const void *at;         /* where a walk over all connections is ... */
     uint64_t at_id;         /* ... and whose turn it is there; 0: behind the last */

@@ -318,6 +318,7 @@ static void durable_commit_write(ri_durable *d)
     ri_broker_enter(d->broker);
     int64_t took_ns = ri_ns_sub(ri_mono_ns(&d->broker->host), d->job_begun_ns);
     d->write_ns = ri_ns_add(d->write_ns / 4 * 3, took_ns / 4);
+    ri_histogram_add(&d->commits, took_ns);
     d->committing = false;
     int rc = ri_log_commit_end(d->file_log, &d->job);
     if (rc == RILL_OK) durable_note_sync(d, d->job_syncs, d->job_begun_ns);
@@ -414,7 +415,7 @@ void ri_durable_shutdown(ri_durable *d)
     ri_rooms_shutdown(&d->rooms);
 }
 
-uint64_t ri_durable_stats_alone(const ri_durable *d, rill_stats *out)
+uint64_t ri_durable_stats_alone(const ri_durable *d, rill_stats *out, ri_durable_writes *writes)
 {
     RI_ASSERT(ri_broker_is_entered(d->broker));
     ri_log_stats log;
@@ -426,13 +427,17 @@ uint64_t ri_durable_stats_alone(const ri_durable *d, rill_stats *out)
     out->store_moved_bytes += log.copied_bytes;
     out->store_written_bytes += log.written_bytes;
     out->store_damages += log.damages;
+    if (!writes) return log.segments;
+    writes->commits += log.commits;
+    writes->syncs += log.syncs;
+    ri_histogram_join(&writes->took, &d->commits);
     return log.segments;
 }
 
 void ri_durable_stats(const ri_durable *d, rill_stats *out)
 {
     RI_ASSERT(!d->house);
-    ri_durable_stats_alone(d, out);
+    ri_durable_stats_alone(d, out, NULL);
     ri_rooms_stats(&d->rooms, out);
 }
 

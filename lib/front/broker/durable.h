@@ -18,6 +18,7 @@
 #define RI_DURABLE_H
 
 #include "base/error.h"
+#include "base/histogram.h"
 #include "engine/groups/groups.h"
 #include "engine/streams/js.h"
 #include "front/broker/broker.h"
@@ -104,7 +105,13 @@ int ri_durable_snapshot(ri_durable *durable, const char *dir);
 /* Inside the gate: who waits for messages asks elsewhere. */
 void ri_durable_shutdown(ri_durable *durable);
 void ri_durable_stats(const ri_durable *durable, rill_stats *out); /* inside the gate */
-/* Without its rooms; how many segments were looked at. */
-uint64_t ri_durable_stats_alone(const ri_durable *durable, rill_stats *out);
+typedef struct ri_durable_writes { /* of its files, since it was opened */
+    uint64_t commits, syncs;
+    ri_histogram took; /* by each commit, from its beginning until it was over */
+} ri_durable_writes;
+/* Without its rooms; how many segments were looked at. `writes`, to which is added as well, may be
+ * NULL. */
+uint64_t ri_durable_stats_alone(const ri_durable *durable, rill_stats *out,
+                                ri_durable_writes *writes);
 
 #endif

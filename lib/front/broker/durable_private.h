@@ -4,6 +4,7 @@
 #define RI_DURABLE_PRIVATE_H
 
 #include "base/heap.h"
+#include "base/histogram.h"
 #include "front/broker/durable.h"
 #include "front/broker/rooms.h"
 
@@ -28,6 +29,7 @@ struct ri_durable {
     uint64_t job_left_bytes;   /* of what had come before it, not in it */
     bool job_syncs;            /* it syncs all that was only written before */
     int64_t job_begun_ns;      /* monotonic */
+    ri_histogram commits;      /* how long each took, from its beginning until it was over */
     int64_t write_ns;          /* how long writing a commit takes: of the last ones, about */
     bool closing;
     bool failing;              /* the last commit failed: it is tried again now and then */

@@ -229,7 +229,7 @@ const char *ri_rooms_account(const ri_durable *room)
 
 void ri_rooms_stats(const ri_rooms *rooms, rill_stats *add)
 {
-    ri_list_each (link, &rooms->all) ri_durable_stats_alone(ROOMS_ROOM(link), add);
+    ri_list_each (link, &rooms->all) ri_durable_stats_alone(ROOMS_ROOM(link), add, NULL);
 }
 
 void ri_rooms_shutdown(const ri_rooms *rooms)

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "codec/kafka/gzip.h"
 #include "codec/limits.h"
+#include "front/http/http_session.h"
 
 enum {
     HTTP_ANSWER_PACKED_LEAST = 512, /* bytes that are worth it */
@@ -91,19 +92,50 @@ static const ri_http_route *const http_answer_routes[] = {
     &ri_http_subsz_route, &ri_http_jsz_route, &ri_http_healthz_route, &ri_http_accountz_route,
     &ri_http_accstatz_route, &ri_http_routez_route, &ri_http_gatewayz_route, &ri_http_leafz_route,
     &ri_http_ipqueuesz_route, &ri_http_expvarz_route, &ri_http_raftz_route,
-    &ri_http_events_route};
+    &ri_http_events_route, &ri_http_follow_route, &ri_http_who_route, &ri_http_login_route};
 _Static_assert(RI_LEN(http_answer_routes) <= RI_HTTP_ROUTES, "a counter for each");
 
-static const ri_http_route *http_answer_find(ri_http_server *server, ri_str path)
+/* Its place; none: RI_LEN(http_answer_routes). */
+static size_t http_answer_place(ri_str path)
 {
     for (size_t i = 0; i < RI_LEN(http_answer_routes); i++) {
         const ri_http_route *route = http_answer_routes[i];
-        if (!ri_str_is(path, route->path) && !(route->alias && ri_str_is(path, route->alias)))
-            continue;
-        server->asked[i]++;
-        return route;
+        if (ri_str_is(path, route->path) || (route->alias && ri_str_is(path, route->alias)))
+            return i;
     }
-    return &http_answer_none;
+    return RI_LEN(http_answer_routes);
+}
+
+static const ri_http_route *http_answer_find(ri_http_server *server, ri_str path)
+{
+    size_t i = http_answer_place(path);
+    if (i == RI_LEN(http_answer_routes)) return &http_answer_none;
+    server->asked[i]++;
+    return http_answer_routes[i];
+}
+
+bool ri_http_answer_asks(ri_str path)
+{
+    size_t i = http_answer_place(path);
+    return i < RI_LEN(http_answer_routes) &&
+           (http_answer_routes[i]->guarded || http_answer_routes[i]->asks);
+}
+
+/* What is guarded, and not for him, is refused. */
+static bool http_answer_may(ri_http_answer *a, const ri_http_request *request,
+                            ri_http_verdict verdict)
+{
+    if (request->foreign) {
+        ri_http_answer_say(a, 403, "a page of another place may not ask for that\n");
+    } else if (verdict == RI_HTTP_LOGIN_NONE) {
+        ri_http_server_enter(a->server);
+        const char *why = ri_http_login_why_not(a->server);
+        ri_http_server_leave(a->server);
+        ri_http_answer_say(a, 403, "%s\n", why ? why : "that has changed just now");
+    } else if (verdict != RI_HTTP_LOGIN_YES) {
+        ri_http_answer_say(a, 401, "a user and his password are wanted\n");
+    }
+    return !a->said;
 }
 
 void ri_http_answer_asked(const ri_http_server *server, ri_http_json *j)
@@ -113,12 +145,14 @@ void ri_http_answer_asked(const ri_http_server *server, ri_http_json *j)
             ri_http_json_uint(j, http_answer_routes[i]->path, server->asked[i]);
 }
 
-void ri_http_answer_begin(ri_http_answer *a, const ri_http_listener *at,
-                          const ri_http_request *request)
+void ri_http_answer_begin(ri_http_answer *a, ri_http_session *session,
+                          const ri_http_request *request, ri_http_verdict verdict)
 {
+    const ri_http_listener *at = session->at;
     ri_http_server *server = at->server;
     RI_ASSERT(!a->route && request->path.len > 0);
     a->server = server;
+    a->session = session;
     a->status = 200;
     a->type = "text/plain; charset=utf-8";
     a->open_metrics = request->open_metrics;
@@ -131,7 +165,7 @@ void ri_http_answer_begin(ri_http_answer *a, const ri_http_listener *at,
         return;
     }
     a->route = route;
-    route->begin(a, request);
+    if (!route->guarded || http_answer_may(a, request, verdict)) route->begin(a, request);
 }
 
 void ri_http_answer_refuse(ri_http_answer *a, ri_http_server *server, int status)
@@ -221,6 +255,7 @@ void ri_http_answer_finish(ri_http_answer *a, bool gzips)
         ri_buffer_fini(&a->body);
         ri_buffer_init(&a->body, &a->server->broker->host);
         a->policy = NULL;
+        a->nmore = 0;
         a->stream = false;
         a->status = 503;
         a->packed = false;
@@ -228,14 +263,25 @@ void ri_http_answer_finish(ri_http_answer *a, bool gzips)
         ri_buffer_puts(&a->body, a->why ? a->why : "there is no memory for this page\n");
         return;
     }
-    if (gzips && !a->packed && size >= HTTP_ANSWER_PACKED_LEAST && size <= RI_LIMIT_HTTP_PACKED)
+    if (gzips && !a->packed && !a->nmore && size >= HTTP_ANSWER_PACKED_LEAST &&
+        size <= RI_LIMIT_HTTP_PACKED)
         http_answer_pack(a);
+}
+
+size_t ri_http_answer_size(const ri_http_answer *a)
+{
+    size_t size = ri_buffer_size(&a->body);
+    for (size_t i = 0; i < a->nmore; i++) size += ri_buffer_size(&a->more[i]);
+    return size;
 }
 
 static const char *http_answer_reason(int status)
 {
     switch (status) {
     case 200: return "OK";
+    case 303: return "See Other";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
     case 400: return "Bad Request";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
@@ -255,6 +301,9 @@ void ri_http_answer_head(const ri_http_answer *a, bool keeps, bool keep_said, si
                      http_answer_reason(a->status), a->type);
     if (!a->stream) ri_buffer_printf(out, "Content-Length: %zu\r\n", len);
     if (a->packed) ri_buffer_puts(out, "Content-Encoding: gzip\r\n");
+    if (a->status == 401)
+        ri_buffer_puts(out, "WWW-Authenticate: Basic realm=\"rill\", charset=\"UTF-8\"\r\n");
+    if (a->location) ri_buffer_printf(out, "Location: %s\r\n", a->location);
     if (a->status == 405) ri_buffer_puts(out, "Allow: GET, HEAD\r\n");
     ri_buffer_puts(out, "Vary: Accept, Accept-Encoding\r\nCache-Control: no-store\r\n"
                    "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n"

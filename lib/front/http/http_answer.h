@@ -15,26 +15,33 @@
 #include "base/buffer.h"
 #include "codec/web/http_read.h"
 #include "front/http/http_json.h"
+#include "front/http/http_login.h"
 #include "front/http/http_query.h"
 #include "front/http/http_server.h"
 
 typedef struct ri_http_answer ri_http_answer;
+struct ri_http_session;
 
 typedef struct ri_http_route {
     const char *path, *alias; /* alias: another path; NULL: none */
     const char *bools, *ints, *uints; /* parameters, parted by blanks, whose values have to be such:
                                          else the answer is 400. NULL: none */
+    bool guarded; /* for those who have logged in, and pages of this place, alone */
+    bool asks;    /* who it is is looked at, and begin() sees what came of that */
     void (*begin)(ri_http_answer *a, const ri_http_request *request);
     bool (*step)(ri_http_answer *a);
     void (*between)(ri_http_answer *a);
     void (*finish)(ri_http_answer *a);
     void (*drop)(ri_http_answer *a);
+    void (*join)(struct ri_http_session *s); /* of a stream: its head is queued; outside the gate */
 } ri_http_route;
 
 struct ri_http_answer {
     ri_http_server *server;
+    struct ri_http_session *session;
     const ri_http_route *route;
     int status;
+    const char *location;    /* of a redirection, lives for ever */
     const char *type;        /* lives for ever, or as `own` */
     char *own;               /* a type that a program gave; owned; or NULL */
     const char *policy;      /* Content-Security-Policy of a page; NULL: nothing may be loaded */
@@ -44,6 +51,8 @@ struct ri_http_answer {
     bool said;               /* a sentence stands in place of it: neither step nor finish follow */
     const char *why;         /* body.failed: the text instead; NULL: it is memory */
     ri_buffer body;
+    ri_buffer *more;         /* of `work`: what follows the body, set by finish(); NULL: nothing */
+    size_t nmore;
     void *work;              /* the route's own: ri_http_answer_work() */
     size_t work_size;
     uint64_t charged;        /* bytes of body and work that count as work of the broker */
@@ -51,13 +60,18 @@ struct ri_http_answer {
 
 /* ---- http_answer.c ---- */
 
-/* A zeroed one. The program is asked first, then the path decides: with 404 if there is no such. */
-void ri_http_answer_begin(ri_http_answer *a, const ri_http_listener *at,
-                          const ri_http_request *request);
+/* A zeroed one. The program is asked first, then the path decides: with 404 if there is no such.
+ * What is guarded is answered by the verdict on its login. */
+void ri_http_answer_begin(ri_http_answer *a, struct ri_http_session *session,
+                          const ri_http_request *request, ri_http_verdict verdict);
+/* Does it matter for that path who asks? */
+bool ri_http_answer_asks(ri_str path);
 /* One that says what is wrong: ri_err_text(). */
 void ri_http_answer_refuse(ri_http_answer *a, ri_http_server *server, int status);
 /* The route has done: gzip, if the visitor takes it and it pays. */
 void ri_http_answer_finish(ri_http_answer *a, bool gzips);
+/* Bytes of the body and what follows it. */
+size_t ri_http_answer_size(const ri_http_answer *a);
 /* The status line and the headers, for a body of `len` bytes. */
 void ri_http_answer_head(const ri_http_answer *a, bool keeps, bool keep_said, size_t len,
                          ri_buffer *out);
@@ -81,6 +95,9 @@ void ri_http_answer_asked(const ri_http_server *server, ri_http_json *j);
 extern const ri_http_route ri_http_metrics_route;   /* http_metrics.c */
 extern const ri_http_route ri_http_page_route;      /* http_page.c */
 extern const ri_http_route ri_http_events_route;    /* http_events.c */
+extern const ri_http_route ri_http_follow_route;    /* http_follow.c */
+extern const ri_http_route ri_http_who_route;
+extern const ri_http_route ri_http_login_route;
 extern const ri_http_route ri_http_varz_route;      /* http_varz.c */
 extern const ri_http_route ri_http_expvarz_route;
 extern const ri_http_route ri_http_connz_route;     /* http_connz.c */

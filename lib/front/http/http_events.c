@@ -143,4 +143,5 @@ static void events_begin(ri_http_answer *a, const ri_http_request *request)
     ri_http_server_leave(a->server);
 }
 
-const ri_http_route ri_http_events_route = {.path = "/events", .begin = events_begin};
+const ri_http_route ri_http_events_route = {.path = "/events", .begin = events_begin,
+                                              .join = ri_http_events_join};

@@ -106,7 +106,7 @@ static int http_listen_new(ri_http_server *server, const ri_url *url,
     ri_http_listener *place = ri_new(host, ri_http_listener);
     if (!place) return RILL_ENOMEM;
     place->server = server;
-    int rc = ri_listen_open(&place->listener, host, url);
+    int rc = ri_listen_open(&place->listener, host, url, opts->socket);
     if (rc < 0) {
         ri_http_listen_free(place, host);
         return rc;

@@ -23,6 +23,7 @@
 #include "base/json_text.h"
 #include "base/number.h"
 #include "base/saturate.h"
+#include "codec/limits.h"
 #include "engine/streams/consumer.h"
 #include "front/broker/durable.h"
 #include "front/broker/rooms.h"
@@ -34,11 +35,18 @@ enum {
     METRICS_UNITS = 12,     /* of the turn, for a stream or a consumer: ten samples are copied */
     METRICS_SEGMENTS = 32,  /* so many segments of a log that are looked at are a unit */
     METRICS_LAST = 64,      /* bytes of the last line, and more */
+    METRICS_VALUE = RI_NUMBER_MAX + 8, /* bytes of a value with its decimals and the line's end */
 };
 
 typedef struct metrics_family {
     const char *name, *type, *help;
+    const char *sample; /* the name as its samples have it */
+    size_t sample_len;
 } metrics_family;
+
+#define METRICS_GAUGES(name, help) {name, "gauge", help, name, sizeof name - 1}
+#define METRICS_COUNTERS(name, help) \
+    {name, "counter", help, name "_total", sizeof name "_total" - 1}
 
 /* ---- Families of streams and consumers ---- */
 
@@ -63,33 +71,44 @@ typedef enum metrics_of {
 } metrics_of;
 
 static const metrics_family metrics_families[METRICS_FAMILIES] = {
-    [STREAM_MESSAGES] = {"rill_stream_messages", "gauge", "Messages in the stream."},
-    [STREAM_BYTES] = {"rill_stream_size_bytes", "gauge", "Size of these messages as stored."},
-    [STREAM_FIRST] = {"rill_stream_first_sequence", "gauge", "Number of the first message."},
-    [STREAM_LAST] = {"rill_stream_last_sequence", "gauge", "Number of the last message."},
-    [STREAM_SUBJECTS] = {"rill_stream_subjects", "gauge", "Different subjects in the stream."},
-    [STREAM_DELETED] = {"rill_stream_deleted_messages", "gauge",
-                        "Numbers between the first and the last that have no message."},
-    [STREAM_CONSUMERS] = {"rill_stream_consumers", "gauge", "Consumers of the stream."},
-    [STREAM_TIME] = {"rill_stream_last_timestamp_seconds", "gauge",
-                     "When the last message was stored, since 1970; 0 if there was none."},
-    [CONSUMER_LAG] = {"rill_consumer_lag_messages", "gauge",
-                      "Messages that were not yet delivered to the consumer."},
-    [CONSUMER_LAG_BYTES] = {"rill_consumer_lag_bytes", "gauge",
-                            "Their size, by the mean message of the stream (an estimate)."},
-    [CONSUMER_LAG_SECONDS] = {"rill_consumer_lag_seconds", "gauge",
-                              "Age of the oldest message that is not settled, by its place between "
-                              "the first and the last of the stream (an estimate). It is left "
-                              "out while the time of the first would have to be read."},
-    [CONSUMER_UNACKED] = {"rill_consumer_unacked_messages", "gauge",
-                          "Messages that were delivered and not acknowledged."},
-    [CONSUMER_REDELIVERED] = {"rill_consumer_redelivered_messages", "gauge",
-                              "Of these, delivered more than once."},
-    [CONSUMER_WAITING] = {"rill_consumer_waiting_pulls", "gauge",
-                          "Pull requests that wait for messages."},
-    [CONSUMER_DELIVERED] = {"rill_consumer_deliveries", "counter",
-                            "Deliveries, with those that were made again."},
-    [CONSUMER_PAUSED] = {"rill_consumer_paused", "gauge", "1 if the consumer is paused, else 0."},
+    [STREAM_MESSAGES] = METRICS_GAUGES("rill_stream_messages", "Messages in the stream."),
+    [STREAM_BYTES] = METRICS_GAUGES("rill_stream_size_bytes", "Size of these messages as stored."),
+    [STREAM_FIRST] = METRICS_GAUGES("rill_stream_first_sequence", "Number of the first message."),
+    [STREAM_LAST] = METRICS_GAUGES("rill_stream_last_sequence", "Number of the last message."),
+    [STREAM_SUBJECTS] = METRICS_GAUGES("rill_stream_subjects", "Different subjects in the stream."),
+    [STREAM_DELETED] = METRICS_GAUGES(
+        "rill_stream_deleted_messages",
+        "Numbers between the first and the last that have no message."),
+    [STREAM_CONSUMERS] = METRICS_GAUGES("rill_stream_consumers", "Consumers of the stream."),
+    [STREAM_TIME] = METRICS_GAUGES(
+        "rill_stream_last_timestamp_seconds",
+        "When the last message was stored, since 1970; 0 if there was none."),
+    [CONSUMER_LAG] = METRICS_GAUGES(
+        "rill_consumer_lag_messages",
+        "Messages that were not yet delivered to the consumer."),
+    [CONSUMER_LAG_BYTES] = METRICS_GAUGES(
+        "rill_consumer_lag_bytes",
+        "Their size, by the mean message of the stream (an estimate)."),
+    [CONSUMER_LAG_SECONDS] = METRICS_GAUGES(
+        "rill_consumer_lag_seconds",
+        "Age of the oldest message that is not settled, by its place between the first "
+        "and the last of the stream (an estimate). It is left out while the time of the "
+        "first would have to be read."),
+    [CONSUMER_UNACKED] = METRICS_GAUGES(
+        "rill_consumer_unacked_messages",
+        "Messages that were delivered and not acknowledged."),
+    [CONSUMER_REDELIVERED] = METRICS_GAUGES(
+        "rill_consumer_redelivered_messages",
+        "Of these, delivered more than once."),
+    [CONSUMER_WAITING] = METRICS_GAUGES(
+        "rill_consumer_waiting_pulls",
+        "Pull requests that wait for messages."),
+    [CONSUMER_DELIVERED] = METRICS_COUNTERS(
+        "rill_consumer_deliveries",
+        "Deliveries, with those that were made again."),
+    [CONSUMER_PAUSED] = METRICS_GAUGES(
+        "rill_consumer_paused",
+        "1 if the consumer is paused, else 0."),
 };
 
 /* What of a stream its consumers' lag is worked out from. */
@@ -107,6 +126,7 @@ typedef struct metrics_work {
     bool in_room;           /* not all of its streams are walked */
     size_t account;         /* that is counted next */
     rill_stats sums;        /* over accounts and rooms */
+    ri_durable_writes writes; /* over rooms */
     bool in_stream;         /* the consumers of the stream named last are walked */
     ri_buffer stream, consumer; /* the names that were looked at last; empty: none */
     ri_buffer labels;       /* of the sample at hand */
@@ -148,35 +168,49 @@ static void metrics_put_head(ri_buffer *out, bool open, const metrics_family *fa
 /* The beginning of a sample, up to its value. */
 static void metrics_put_name(ri_buffer *out, const metrics_family *family)
 {
-    ri_buffer_puts(out, family->name);
-    if (family->type[0] == 'c') ri_buffer_puts(out, "_total");
+    ri_buffer_put(out, family->sample, family->sample_len);
 }
 
-static ri_buffer *metrics_begin(metrics_work *w, metrics_of of)
+/* There are a dozen samples for each thing, so each is written at once, with one look for room:
+ * name and labels, and where its value is to stand. NULL: there is no memory. */
+static char *metrics_begin(metrics_work *w, metrics_of of)
 {
     ri_buffer *out = &w->out[of];
-    if (ri_buffer_size(out) == 0) metrics_put_head(out, w->open, &metrics_families[of]);
-    metrics_put_name(out, &metrics_families[of]);
-    ri_buffer_put_str(out, ri_buffer_str(&w->labels));
-    return out;
+    const metrics_family *family = &metrics_families[of];
+    ri_str labels = ri_buffer_str(&w->labels);
+    if (ri_unlikely(ri_buffer_size(out) == 0)) metrics_put_head(out, w->open, family);
+    char *at = ri_buffer_room(out, family->sample_len + labels.len + METRICS_VALUE);
+    if (!at) return NULL;
+    memcpy(at, family->sample, family->sample_len);
+    memcpy(at + family->sample_len, labels.ptr, labels.len);
+    return at + family->sample_len + labels.len;
+}
+
+static void metrics_end(metrics_work *w, metrics_of of, char *at)
+{
+    ri_buffer *out = &w->out[of];
+    *at++ = '\n';
+    ri_buffer_added(out, (size_t)(at - (out->ptr + out->len)));
 }
 
 static void metrics_put(metrics_work *w, metrics_of of, uint64_t value)
 {
-    ri_buffer *out = metrics_begin(w, of);
-    metrics_put_u64(out, value);
-    ri_buffer_put(out, "\n", 1);
+    char *at = metrics_begin(w, of);
+    if (!at) return;
+    at += ri_number_write(at, value);
+    metrics_end(w, of, at);
 }
 
 /* Milliseconds are what a scrape can make use of. */
 static void metrics_put_seconds(metrics_work *w, metrics_of of, int64_t ns)
 {
-    ri_buffer *out = metrics_begin(w, of);
     uint64_t ms = (uint64_t)RI_MAX(ns, 0) / RI_MS;
-    char part[] = {'.', (char)('0' + ms / 100 % 10), (char)('0' + ms / 10 % 10),
-                   (char)('0' + ms % 10), '\n'};
-    metrics_put_u64(out, ms / 1000);
-    ri_buffer_put(out, part, sizeof part);
+    char *at = metrics_begin(w, of);
+    if (!at) return;
+    at += ri_number_write(at, ms / 1000);
+    *at++ = '.';
+    for (uint64_t unit = 100; unit; unit /= 10) *at++ = (char)('0' + ms / unit % 10);
+    metrics_end(w, of, at);
 }
 
 /* ---- Streams and consumers ---- */
@@ -307,19 +341,90 @@ static bool metrics_failed(const metrics_work *w)
 
 /* ---- The broker ---- */
 
-static void metrics_broker_put(ri_http_answer *a, const char *name, const char *type,
-                               uint64_t value, const char *help)
+static void metrics_broker_put(ri_http_answer *a, const metrics_family *family, uint64_t value)
 {
-    const metrics_family family = {name, type, help};
-    metrics_put_head(&a->body, a->open_metrics, &family);
-    metrics_put_name(&a->body, &family);
+    metrics_put_head(&a->body, a->open_metrics, family);
+    metrics_put_name(&a->body, family);
     ri_buffer_puts(&a->body, " ");
     metrics_put_u64(&a->body, value);
     ri_buffer_puts(&a->body, "\n");
 }
 
-#define METRICS_COUNTER(name, value, help) metrics_broker_put(a, name, "counter", value, help)
-#define METRICS_GAUGE(name, value, help) metrics_broker_put(a, name, "gauge", value, help)
+#define METRICS_COUNTER(name, value, help) \
+    metrics_broker_put(a, &(const metrics_family)METRICS_COUNTERS(name, help), value)
+#define METRICS_GAUGE(name, value, help) \
+    metrics_broker_put(a, &(const metrics_family)METRICS_GAUGES(name, help), value)
+
+/* ---- Histograms ---- */
+
+/* The bounds of base/histogram.h, as exact as a reader takes them. */
+static const char *const metrics_bounds[RI_HISTOGRAM_BOUNDS + 1] = {
+    "9.5367431640625e-07", "1.9073486328125e-06", "3.814697265625e-06", "7.62939453125e-06",
+    "1.52587890625e-05", "3.0517578125e-05", "6.103515625e-05", "0.0001220703125",
+    "0.000244140625", "0.00048828125", "0.0009765625", "0.001953125", "0.00390625", "0.0078125",
+    "0.015625", "0.03125", "0.0625", "0.125", "0.25", "0.5", "1.0", "2.0", "4.0", "8.0", "16.0",
+    "+Inf"};
+
+/* Of one door, or of the store where that is NULL. */
+static void metrics_put_histogram(ri_buffer *out, const char *name, const char *door,
+                                  const ri_histogram *h)
+{
+    uint64_t n = 0;
+    for (int i = 0; i <= RI_HISTOGRAM_BOUNDS; i++) {
+        n += h->counts[i];
+        ri_buffer_printf(out, "%s_bucket{%s%s%sle=\"%s\"} %llu\n", name, door ? "door=\"" : "",
+                         door ? door : "", door ? "\"," : "", metrics_bounds[i],
+                         (unsigned long long)n);
+    }
+    const struct { const char *what; uint64_t whole, nano; } rows[] = {
+        {"sum", h->sum_ns / 1000000000, h->sum_ns % 1000000000}, {"count", n, 0}};
+    for (size_t i = 0; i < RI_LEN(rows); i++) {
+        ri_buffer_printf(out, door ? "%s_%s{door=\"%s\"} %llu" : "%s_%s%s %llu", name, rows[i].what,
+                         door ? door : "", (unsigned long long)rows[i].whole);
+        if (i == 0) ri_buffer_printf(out, ".%09llu", (unsigned long long)rows[i].nano);
+        ri_buffer_put(out, "\n", 1);
+    }
+}
+
+static bool metrics_has_any(const ri_histogram *h)
+{
+    for (int i = 0; i <= RI_HISTOGRAM_BOUNDS; i++)
+        if (h->counts[i]) return true;
+    return false;
+}
+
+/* Those that have none are left out: the HTTP door is only looked through. */
+static void metrics_latency(ri_http_answer *a)
+{
+    static const metrics_family families[] = {
+        {"rill_publish_seconds", "histogram",
+         "Of a sample, how long a door took from reading messages until they had found all of "
+         "their receivers; at Kafka's, until a produce was answered.", NULL, 0},
+        {"rill_delivery_seconds", "histogram",
+         "Of a sample, how long from reading messages until what came of them was written to "
+         "receivers; at Kafka's, from a fetch, or what it waited for, to its answer.", NULL, 0}};
+    for (size_t i = 0; i < RI_LEN(families); i++) {
+        metrics_put_head(&a->body, a->open_metrics, &families[i]);
+        ri_list_each (link, &a->server->broker->doors) {
+            const ri_door *door = ri_container_of(link, ri_door, link);
+            const ri_histogram *of = i ? &door->delivery : &door->publish;
+            if (metrics_has_any(of))
+                metrics_put_histogram(&a->body, families[i].name, door->ops->schemes[0], of);
+        }
+    }
+}
+
+static void metrics_commits(ri_http_answer *a, const ri_durable_writes *writes)
+{
+    static const metrics_family family = {
+        "rill_commit_seconds", "histogram",
+        "How long commits of the store took: to be written and, where that is asked for, synced.",
+        NULL, 0};
+    metrics_put_head(&a->body, a->open_metrics, &family);
+    metrics_put_histogram(&a->body, family.name, NULL, &writes->took);
+}
+
+/* ---- Counts ---- */
 
 static void metrics_traffic(ri_http_answer *a, const rill_stats *s)
 {
@@ -336,6 +441,9 @@ static void metrics_traffic(ri_http_answer *a, const rill_stats *s)
                     "Connections closed since they answered no ping.");
     METRICS_COUNTER("rill_stalled_connections", s->stalled_conns,
                     "How often one was not read since its receivers were slow.");
+    METRICS_GAUGE("rill_waiting_output_bytes",
+                  ri_router_output_bytes(&a->server->broker->router),
+                  "What waits to be written to receivers.");
 }
 
 static void metrics_work_of_broker(ri_http_answer *a, const rill_stats *s)
@@ -350,8 +458,21 @@ static void metrics_work_of_broker(ri_http_answer *a, const rill_stats *s)
                     "How often somebody was cut or refused for memory.");
 }
 
-static void metrics_store(ri_http_answer *a, const rill_stats *s)
+/* With three decimals; 0 while nothing was appended. */
+static void metrics_amplification(ri_http_answer *a, const rill_stats *s)
 {
+    const metrics_family family = METRICS_GAUGES(
+        "rill_store_write_amplification", "Bytes written to the disk by bytes given to the store.");
+    uint64_t appended = s->store_appended_bytes;
+    double by = appended ? (double)s->store_written_bytes / (double)appended : 0;
+    metrics_put_head(&a->body, a->open_metrics, &family);
+    ri_buffer_printf(&a->body, "%s %.3f\n", family.name, by);
+}
+
+static void metrics_store(ri_http_answer *a, const rill_stats *s, const ri_durable_writes *writes)
+{
+    METRICS_COUNTER("rill_store_commits", writes->commits, "Commits, of all that came meanwhile.");
+    METRICS_COUNTER("rill_store_syncs", writes->syncs, "Syncs of files of the store.");
     METRICS_GAUGE("rill_store_bytes", s->store_bytes, "Live messages and states in the store.");
     METRICS_GAUGE("rill_store_file_bytes", s->store_file_bytes, "Size of the files with them.");
     METRICS_COUNTER("rill_store_appended_bytes", s->store_appended_bytes, "Given to the store.");
@@ -360,6 +481,8 @@ static void metrics_store(ri_http_answer *a, const rill_stats *s)
     METRICS_COUNTER("rill_store_written_bytes", s->store_written_bytes,
                     "Written in all; by what was appended, the write amplification.");
     METRICS_COUNTER("rill_store_damages", s->store_damages, "Different damages found.");
+    metrics_amplification(a, s);
+    metrics_commits(a, writes);
 }
 
 static uint64_t metrics_of_door(const rill_stats *stats, int which)
@@ -370,9 +493,10 @@ static uint64_t metrics_of_door(const rill_stats *stats, int which)
 static void metrics_doors(ri_http_answer *a)
 {
     static const metrics_family families[] = {
-        {"rill_door_connections", "gauge", "Connections that are open."},
-        {"rill_door_accepted_connections", "counter", "Connections since the broker was opened."},
-        {"rill_door_slow_connections", "counter", "Connections closed for being too slow."},
+        METRICS_GAUGES("rill_door_connections", "Connections that are open."),
+        METRICS_COUNTERS("rill_door_accepted_connections",
+                         "Connections since the broker was opened."),
+        METRICS_COUNTERS("rill_door_slow_connections", "Connections closed for being too slow."),
     };
     for (int which = 0; which < (int)RI_LEN(families); which++) {
         metrics_put_head(&a->body, a->open_metrics, &families[which]);
@@ -422,12 +546,13 @@ static void metrics_broker(ri_http_answer *a)
     metrics_build(a);
     metrics_traffic(a, &stats);
     metrics_doors(a);
+    metrics_latency(a);
     metrics_work_of_broker(a, &stats);
     metrics_door(a);
     if (!w->house) return;
     METRICS_GAUGE("rill_store_failing", ri_durable_is_failing(w->house),
                   "1 while the store does not take what is committed, else 0.");
-    if (ri_durable_has_disk(w->house)) metrics_store(a, &w->sums);
+    if (ri_durable_has_disk(w->house)) metrics_store(a, &w->sums, &w->writes);
 }
 
 /* ---- The route ---- */
@@ -463,7 +588,7 @@ static bool metrics_rooms(metrics_work *w, ri_budget *budget)
         if (!w->in_room) {
             w->room = ri_rooms_after(w->house, w->room);
             w->in_room = true;
-            uint64_t segments = ri_durable_stats_alone(w->room, &w->sums);
+            uint64_t segments = ri_durable_stats_alone(w->room, &w->sums, &w->writes);
             ri_budget_spend(budget, METRICS_UNITS + segments / METRICS_SEGMENTS);
         }
         const char *account = ri_rooms_account(w->room);
@@ -509,18 +634,23 @@ static bool metrics_step(ri_http_answer *a)
 static void metrics_finish(ri_http_answer *a)
 {
     metrics_work *w = a->work;
+    size_t more = METRICS_LAST;
+    if (w && w->open) ri_buffer_puts(&w->out[METRICS_FAMILIES - 1], "# EOF\n");
     if (!w || metrics_failed(w)) {
         a->body.failed = true;
         return;
     }
-    size_t more = METRICS_LAST;
     for (int i = 0; i < METRICS_FAMILIES; i++) more += ri_buffer_size(&w->out[i]);
+    if (more > RI_LIMIT_HTTP_PACKED) { /* too much to be copied, which is for gzip */
+        a->more = w->out;
+        a->nmore = METRICS_FAMILIES;
+        return;
+    }
     if (!ri_buffer_room(&a->body, more)) return;
     for (int i = 0; i < METRICS_FAMILIES; i++) {
         ri_buffer_put_str(&a->body, ri_buffer_str(&w->out[i]));
         ri_buffer_fini(&w->out[i]);
     }
-    if (w->open) ri_buffer_puts(&a->body, "# EOF\n");
 }
 
 static void metrics_drop(ri_http_answer *a)

@@ -11,7 +11,7 @@
 static const char http_query_true[] = "1 t T TRUE true True";
 static const char http_query_false[] = "0 f F FALSE false False";
 
-enum { HTTP_QUERY_NAME = 32, HTTP_QUERY_CHECKED = 64 };
+enum { HTTP_QUERY_NAME = 32, HTTP_QUERY_CHECKED = 64 /* bytes of a number that is read */ };
 
 static int http_query_digit(char c)
 {
@@ -78,7 +78,7 @@ bool ri_http_query_bool(ri_str query, const char *name)
 
 uint64_t ri_http_query_number(ri_str query, const char *name, uint64_t absent)
 {
-    char value[24], *rest;
+    char value[HTTP_QUERY_CHECKED], *rest;
     if (!ri_http_query_get(query, name, value, sizeof value)) return absent;
     unsigned long long number = strtoull(value, &rest, 10);
     return rest == value || *rest || value[0] == '-' ? absent : number;

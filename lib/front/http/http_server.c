@@ -63,8 +63,11 @@ static void http_server_apply_conf(ri_http_server *server)
 {
     const ri_broker_conf *conf = &server->broker->conf;
     server->loop.spin_ns = ri_ns_mul(conf->spin_us, 1000);
-    ri_list_each (item, &server->sessions)
-        HTTP_SERVER_SESSION(item, link)->conn.write_deadline_ms = conf->write_deadline_ms;
+    ri_list_each (item, &server->sessions) {
+        ri_http_session *s = HTTP_SERVER_SESSION(item, link);
+        s->conn.write_deadline_ms = conf->write_deadline_ms;
+        if (ri_http_follow_is_old(s)) ri_http_session_end(s, RI_HTTP_END_DONE);
+    }
 }
 
 static void http_server_obey(ri_http_server *server)
@@ -101,6 +104,11 @@ static void http_server_note_ends(ri_http_server *server)
 /* Inside the gate: what is queued is to be written. */
 static void http_server_collect(ri_http_server *server)
 {
+    for (ri_list *item; (item = ri_list_pop(&server->touched)) != NULL;) {
+        ri_http_session *s = HTTP_SERVER_SESSION(item, touched_link);
+        ri_http_follow_go_on(s);
+        if (!s->dead && !ri_list_linked(&s->work_link)) ri_list_push(&server->work, &s->work_link);
+    }
     ri_list_each (work, &server->work) {
         ri_http_session *s = HTTP_SERVER_SESSION(work, work_link);
         ri_conn_settle(&s->conn, &server->pool);
@@ -115,8 +123,10 @@ static void http_server_write(ri_http_server *server)
         if (!s->conn.full && !s->conn.ended) ri_conn_write(&s->conn);
     }
     ri_http_server_enter(server);
-    ri_list_each (work, &server->work)
+    ri_list_each (work, &server->work) {
         ri_conn_settle(&HTTP_SERVER_SESSION(work, work_link)->conn, &server->pool);
+        ri_http_follow_go_on(HTTP_SERVER_SESSION(work, work_link));
+    }
     ri_outq_pool_give_back(&server->pool);
     ri_broker_relieve(server->broker);
     if (ri_unlikely(server->broker->drain_waiters > 0)) ri_park_signal(&server->broker->drained);
@@ -174,6 +184,7 @@ static bool http_server_make(ri_http_server *server)
 static void http_server_on_turn(void *arg)
 {
     ri_http_server *server = arg;
+    for (ri_http_session *s; (s = ri_http_login_next(server)) != NULL;) ri_http_session_checked(s);
     http_server_read_on(server);
     bool more = http_server_make(server);
     ri_http_server_enter(server);
@@ -198,12 +209,21 @@ static void http_server_free(ri_http_server *server)
 {
     const ri_host *host = &server->broker->host;
     ri_list_remove(&server->door.link);
+    ri_worker_stop(&server->worker);
+    ri_http_login_forget_all(server);
+    ri_worker_fini(&server->worker);
     ri_list_each (item, &server->sessions) ri_http_session_free(HTTP_SERVER_SESSION(item, link));
     ri_list_splice(&server->places, &server->new_places);
     ri_list_each (item, &server->places) ri_http_listen_free(HTTP_SERVER_PLACE(item), host);
     ri_outq_pool_fini(&server->pool);
     ri_loop_fini(&server->loop);
     ri_delete(host, server);
+}
+
+static void http_server_on_checked(void *arg) /* the worker's thread */
+{
+    ri_http_server *server = arg;
+    ri_loop_wake(&server->loop);
 }
 
 static int http_server_open(ri_door **out, ri_broker *broker)
@@ -219,12 +239,14 @@ static int http_server_open(ri_door **out, ri_broker *broker)
     server->door.ops = &ri_http_door;
     server->broker = broker;
     ri_list *lists[] = {&server->new_places, &server->places, &server->sessions, &server->ending,
-                        &server->row, &server->ready, &server->work, &server->dead};
+                        &server->row, &server->ready, &server->work, &server->dead,
+                        &server->touched};
     for (size_t i = 0; i < RI_LEN(lists); i++) ri_list_init(lists[i]);
     ri_outq_pool_init(&server->pool, host, &broker->router.memory);
     server->close_timer.fn = server->slice_timer.fn = http_server_on_due;
     ri_http_listen_init(server);
     ri_http_events_init(server);
+    ri_worker_init(&server->worker, http_server_on_checked, server);
     int rc = ri_loop_init(&server->loop, host, http_server_on_turn, server);
     server->loop.spin_ns = ri_ns_mul(broker->conf.spin_us, 1000);
     server->loop.memory = &broker->router.memory;

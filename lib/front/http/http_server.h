@@ -28,6 +28,7 @@
 #include "net/listen.h"
 #include "net/loop.h"
 #include "net/outq.h"
+#include "net/worker.h"
 
 enum { RI_HTTP_ROUTES = 24 }; /* at most */
 
@@ -61,6 +62,9 @@ struct ri_http_server {
     ri_list listeners;          /* L: sessions that listen to what happens, ... */
     uint32_t nlisteners;        /* L: ... so many */
     ri_loop_timer event_timer;  /* L: while there are any */
+    ri_list touched;            /* sessions with something to be looked at */
+    uint32_t nfollowers;        /* L: sessions that read messages */
+    ri_worker worker;           /* compares hashes of passwords */
     ri_list work;               /* L: sessions to be written or settled in this turn */
     ri_list dead;               /* L: to be freed at the end of the turn */
     uint32_t nsessions;         /* that are open */

@@ -62,20 +62,25 @@ static void http_session_bury(ri_http_session *s)
     ri_list_push(&s->server->dead, &s->work_link);
 }
 
-/* Nothing is made for it any more. */
+/* Nothing is made for it any more. Inside the gate. */
 static void http_session_detach(ri_http_session *s)
 {
     ri_list_remove(&s->row_link);
     ri_list_remove(&s->ready_link);
+    ri_list_remove(&s->touched_link);
     ri_http_events_leave(s);
-    ri_http_answer_fini(&s->answer);
+    ri_http_follow_drop(s);
+    ri_http_login_fini(&s->login);
 }
 
 void ri_http_session_wind_down(ri_http_session *s)
 {
     RI_ASSERT(s->winding);
     if (s->dead) return;
+    ri_http_server_enter(s->server);
     http_session_detach(s);
+    ri_http_server_leave(s->server);
+    ri_http_answer_fini(&s->answer);
     if (http_session_ends_hard(s) || s->conn.ended) {
         http_session_bury(s);
         return;
@@ -116,6 +121,7 @@ void ri_http_session_free(ri_http_session *s)
     ri_http_server *server = s->server;
     RI_ASSERT(server->nsessions > 0);
     http_session_detach(s);
+    ri_http_answer_fini(&s->answer);
     server->nsessions--;
     ri_loop_timer_cancel(&server->loop, &s->timer);
     ri_list_remove(&s->link);
@@ -167,13 +173,21 @@ static void http_session_make_room(ri_http_server *server, uint64_t more)
     }
 }
 
-static void http_session_queue(ri_http_session *s, ri_buffer *head, ri_buffer *body)
+static bool http_session_put_answer(ri_http_session *s, ri_http_answer *a)
+{
+    bool well = http_session_put(s, &a->body);
+    for (size_t i = 0; well && i < a->nmore; i++) well = http_session_put(s, &a->more[i]);
+    return well;
+}
+
+static void http_session_queue(ri_http_session *s, ri_buffer *head)
 {
     ri_broker *broker = s->server->broker;
     ri_http_server_enter(s->server);
-    if (body) http_session_make_room(s->server, ri_buffer_size(body));
+    if (!s->only_head) http_session_make_room(s->server, ri_http_answer_size(&s->answer));
     if (!ri_broker_has_room(broker)) ri_broker_shed(broker);
-    bool well = s->end || (http_session_put(s, head) && (!body || http_session_put(s, body)));
+    bool well = s->end || (http_session_put(s, head) &&
+                           (s->only_head || http_session_put_answer(s, &s->answer)));
     if (!well) ri_http_session_end(s, RI_HTTP_END_MEMORY);
     ri_http_server_leave(s->server);
 }
@@ -189,6 +203,26 @@ void ri_http_session_push(ri_http_session *s, ri_str bytes)
     if (!s->dead && !ri_list_linked(&s->work_link)) ri_list_push(&s->server->work, &s->work_link);
 }
 
+void ri_http_session_touch(ri_http_session *s)
+{
+    ri_http_server *server = s->server;
+    RI_ASSERT(ri_broker_is_entered(server->broker));
+    if (!ri_list_linked(&s->touched_link)) ri_list_push(&server->touched, &s->touched_link);
+    server->broker->output_waits |= server->door.bit;
+}
+
+void ri_http_session_tell(ri_http_session *s, ri_str bytes)
+{
+    RI_ASSERT(bytes.len > 0);
+    if (s->end) return;
+    if (!ri_outq_put(&s->conn.out, &s->server->pool, bytes.ptr, bytes.len)) {
+        ri_http_session_end(s, RI_HTTP_END_MEMORY);
+        return;
+    }
+    s->conn.pending += bytes.len;
+    ri_http_session_touch(s);
+}
+
 /* The answer is made: it is written from now on. */
 static void http_session_reply(ri_http_session *s)
 {
@@ -199,14 +233,14 @@ static void http_session_reply(ri_http_session *s)
     bool listens = a->stream && !s->only_head;
     s->last = s->last || a->stream;
     ri_buffer_init(&head, &s->server->broker->host);
-    ri_http_answer_head(a, !s->last, s->keep_said, ri_buffer_size(&a->body), &head);
+    ri_http_answer_head(a, !s->last, s->keep_said, ri_http_answer_size(a), &head);
     s->server->requests++;
     s->server->refused += a->status >= 400;
     http_session_arm(s, RI_LIMIT_HTTP_HEAD_MS + (uint32_t)RI_MIN(
-        ri_buffer_size(&a->body) / RI_LIMIT_HTTP_RATE, (size_t)HTTP_SESSION_LONG_MS));
-    http_session_queue(s, &head, s->only_head ? NULL : &a->body);
+        ri_http_answer_size(a) / RI_LIMIT_HTTP_RATE, (size_t)HTTP_SESSION_LONG_MS));
+    http_session_queue(s, &head);
     if (listens) ri_loop_timer_cancel(&s->server->loop, &s->timer); /* he may wait for ever */
-    if (listens) ri_http_events_join(s);
+    if (listens && a->route->join) a->route->join(s);
     ri_buffer_fini(&head);
     ri_http_answer_fini(a);
     if (!s->dead && !ri_list_linked(&s->work_link)) ri_list_push(&s->server->work, &s->work_link);
@@ -233,7 +267,8 @@ bool ri_http_session_make(ri_http_session *s)
 
 void ri_http_session_drained(ri_http_session *s)
 {
-    bool waits = !s->busy || s->answer.route || s->conn.pending > 0 || s->listening;
+    bool waits = !s->busy || s->answer.route || s->conn.pending > 0 || s->listening ||
+                 s->follow || s->login.check;
     if (s->winding || waits) return;
     s->busy = false;
     if (s->last) {
@@ -281,10 +316,27 @@ static void http_session_begin(ri_http_session *s, ri_str head)
     s->keep_said = request.keep_said;
     s->only_head = request.only_head;
     s->gzips = request.gzips;
-    ri_http_answer_begin(&s->answer, s->at, &request);
+    ri_http_verdict verdict = RI_HTTP_LOGIN_NO;
+    if (ri_http_answer_asks(request.path)) {
+        ri_http_server_enter(s->server);
+        verdict = ri_http_login_look(s, &request);
+        ri_http_server_leave(s->server);
+        if (verdict == RI_HTTP_LOGIN_LATER && ri_http_login_begin(s, head)) return;
+    }
+    s->last = s->last || (verdict == RI_HTTP_LOGIN_NO && request.login.len > 0);
+    ri_http_answer_begin(&s->answer, s, &request, verdict);
     if (s->answer.route->step && !s->answer.said) ri_list_push(&s->server->row, &s->row_link);
     else http_session_reply(s);
     ri_loop_wake(&s->server->loop);
+}
+
+void ri_http_session_checked(ri_http_session *s)
+{
+    ri_buffer head = s->login.head;
+    RI_ASSERT(s->busy && !s->login.check);
+    ri_buffer_init(&s->login.head, head.host);
+    if (!s->winding && !s->dead) http_session_begin(s, ri_buffer_str(&head));
+    ri_buffer_fini(&head);
 }
 
 static void http_session_note_tls(ri_http_session *s)
@@ -341,7 +393,7 @@ static void http_session_on_end(ri_conn *conn, ri_conn_end end)
 {
     ri_http_session *s = ri_container_of(conn, ri_http_session, conn);
     bool eof = end == RI_CONN_EOF;
-    bool reads = s->busy && !s->listening && !s->winding; /* what he has asked for */
+    bool reads = s->busy && !s->listening && !s->follow && !s->winding; /* what he has asked for */
     if (eof && reads) return;
     if (!s->winding && end == RI_CONN_DEADLINE) s->server->slow++;
     http_session_end_outside(s, eof                        ? RI_HTTP_END_DONE
@@ -411,6 +463,7 @@ int ri_http_session_open(ri_http_server *server, int fd, const ri_http_listener 
     s->conn.write_deadline_ms = broker->conf.write_deadline_ms;
     s->conn.read_most = HTTP_SESSION_READ;
     s->since_ns = ri_loop_now(&server->loop);
+    ri_http_login_init(&s->login, &broker->host);
     snprintf(s->peer, sizeof s->peer, "%s", peer);
     ri_list_push(&server->sessions, &s->link);
     server->nsessions++;

@@ -13,6 +13,7 @@
 
 #include "codec/web/http_read.h"
 #include "front/http/http_answer.h"
+#include "front/http/http_login.h"
 #include "front/http/http_server.h"
 #include "net/conn.h"
 
@@ -43,6 +44,10 @@ struct ri_http_session {
     bool listening;          /* L: to what happens (http_events.c); it is busy as long */
     uint32_t missed;         /* L: events in a row that were left out, since it has not read */
     ri_list listen_link;     /* L: server->listeners */
+    ri_http_login login;     /* L: who he is, as he has said last */
+    struct ri_http_follow *follow; /* messages that he reads; set on the loop's thread, within the
+                                      gate; NULL: none. It is busy as long */
+    ri_list touched_link;    /* server->touched */
     size_t sought;           /* L: bytes at the front in which no head ends */
     ri_http_answer answer;   /* L: while it is busy */
     bool only_head, gzips, keep_said;  /* L: of the request in hand */
@@ -66,6 +71,10 @@ void ri_http_session_free(ri_http_session *s); /* inside the gate */
 
 /* Of the loop's thread, inside the gate: that is written to it in this turn. */
 void ri_http_session_push(ri_http_session *s, ri_str bytes);
+/* Any thread, inside the gate: that is written to it soon; ... */
+void ri_http_session_tell(ri_http_session *s, ri_str bytes);
+/* ... it is looked at in the loop's next turn. */
+void ri_http_session_touch(ri_http_session *s);
 
 /* ---- Outside the gate, on the loop's thread ---- */
 
@@ -76,10 +85,18 @@ void ri_http_session_drained(ri_http_session *s);
 /* It ends: it leaves the row, and goes on to wind down step by step. */
 void ri_http_session_wind_down(ri_http_session *s);
 void ri_http_session_read_on(ri_http_session *s);
+/* There is a verdict on who he is: his request goes on. */
+void ri_http_session_checked(ri_http_session *s);
 
 /* ---- http_events.c: on the loop's thread, outside the gate ---- */
 void ri_http_events_init(ri_http_server *server);
 void ri_http_events_join(ri_http_session *s);
 void ri_http_events_leave(ri_http_session *s); /* if it has joined; any thread when it is freed */
+
+/* ---- http_follow.c: on the loop's thread ---- */
+void ri_http_follow_join(ri_http_session *s);  /* outside the gate: the head is queued */
+void ri_http_follow_go_on(ri_http_session *s); /* inside: a stream's next messages, if it is time */
+void ri_http_follow_drop(ri_http_session *s);  /* inside; none: no-op */
+bool ri_http_follow_is_old(const ri_http_session *s); /* inside: its rights are those of before */
 
 #endif

@@ -74,6 +74,8 @@ static void kafka_fetch_grew(ri_watch *watch)
     RI_ASSERT(f && part >= f->parts && part < f->parts + f->nparts);
     if (!watch->stream && part == f->now) ri_fetch_close(&f->reader);
     if (!ri_list_linked(&part->grown)) ri_list_push(&f->grown, &part->grown);
+    if (ri_unlikely(part->r->sample_ns) && f->parked)
+        part->r->sample_ns = ri_mono_ns(part->r->arena.host);
     if (f->parked) ri_kafka_request_ready(part->r);
 }
 
@@ -321,6 +323,7 @@ static bool kafka_fetch_answer(ri_kafka_request *r)
         if (!ri_budget_spend(budget, 1) && f->finished < f->nparts) return true;
     }
     if (r->session->end) return false;
+    if (f->bytes) ri_kafka_request_sampled(r, &r->session->server->door.delivery);
     ri_kafka_request_answer_records(r, &f->answer, f->records);
     if (r->stage == RI_KAFKA_DONE) ri_kafka_fetch_drop(r);
     return false;

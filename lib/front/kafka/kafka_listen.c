@@ -149,7 +149,7 @@ static int kafka_listen_new(ri_kafka_server *server, const ri_url *url,
     ri_kafka_listener *place = ri_new(host, ri_kafka_listener);
     if (!place) return RILL_ENOMEM;
     place->server = server;
-    int rc = ri_listen_open(&place->listener, host, url);
+    int rc = ri_listen_open(&place->listener, host, url, opts->socket);
     if (rc < 0) {
         ri_kafka_listen_free(place, host);
         return rc;

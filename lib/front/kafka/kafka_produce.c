@@ -297,6 +297,7 @@ static bool kafka_produce_next(ri_kafka_request *r)
 static void kafka_produce_answer(ri_kafka_request *r)
 {
     const kafka_produce *p = r->work;
+    ri_kafka_request_sampled(r, &r->session->server->door.publish);
     if (((const ri_kafka_produce_request *)r->body)->acks != 0) {
         ri_kafka_request_answer_kept(r, &p->answer);
         return;

@@ -245,11 +245,22 @@ void ri_kafka_request_free(ri_kafka_request *r)
 
 /* ---- Its way ---- */
 
+void ri_kafka_request_sampled(ri_kafka_request *r, ri_histogram *of)
+{
+    RI_ASSERT(ri_kafka_request_is_begun(r));
+    if (ri_likely(!r->sample_ns)) return;
+    ri_histogram_add(of, ri_ns_sub(ri_mono_ns(r->arena.host), r->sample_ns));
+    r->sample_ns = 0;
+}
+
+
 void ri_kafka_request_begin(ri_kafka_request *r)
 {
     RI_ASSERT(r->stage == RI_KAFKA_READ);
     r->stage = RI_KAFKA_BEGUN;
     r->session->napart += !r->kind->together;
+    bool samples = ri_histogram_samples(&kafka_request_server(r)->sample_left);
+    r->sample_ns = ri_unlikely(samples) ? ri_mono_ns(r->arena.host) : 0;
     if (ri_kafka_request_claim(r, 0)) ri_kafka_request_go_on(r);
 }
 

@@ -74,6 +74,7 @@ struct ri_kafka_server {
     ri_list dead;               /* L: to be freed at the end of the turn */
     struct ri_kafka_catalog *catalog;
     struct ri_groups *groups;   /* of the durable half, once somebody has asked for them */
+    uint32_t sample_left;       /* L: requests until the next one that is measured */
     uint32_t inputs, inputs_last; /* L: shares of input in this turn of the loop, in the last */
     uint32_t nsessions;         /* connections that are open */
     uint64_t conns_total, slow_conns;

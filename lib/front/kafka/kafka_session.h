@@ -64,6 +64,8 @@ struct ri_kafka_request {
     ri_kafka_reading *reading; /* of that, in the arena, while it is `coded` */
     void *work;              /* the step's own; NULL at its first call; in the arena */
     ri_loop_timer timer;     /* L: it is busy when that is due; `late` is set */
+    int64_t sample_ns;       /* one that is measured: when it began, or what it waited for came; 0:
+                                it is not */
     bool coded;              /* its frame is large, and decoded in slices, in later turns */
     bool lent;               /* `frame`, and what of the body points into it, is the connection's */
     bool late;
@@ -161,6 +163,8 @@ bool ri_kafka_tls_is_hello(ri_str bytes);
 
 /* ---- kafka_request.c: inside the gate; any thread, if nothing else is said ---- */
 
+/* One that is measured is over: how long it took goes there. */
+void ri_kafka_request_sampled(ri_kafka_request *r, ri_histogram *of);
 /* The answer, a struct of the API's type, becomes a frame, which leaves in its turn. A step that
  * has answered returns false. */
 void ri_kafka_request_answer(ri_kafka_request *r, const void *answer);

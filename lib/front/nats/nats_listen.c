@@ -114,10 +114,10 @@ static int listen_again(ri_nats_server *server, const ri_url *url, listen_place 
     return port;
 }
 
-static int listen_new(ri_nats_server *server, const ri_url *url, listen_place *place)
+static int listen_new(ri_nats_server *server, const ri_url *url, int socket, listen_place *place)
 {
     ri_listener *listener;
-    int port = ri_listen_open(&listener, &server->broker->host, url);
+    int port = ri_listen_open(&listener, &server->broker->host, url, socket);
     if (port < 0) return port;
     port = listener->port;
     listen_place_swap(place, listener);
@@ -141,7 +141,7 @@ int ri_nats_listen(ri_door *door, const char *text, const rill_listen_opts *opts
     if (rc < 0) return rc;
     rc = listen_place_init(&place, host, &url, opts);
     if (rc == RILL_OK) rc = listen_again(server, &url, &place);
-    if (rc == RILL_ENOENT) rc = listen_new(server, &url, &place);
+    if (rc == RILL_ENOENT) rc = listen_new(server, &url, opts->socket, &place);
     listen_place_fini(&place, host);
     ri_url_fini(&url);
     if (rc >= 0) ri_loop_wake(&server->loop);

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "codec/web/nkey.h"
 #include "engine/access/certified.h"
+#include "front/broker/password.h"
 #include "front/nats/nats_session.h"
 
 enum {
@@ -99,23 +100,6 @@ ri_str ri_nats_login_nonce(ri_nats_session *s)
     return ri_str_of(s->nonce);
 }
 
-static bool login_is_bcrypt(ri_str s)
-{
-    return s.len >= 7 && s.ptr[0] == '$' && s.ptr[1] == '2' && memchr("abxy", s.ptr[2], 4) &&
-           s.ptr[3] == '$' && s.ptr[4] >= '0' && s.ptr[4] <= '9' && s.ptr[5] >= '0' &&
-           s.ptr[5] <= '9' && s.ptr[6] == '$';
-}
-
-/* In a time that shows the length of what was given, and nothing of what was asked for. */
-static bool login_same(ri_str want, ri_str given)
-{
-    size_t diff = want.len ^ given.len, len = want.len ? want.len : 1;
-    const char *wanted = want.len ? want.ptr : ""; /* nothing may be asked for, and much given */
-    for (size_t i = 0; i < given.len; i++)
-        diff |= (size_t)(unsigned char)(given.ptr[i] ^ wanted[i % len]);
-    return diff == 0;
-}
-
 /* What is configured, for what was given; NULL: there is nothing that it could be. */
 static const char *login_wanted(const ri_nats_session *s, const char **given)
 {
@@ -145,7 +129,7 @@ static bool login_right_user(const ri_broker_conf *conf, const ri_nats_login *lo
 {
     bool by_name = !conf->on_login && !conf->access && !(conf->token && login->token);
     if (!by_name) return true; /* see login_wanted() */
-    return login_same(ri_str_of(conf->user), ri_str_of(login->user));
+    return ri_password_same(ri_str_of(conf->user), ri_str_of(login->user));
 }
 
 ri_nats_verdict ri_nats_login_look(const ri_nats_session *s)
@@ -164,13 +148,13 @@ ri_nats_verdict ri_nats_login_look(const ri_nats_session *s)
     if (conf->no_auth_user && login_shows_nothing(s)) return RI_NATS_VERDICT_YES;
     if (login->nkey && (conf->access || conf->on_login))
         return login->sig && s->nonce[0] ? RI_NATS_VERDICT_LATER : RI_NATS_VERDICT_NO;
-    if (login_is_bcrypt(ri_str_of(want)))
+    if (ri_password_is_hash(ri_str_of(want)))
 #ifdef RI_HAVE_CRYPT
         return RI_NATS_VERDICT_LATER;
 #else
         return RI_NATS_VERDICT_NO; /* a hash is not its own password */
 #endif
-    bool same = login_same(ri_str_of(want), ri_str_of(given));
+    bool same = ri_password_same(ri_str_of(want), ri_str_of(given));
     return same && login_right_user(conf, login) ? RI_NATS_VERDICT_YES : RI_NATS_VERDICT_NO;
 }
 
@@ -209,7 +193,7 @@ static void login_check_run(ri_job *job)
     }
 #ifdef RI_HAVE_CRYPT
     const char *made = crypt_rn(check->given, check->want, &check->data, (int)sizeof check->data);
-    check->same = made && login_same(ri_str_of(check->want), ri_str_of(made));
+    check->same = made && ri_password_same(ri_str_of(check->want), ri_str_of(made));
 #endif
 }
 

@@ -347,6 +347,16 @@ static void server_write_all(ri_nats_server *server)
     }
 }
 
+/* What came of a read that is measured is written, if anybody got anything. */
+static RI_COLD void server_sampled(ri_nats_server *server)
+{
+    const ri_broker *broker = server->broker;
+    if (broker->router.out_msgs > server->sample_out)
+        ri_histogram_add(&server->door.delivery,
+                         ri_ns_sub(ri_mono_ns(&broker->host), server->sample_ns));
+    server->sample_ns = 0;
+}
+
 /* 3. Inside again: what is written is given back. */
 static void server_settle(ri_nats_server *server)
 {
@@ -355,6 +365,7 @@ static void server_settle(ri_nats_server *server)
         server_settle_one(s);
         ri_nats_deliver_drained(s);
     }
+    if (ri_unlikely(server->sample_ns)) server_sampled(server);
     if (ri_unlikely(server->flushing > 0)) ri_park_signal(&server->written);
     ri_broker *broker = server->broker;
     if (ri_unlikely(broker->drain_waiters > 0)) ri_park_signal(&broker->drained);
@@ -563,6 +574,7 @@ static void server_on_turn(void *arg)
         ri_nats_server_leave(server);
         server_follow_up(server, drained);
     }
+    server->sample_ns = 0;
     if (ri_unlikely(!ri_list_empty(&server->dead))) server_bury(server);
     if (ri_unlikely(!ri_list_empty(&server->held) || !ri_list_empty(&server->fans) ||
                     crowd))

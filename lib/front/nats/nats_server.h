@@ -88,6 +88,10 @@ struct ri_nats_server {
     ri_list waiting;            /* L: sessions not read because of a slow receiver */
     ri_list held;               /* L: sessions whose input waits for its turn */
     uint32_t inputs, inputs_last; /* L: shares of input in this turn of the loop, in the last */
+    uint32_t sample_left;       /* L: reads until the next one that is measured */
+    int64_t sample_ns;          /* L: when that one was, until what came of it is written; 0: none
+                                   is waited for */
+    uint64_t sample_out;        /* L: messages that had been delivered before it */
     uint32_t nsessions;         /* connections that are open */
     uint32_t nstalled;          /* receivers with over 3/4 of max_pending_bytes waiting */
     bool drained;               /* one of those is so no more */

@@ -448,6 +448,23 @@ static void session_wait_turn(ri_nats_session *s)
     if (!ri_list_linked(&s->held_link)) ri_list_push(&s->server->held, &s->held_link);
 }
 
+/* When a read that is measured begins; 0: this one is not. */
+static int64_t session_sample(ri_nats_server *server)
+{
+    bool samples = ri_histogram_samples(&server->sample_left);
+    return ri_unlikely(samples) ? ri_mono_ns(&server->broker->host) : 0;
+}
+
+/* Its messages have found who gets them. Inside the gate. */
+static RI_COLD void session_sampled(const ri_nats_session *s, int64_t begun_ns, uint64_t out_msgs)
+{
+    ri_nats_server *server = s->server;
+    ri_histogram_add(&server->door.publish, ri_ns_sub(ri_mono_ns(&server->broker->host), begun_ns));
+    if (server->sample_ns) return;
+    server->sample_ns = begun_ns;
+    server->sample_out = out_msgs;
+}
+
 static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, size_t *need)
 {
     ri_nats_session *s = ri_container_of(conn, ri_nats_session, conn);
@@ -455,12 +472,14 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
     ri_router *router = &server->broker->router;
     ri_str in = {bytes, len};
     if (ri_unlikely(s->tls_mode) && ri_nats_tls_on_bytes(s, in)) return len;
+    int64_t sample_ns = session_sample(server);
     ri_nats_server_enter(server);
     router->time_ns = ri_wall_ns(&server->broker->host);
     ri_budget *budget = &router->budget;
     ri_budget_open(budget);
     ri_budget_slice(budget, ri_nats_server_share(server));
-    uint64_t written_bytes = router->out_bytes;
+    uint64_t written_bytes = router->out_bytes, in_msgs = s->party.in_msgs;
+    uint64_t out_msgs = router->out_msgs;
     bool trace = server->broker->conf.trace, left = true;
     while (in.len > 0 && ri_likely(!s->end && !s->verifying) && ri_likely(left)) {
         session_batch batch;
@@ -491,6 +510,8 @@ static size_t session_on_bytes(ri_conn *conn, const char *bytes, size_t len, siz
     }
     bool ends = s->end != RI_NATS_END_NOT, stall = s->stall, rests = s->fan != NULL;
     s->stall = false;
+    if (ri_unlikely(sample_ns) && s->party.in_msgs > in_msgs)
+        session_sampled(s, sample_ns, out_msgs);
     ri_budget_close(budget);
     ri_nats_server_leave(server);
     *need = s->parser.need;

@@ -933,6 +933,8 @@ pub struct rill_listen_opts {
     pub reserved: u32,
     pub on_page: rill_page_fn,
     pub on_page_arg: *mut c_void,
+    pub socket: i32,
+    pub reserved2: u32,
 }
 
 #[repr(C)]
@@ -1708,6 +1710,8 @@ pub fn layout() -> Vec<String> {
         format!("rill_listen_opts.reserved {}", offset_of!(rill_listen_opts, reserved)),
         format!("rill_listen_opts.on_page {}", offset_of!(rill_listen_opts, on_page)),
         format!("rill_listen_opts.on_page_arg {}", offset_of!(rill_listen_opts, on_page_arg)),
+        format!("rill_listen_opts.socket {}", offset_of!(rill_listen_opts, socket)),
+        format!("rill_listen_opts.reserved2 {}", offset_of!(rill_listen_opts, reserved2)),
         format!("rill_broker_info {}", size_of::<rill_broker_info>()),
         format!("rill_broker_info.size {}", offset_of!(rill_broker_info, size)),
         format!("rill_broker_info.id {}", offset_of!(rill_broker_info, id)),

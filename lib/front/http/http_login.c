@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/http/http_login.h"
+
+#ifdef RI_HAVE_CRYPT
+#include <crypt.h>
+#endif
+
+#include "base/assert.h"
+#include "base/base64.h"
+#include "front/broker/password.h"
+#include "front/http/http_session.h"
+
+enum { HTTP_LOGIN_MAX = 1024 }; /* bytes of a user and his password, or of a token */
+
+/* ---- What was said ---- */
+
+typedef struct http_words {
+    bool bearer;
+    ri_str user, password;      /* bearer: the password is the token */
+    char room[HTTP_LOGIN_MAX + 4];
+} http_words;
+
+static bool http_login_read_basic(ri_str text, http_words *words)
+{
+    size_t len;
+    if (text.len > HTTP_LOGIN_MAX || ri_base64_read(text, words->room, &len) < 0) return false;
+    const char *colon = memchr(words->room, ':', len);
+    if (!colon || memchr(words->room, 0, len)) return false;
+    words->user = (ri_str){words->room, (size_t)(colon - words->room)};
+    words->password = (ri_str){colon + 1, len - words->user.len - 1};
+    return true;
+}
+
+static bool http_login_read(ri_str header, http_words *words)
+{
+    const char *blank = header.len ? memchr(header.ptr, ' ', header.len) : NULL;
+    ri_str scheme = {header.ptr, blank ? (size_t)(blank - header.ptr) : header.len};
+    ri_str rest = ri_str_from(header, scheme.len + (blank != NULL));
+    words->bearer = ri_str_eq_nocase(scheme, RI_STR("Bearer"));
+    words->user = RI_STR_NONE;
+    words->password = rest;
+    if (words->bearer) return rest.len > 0 && rest.len <= HTTP_LOGIN_MAX;
+    return ri_str_eq_nocase(scheme, RI_STR("Basic")) && http_login_read_basic(rest, words);
+}
+
+/* ---- What is wanted ---- */
+
+const char *ri_http_login_why_not(const ri_http_server *server)
+{
+    const ri_broker_conf *conf = &server->broker->conf;
+    if (conf->on_login || conf->trust || conf->callout)
+        return "who comes in is not decided by passwords here, and nobody logs in over HTTP";
+    if (conf->token || conf->user || conf->password || conf->access) return NULL;
+    return "this broker has no users, and nobody is told over HTTP what messages say";
+}
+
+/* The password or its hash; NULL: it can be nobody. `who`: whom it makes him. */
+static const char *http_login_wanted(const ri_broker_conf *conf, const http_words *words,
+                                     ri_access_user **who)
+{
+    uint64_t hash;
+    *who = NULL;
+    if (words->bearer) return conf->access ? NULL : conf->token;
+    if (conf->access) {
+        ri_access_user *user = ri_access_find(conf->access, words->user);
+        if (!user || ri_access_is_key(user) || ri_access_is_dn(user, &hash)) return NULL;
+        *who = user;
+        return ri_access_password(user);
+    }
+    if (!conf->user && !conf->password) return NULL;
+    if (!ri_password_same(ri_str_of(conf->user), words->user)) return NULL;
+    return conf->password ? conf->password : "";
+}
+
+ri_account *ri_http_login_account(const ri_http_session *s)
+{
+    const ri_broker *broker = s->server->broker;
+    const ri_access_user *who = s->login.who;
+    RI_ASSERT(s->login.right);
+    if (!who || strcmp(ri_access_account(who), RI_ACCOUNT_GLOBAL) == 0)
+        return &s->server->broker->router.global;
+    return ri_accounts_find(broker->conf.accounts, ri_access_account(who));
+}
+
+/* ---- Verdicts ---- */
+
+static void http_login_digest(ri_str text, uint8_t out[RI_SHA256_LEN])
+{
+    ri_sha256 sha;
+    ri_sha256_init(&sha);
+    ri_sha256_add(&sha, text);
+    ri_sha256_end(&sha, out);
+}
+
+static void http_login_forget(ri_http_login *login)
+{
+    ri_access_unref(login->access);
+    login->access = NULL;
+    login->who = NULL;
+    login->known = login->right = false;
+}
+
+/* Inside the gate. */
+static ri_http_verdict http_login_know(ri_http_login *login, ri_access *access, ri_access_user *who,
+                                       bool right)
+{
+    login->known = true;
+    login->right = right;
+    if (right) login->access = ri_access_ref(access);
+    if (right) login->who = who;
+    return right ? RI_HTTP_LOGIN_YES : RI_HTTP_LOGIN_NO;
+}
+
+ri_http_verdict ri_http_login_look(ri_http_session *s, const ri_http_request *request)
+{
+    const ri_broker_conf *conf = &s->server->broker->conf;
+    ri_http_login *login = &s->login;
+    uint8_t digest[RI_SHA256_LEN];
+    http_words words;
+    ri_access_user *who;
+    RI_ASSERT(ri_broker_is_entered(s->server->broker) && !login->check);
+    if (ri_http_login_why_not(s->server)) return RI_HTTP_LOGIN_NONE;
+    http_login_digest(request->login, digest);
+    if (login->known && login->epoch == conf->login_epoch &&
+        memcmp(digest, login->digest, sizeof digest) == 0)
+        return login->right ? RI_HTTP_LOGIN_YES : RI_HTTP_LOGIN_NO;
+    http_login_forget(login);
+    memcpy(login->digest, digest, sizeof digest);
+    login->epoch = conf->login_epoch;
+    if (!http_login_read(request->login, &words)) return RI_HTTP_LOGIN_NO;
+    const char *want = http_login_wanted(conf, &words, &who);
+    bool hashed = want && ri_password_is_hash(ri_str_of(want));
+    bool right = want && !hashed && ri_password_same(ri_str_of(want), words.password);
+    explicit_bzero(words.room, sizeof words.room);
+#ifdef RI_HAVE_CRYPT
+    if (hashed) return RI_HTTP_LOGIN_LATER;
+#endif
+    return http_login_know(login, conf->access, who, right);
+}
+
+/* ---- Hashes ---- */
+
+typedef struct http_check {
+    ri_job job;
+    const ri_host *host;
+    ri_http_session *session; /* NULL: he has gone. The loop's thread's */
+    ri_access *access;        /* a reference: what `who` is of; or NULL */
+    ri_access_user *who;
+    char want[256];           /* copies */
+    char given[HTTP_LOGIN_MAX + 1];
+    bool same;
+#ifdef RI_HAVE_CRYPT
+    struct crypt_data data;
+#endif
+} http_check;
+
+static void http_login_run(ri_job *job)
+{
+    http_check *check = ri_container_of(job, http_check, job);
+    RI_ASSERT(!check->same);
+#ifdef RI_HAVE_CRYPT
+    const char *made = crypt_rn(check->given, check->want, &check->data, (int)sizeof check->data);
+    check->same = made && ri_password_same(ri_str_of(check->want), ri_str_of(made));
+#endif
+}
+
+static void http_login_drop_check(http_check *check)
+{
+    const ri_host *host = check->host;
+    if (check->session) check->session->login.check = NULL;
+    ri_access_unref(check->access);
+    explicit_bzero(check, sizeof *check);
+    ri_delete(host, check);
+}
+
+/* Inside the gate: what is to be compared. NULL: there is no memory, or nothing any more. */
+static http_check *http_login_new_check(ri_http_session *s, ri_str header)
+{
+    const ri_broker_conf *conf = &s->server->broker->conf;
+    http_words words;
+    ri_access_user *who;
+    if (!http_login_read(header, &words)) return NULL;
+    const char *want = http_login_wanted(conf, &words, &who);
+    http_check *check = want && strlen(want) < sizeof check->want
+                            ? ri_new(&s->server->broker->host, http_check) : NULL;
+    if (check) {
+        check->job.run = http_login_run;
+        ri_list_init(&check->job.link);
+        check->host = &s->server->broker->host;
+        check->session = s;
+        check->access = ri_access_ref(conf->access);
+        check->who = who;
+        memcpy(check->want, want, strlen(want));
+        memcpy(check->given, words.password.ptr, words.password.len);
+        s->login.check = check;
+    }
+    explicit_bzero(words.room, sizeof words.room);
+    return check;
+}
+
+bool ri_http_login_begin(ri_http_session *s, ri_str head)
+{
+    ri_http_server *server = s->server;
+    ri_http_request request;
+    int status;
+    RI_ASSERT(!s->login.check && ri_buffer_size(&s->login.head) == 0);
+    ri_buffer_put_str(&s->login.head, head);
+    if (s->login.head.failed || ri_http_read(head, &request, &status) < 0) return false;
+    ri_http_server_enter(server);
+    http_check *check = http_login_new_check(s, request.login);
+    ri_http_server_leave(server);
+    if (check && ri_worker_put(&server->worker, &check->job) == RILL_OK) return true;
+    if (check) http_login_drop_check(check);
+    return false;
+}
+
+ri_http_session *ri_http_login_next(ri_http_server *server)
+{
+    for (ri_job *job; (job = ri_worker_done(&server->worker)) != NULL;) {
+        http_check *check = ri_container_of(job, http_check, job);
+        ri_http_session *s = check->session;
+        ri_http_server_enter(server);
+        if (s && s->login.epoch == server->broker->conf.login_epoch)
+            http_login_know(&s->login, check->access, check->who, check->same);
+        ri_http_server_leave(server);
+        http_login_drop_check(check);
+        if (s) return s;
+    }
+    return NULL;
+}
+
+void ri_http_login_forget_all(ri_http_server *server)
+{
+    for (ri_job *job; (job = ri_worker_done(&server->worker)) != NULL;)
+        http_login_drop_check(ri_container_of(job, http_check, job));
+}
+
+void ri_http_login_init(ri_http_login *login, const ri_host *host)
+{
+    RI_ASSERT(!login->known && !login->check);
+    ri_buffer_init(&login->head, host);
+}
+
+void ri_http_login_fini(ri_http_login *login)
+{
+    if (login->check) login->check->session = NULL;
+    login->check = NULL;
+    http_login_forget(login);
+    ri_buffer_fini(&login->head);
+}
