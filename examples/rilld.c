@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rilld - rill as a daemon. It takes nats-server's flags, configuration files and signals, and
- * may stand on the PATH under that name. All that it does is done through rill.h:
+ * may stand on the PATH under that name. All that it does is done through rill.h, but that it reads
+ * JWTs as the library does (rilld/resolver.c):
  *
  *     options (flags over file over defaults) -> rill_broker_open -> rill_broker_listen
- *     then the main thread sleeps until a signal comes:
+ *     then the main thread sleeps until a signal comes, or a request for its resolver:
  *         HUP   read the options again            USR1  open the log file again
  *         USR2  lame duck: leave bit by bit       INT, TERM  leave now
  *
@@ -33,6 +34,7 @@
 #include "rilld/files.h"
 #include "rilld/log.h"
 #include "rilld/options.h"
+#include "rilld/resolver.h"
 #include "rilld/signals.h"
 
 enum {
@@ -53,6 +55,7 @@ typedef struct rill_daemon {
     daemon_options options;
     rill_host host;
     rill_broker *broker;
+    resolver *resolver;   /* operator mode; else NULL */
     int signals_fd;
     int port;             /* that we listen on */
     int kafka_port;       /* and for Kafka's clients; 0: we do not */
@@ -333,7 +336,12 @@ static bool daemon_start(rill_daemon *self)
         return false;
     }
     options_set_limits(&self->options, NULL);
-    if (rill_broker_open(&self->broker, &options->broker) < 0) {
+    if (!resolver_open(&self->resolver, &self->options, true)) {
+        log_fatal("%s", options->error);
+        return false;
+    }
+    if (rill_broker_open(&self->broker, &options->broker) < 0 ||
+        (self->resolver && !resolver_start(self->resolver, self->broker, options))) {
         log_fatal("%s", rill_errmsg());
         return false;
     }
@@ -386,15 +394,22 @@ static void daemon_reload(rill_daemon *self)
         return;
     }
     daemon_options next;
-    if (!options_load(&next, self->argc, self->argv)) {
+    resolver *accounts = NULL;
+    if (!options_load(&next, self->argc, self->argv) || !resolver_open(&accounts, &next, true)) {
         log_line(RILL_ERROR, "Failed to reload server configuration: %s", next.error);
     } else if (daemon_apply(self, &next)) {
         daemon_options old = self->options;
         self->options = next;
         next = old;
+        resolver *before = self->resolver;
+        self->resolver = accounts;
+        accounts = before;
+        if (self->resolver && !resolver_start(self->resolver, self->broker, &self->options))
+            log_line(RILL_ERROR, "resolver: %s", rill_errmsg());
         daemon_notes(&self->options);
         log_line(RILL_INFO, "Reloaded server configuration");
     }
+    resolver_close(accounts);
     options_free(&next);
 }
 
@@ -448,11 +463,16 @@ static void daemon_serve(rill_daemon *self)
     for (;;) {
         bool draining = self->drain_until_ms != 0;
         if (draining && daemon_drained(self)) return;
-        struct pollfd signals = {.fd = self->signals_fd, .events = POLLIN};
-        if (poll(&signals, 1, draining ? DAEMON_DRAIN_POLL_MS : -1) < 0 && errno != EINTR) {
+        struct pollfd fds[] = {{.fd = self->signals_fd, .events = POLLIN},
+                               {.fd = resolver_fd(self->resolver), .events = POLLIN}};
+        int wait_ms = resolver_wait_ms(self->resolver);
+        if (draining && (wait_ms < 0 || wait_ms > DAEMON_DRAIN_POLL_MS))
+            wait_ms = DAEMON_DRAIN_POLL_MS;
+        if (poll(fds, sizeof fds / sizeof fds[0], wait_ms) < 0 && errno != EINTR) {
             log_line(RILL_ERROR, "poll: %s", strerror(errno));
             return;
         }
+        resolver_turn(self->resolver);
         unsigned char number;
         while (read(self->signals_fd, &number, 1) == 1)
             if (!daemon_signal(self, number)) return;
@@ -480,6 +500,7 @@ static int daemon_run(rill_daemon *self)
         daemon_serve(self);
         log_line(RILL_INFO, "Initiating Shutdown...");
     }
+    resolver_close(self->resolver);
     rill_broker_close(self->broker, DAEMON_CLOSE_MS); /* and its doors' threads with it */
     if (!started) return 1;
     if (self->options.ports_file_dir)
@@ -535,10 +556,11 @@ static int daemon_answer(rill_daemon *self)
     } else if (options->test_config) {
         for (const options_note *note = options->notes; note; note = note->next)
             fprintf(stderr, "%s: %s\n", self->program, note->text);
-        if (!options_try(&self->options)) {
-            fprintf(stderr, "%s: %s\n", self->program, options->error);
-            return 1;
-        }
+        resolver *accounts;
+        bool good = resolver_open(&accounts, &self->options, false) && options_try(&self->options);
+        if (!good) fprintf(stderr, "%s: %s\n", self->program, options->error);
+        resolver_close(accounts);
+        if (!good) return 1;
         printf("%s: configuration file %s is valid\n", self->program, options->config_file);
     } else {
         return daemon_run(self);

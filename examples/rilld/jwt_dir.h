@@ -55,7 +55,8 @@ void jwt_dir_entry_free(jwt_dir_entry *entry);
 
 /* A change is taken into memory, and then kept in the directory or taken back:
  *
- *     jwt_dir_swap(key, entry, &before)     `entry` NULL: it is taken away; `before` NULL: it is new
+ *     jwt_dir_swap(key, entry, &before)     `entry` NULL: it is taken away; `before` NULL: it is
+ *                                           new
  *     jwt_dir_write() or jwt_dir_remove()   ... or jwt_dir_swap(key, before, &entry)
  *
  * False leaves a sentence: there are too many, or no memory. A swap back always has room. */
