@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rilld - rill as a daemon. It takes nats-server's flags, configuration files and signals, and
- * may stand on the PATH under that name. All that it does is done through rill.h:
+ * may stand on the PATH under that name. All that it does is done through rill.h, but that it reads
+ * JWTs as the library does (rilld/resolver.c):
  *
  *     options (flags over file over defaults) -> rill_broker_open -> rill_broker_listen
- *     then the main thread sleeps until a signal comes, or it is time for a sign of life to the
- *     service manager:
+ *     then the main thread sleeps until a signal comes, a request for its resolver, or the time for
+ *     a sign of life to the service manager:
  *         HUP   read the options again            USR1  open the log file again
  *         USR2  lame duck: leave bit by bit       INT, TERM  leave now
  *
@@ -34,8 +35,8 @@
 #include "rilld/files.h"
 #include "rilld/log.h"
 #include "rilld/options.h"
+#include "rilld/resolver.h"
 #include "rilld/signals.h"
-#include "rilld/systemd.h"
 #include "rilld/systemd.h"
 
 enum {
@@ -56,6 +57,7 @@ typedef struct rill_daemon {
     daemon_options options;
     rill_host host;
     rill_broker *broker;
+    resolver *resolver;   /* operator mode; else NULL */
     int signals_fd;
     int port;             /* that we listen on */
     int kafka_port;       /* and for Kafka's clients; 0: we do not */
@@ -346,7 +348,12 @@ static bool daemon_start(rill_daemon *self)
         return false;
     }
     options_set_limits(&self->options, NULL);
-    if (rill_broker_open(&self->broker, &options->broker) < 0) {
+    if (!resolver_open(&self->resolver, &self->options, true)) {
+        log_fatal("%s", options->error);
+        return false;
+    }
+    if (rill_broker_open(&self->broker, &options->broker) < 0 ||
+        (self->resolver && !resolver_start(self->resolver, self->broker, options))) {
         log_fatal("%s", rill_errmsg());
         return false;
     }
@@ -400,15 +407,22 @@ static void daemon_read_again(rill_daemon *self)
         return;
     }
     daemon_options next;
-    if (!options_load(&next, self->argc, self->argv)) {
+    resolver *accounts = NULL;
+    if (!options_load(&next, self->argc, self->argv) || !resolver_open(&accounts, &next, true)) {
         log_line(RILL_ERROR, "Failed to reload server configuration: %s", next.error);
     } else if (daemon_apply(self, &next)) {
         daemon_options old = self->options;
         self->options = next;
         next = old;
+        resolver *before = self->resolver;
+        self->resolver = accounts;
+        accounts = before;
+        if (self->resolver && !resolver_start(self->resolver, self->broker, &self->options))
+            log_line(RILL_ERROR, "resolver: %s", rill_errmsg());
         daemon_notes(&self->options);
         log_line(RILL_INFO, "Reloaded server configuration");
     }
+    resolver_close(accounts);
     options_free(&next);
 }
 
@@ -479,20 +493,27 @@ static int daemon_live(rill_daemon *self)
     return left_ms < 1 ? 1 : (int)left_ms;
 }
 
+/* Of two times to wait, in milliseconds; negative: for ever. */
+static int daemon_sooner(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 /* Until a signal, or the end of a lame duck, says that it is over. */
 static void daemon_serve(rill_daemon *self)
 {
     for (;;) {
         bool draining = self->drain_until_ms != 0;
         if (draining && daemon_drained(self)) return;
-        int wait_ms = daemon_live(self);
-        if (draining && (wait_ms < 0 || wait_ms > DAEMON_DRAIN_POLL_MS))
-            wait_ms = DAEMON_DRAIN_POLL_MS;
-        struct pollfd signals = {.fd = self->signals_fd, .events = POLLIN};
-        if (poll(&signals, 1, wait_ms) < 0 && errno != EINTR) {
+        struct pollfd fds[] = {{.fd = self->signals_fd, .events = POLLIN},
+                               {.fd = resolver_fd(self->resolver), .events = POLLIN}};
+        int wait_ms = daemon_sooner(daemon_live(self), resolver_wait_ms(self->resolver));
+        if (draining) wait_ms = daemon_sooner(wait_ms, DAEMON_DRAIN_POLL_MS);
+        if (poll(fds, sizeof fds / sizeof fds[0], wait_ms) < 0 && errno != EINTR) {
             log_line(RILL_ERROR, "poll: %s", strerror(errno));
             return;
         }
+        resolver_turn(self->resolver);
         unsigned char number;
         while (read(self->signals_fd, &number, 1) == 1)
             if (!daemon_signal(self, number)) return;
@@ -524,6 +545,7 @@ static int daemon_run(rill_daemon *self)
         log_line(RILL_INFO, "Initiating Shutdown...");
         systemd_say(&self->systemd, "STOPPING=1");
     }
+    resolver_close(self->resolver);
     rill_broker_close(self->broker, DAEMON_CLOSE_MS); /* and its doors' threads with it */
     systemd_end(&self->systemd);
     if (!started) return 1;
@@ -580,10 +602,11 @@ static int daemon_answer(rill_daemon *self)
     } else if (options->test_config) {
         for (const options_note *note = options->notes; note; note = note->next)
             fprintf(stderr, "%s: %s\n", self->program, note->text);
-        if (!options_try(&self->options)) {
-            fprintf(stderr, "%s: %s\n", self->program, options->error);
-            return 1;
-        }
+        resolver *accounts;
+        bool good = resolver_open(&accounts, &self->options, false) && options_try(&self->options);
+        if (!good) fprintf(stderr, "%s: %s\n", self->program, options->error);
+        resolver_close(accounts);
+        if (!good) return 1;
         printf("%s: configuration file %s is valid\n", self->program, options->config_file);
     } else {
         return daemon_run(self);

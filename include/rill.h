@@ -435,8 +435,10 @@ typedef struct rill_user {
     uint32_t responses_max;     /* of one request; 1. UINT32_MAX: no limit */
     uint32_t responses_ms;      /* 120000. UINT32_MAX: no limit */
     uint32_t reserved2;
-    const char *account;        /* of rill_broker_opts.accounts, where he is; default: $G, as are
-                                   all who are in none. A bus of this process is in $G */
+    const char *account;        /* of rill_broker_opts.accounts, or the key of one of account_jwts,
+                                   where he is; default: $G, as are all who are in none. A bus of
+                                   this process that is in another one has no streams there:
+                                   RILL_ENOTSUP. It stays in an account that a reload takes away */
 } rill_user;
 
 /* ---- The bus ------------------------------------------------------------------ */

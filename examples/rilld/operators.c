@@ -85,18 +85,93 @@ bool operators_keys(daemon_options *options, config_node *node)
     return true;
 }
 
+static bool operators_bool(daemon_options *options, const config_node *node, bool *out)
+{
+    if (node->type != CONFIG_BOOL)
+        return keys_fail(options, node, "resolver: %s is true or false", node->key);
+    *out = node->number != 0;
+    return true;
+}
+
+static bool operators_limit(daemon_options *options, const config_node *node)
+{
+    if (node->type != CONFIG_INT || node->number < 0 || node->number > INT32_MAX)
+        return keys_fail(options, node, "resolver: limit is a number of accounts");
+    options->resolver_conf.limit = (size_t)node->number;
+    return true;
+}
+
+/* Of other servers, which this one does not ask. */
+static bool operators_span(daemon_options *options, const config_node *node)
+{
+    int64_t ns;
+    if (node->type != CONFIG_STRING || !config_duration_ns(node->text, &ns) || ns < 0)
+        return keys_fail(options, node, "resolver: %s is a duration, such as \"2m\"", node->key);
+    options_note_add(options, "resolver: %s does nothing: no other server is asked for JWTs",
+                     node->key);
+    return true;
+}
+
+/* By the name that `type` has; NULL: nothing is said. */
+static bool operators_dir_type(daemon_options *options, const config_node *node,
+                               const config_node *type)
+{
+    daemon_resolver *conf = &options->resolver_conf;
+    const char *name = type && type->type == CONFIG_STRING ? type->text : "";
+    bool memory = strcasecmp(name, "MEMORY") == 0 || strcasecmp(name, "MEM") == 0;
+    conf->cache = strcasecmp(name, "CACHE") == 0;
+    if (!memory && !conf->cache && strcasecmp(name, "FULL") != 0)
+        return keys_fail(options, node, "resolver: type \"%.100s\" is none; full, cache and memory "
+                         "are", name);
+    if (memory) *conf = (daemon_resolver){0};
+    else if (!conf->dir)
+        return keys_fail(options, node, "dir has no value and needs to point to a directory");
+    if (conf->cache && conf->allow_delete)
+        return keys_fail(options, node, "CACHE does not accept allow_delete");
+    if (conf->hard_delete && !conf->allow_delete)
+        return keys_fail(options, node, "hard_delete has no effect without delete");
+    return true;
+}
+
+static bool operators_dir(daemon_options *options, const config_node *node)
+{
+    daemon_resolver *conf = &options->resolver_conf;
+    *conf = (daemon_resolver){0};
+    for (const config_node *at = node->first; at; at = at->next) {
+        bool good = true;
+        if (strcasecmp(at->key, "type") == 0) {
+        } else if (strcasecmp(at->key, "dir") == 0) {
+            good = operators_want_text(options, at, "resolver dir");
+            conf->dir = good && at->text[0] ? at->text : NULL;
+        } else if (strcasecmp(at->key, "allow_delete") == 0) {
+            good = operators_bool(options, at, &conf->allow_delete);
+        } else if (strcasecmp(at->key, "hard_delete") == 0) {
+            good = operators_bool(options, at, &conf->hard_delete);
+        } else if (strcasecmp(at->key, "limit") == 0) {
+            good = operators_limit(options, at);
+        } else if (strcasecmp(at->key, "interval") == 0 || strcasecmp(at->key, "ttl") == 0 ||
+                   strcasecmp(at->key, "timeout") == 0) {
+            good = operators_span(options, at);
+        } else {
+            good = keys_fail(options, at, "resolver: unknown field \"%.100s\"", at->key);
+        }
+        if (!good) return false;
+    }
+    return operators_dir_type(options, node, config_find(node, "type"));
+}
+
 bool operators_resolver(daemon_options *options, config_node *node)
 {
     const char *text = node->type == CONFIG_STRING ? node->text : "";
     options->resolver = true;
+    options->resolver_conf = (daemon_resolver){0};
     if (strcasecmp(text, "MEMORY") == 0 || strcasecmp(text, "MEM") == 0) return true;
     if (strncasecmp(text, "URL", 3) == 0 || strncasecmp(text, "http", 4) == 0)
         return keys_fail(options, node, "resolver: a URL is not supported by this broker, which "
                          "has no libcurl; MEMORY is");
-    if (node->type == CONFIG_MAP)
-        return keys_fail(options, node, "resolver: a directory is not supported by this broker; "
-                         "MEMORY with resolver_preload is");
-    return keys_fail(options, node, "resolver: \"%.100s\" is none; MEMORY is", text);
+    if (node->type == CONFIG_MAP) return operators_dir(options, node);
+    return keys_fail(options, node, "resolver: \"%.100s\" is none; MEMORY and a map with dir and "
+                     "type are", text);
 }
 
 /* The key beside each JWT is for the reader of the file, and has to be that of the account. */

@@ -4,10 +4,11 @@
  *     operator: ./op.jwt                     # a file, or the JWT itself; or an array of them
  *     trusted_keys: [ OABC... ]              # or public keys of operators
  *     system_account: ADEF...
- *     resolver: MEMORY
+ *     resolver: MEMORY                       # or in a directory: resolver.h
+ *     resolver { type: full, dir: ./jwt, allow_delete: true, limit: 1000 }
  *     resolver_preload { ADEF...: eyJ... }
  *
- * The grammar is nats-server's. Its resolvers that ask elsewhere are refused by name. */
+ * The grammar is nats-server's. Its resolver that asks a URL is refused by name. */
 #ifndef RILLD_OPERATORS_H
 #define RILLD_OPERATORS_H
 

@@ -47,6 +47,13 @@ typedef struct daemon_jwts {
     size_t nowned;
 } daemon_jwts;
 
+typedef struct daemon_resolver { /* where the JWTs of accounts are, besides the file */
+    const char *dir;             /* NULL: nowhere */
+    bool cache;                  /* it takes new ones of the accounts that it has alone */
+    bool allow_delete, hard_delete;
+    size_t limit;                /* accounts, at most; 0: as many as a broker may have */
+} daemon_resolver;
+
 typedef struct daemon_tls {
     bool on;                     /* the file has a block of it, or a flag is given */
     rill_tls conf;
@@ -101,7 +108,8 @@ typedef struct daemon_options {
     size_t naccounts;
     daemon_jwts operators;       /* JWTs and public keys, which `broker` has, as the next */
     daemon_jwts account_jwts;
-    bool resolver;               /* the file says where accounts come from */
+    bool resolver;               /* the file says where accounts come from: */
+    daemon_resolver resolver_conf;
     struct daemon_user *users;   /* ours, as the next */
     const rill_user **user_rows;
     size_t nusers;

@@ -221,9 +221,6 @@ static int broker_identity(rill_user *own, const rill_user **identity)
 {
     int rc = RI_ARGS_OPTS(own, *identity, "rill_user");
     *identity = own;
-    if (rc == RILL_OK && own->account && strcmp(own->account, RI_ACCOUNT_GLOBAL) != 0)
-        return ri_err(RILL_ENOTSUP, "identity: account \"%.100s\": a bus of this process is in %s",
-                      own->account, RI_ACCOUNT_GLOBAL);
     return rc < 0 ? rc : ri_args_user_reserved(own);
 }
 

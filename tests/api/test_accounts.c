@@ -149,11 +149,67 @@ START_TEST(refused)
     OK(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .naccounts = 1,
                                            .accounts = ROWS(ACCOUNT(.name = "A")))));
     FAILS(rill_broker_bus(broker, &bus, RILL_OPTS(rill_opts, .identity = USER(.user = "u",
-                                                                              .account = "A"))),
-          RILL_ENOTSUP);
+                                                                              .account = "B"))),
+          RILL_EINVAL);
+    ck_assert_ptr_nonnull(strstr(rill_errmsg(), "identity: there is no account \"B\""));
     OK(rill_broker_bus(broker, &bus, RILL_OPTS(rill_opts, .identity = USER(.user = "u",
                                                                            .account = "$G"))));
     OK(rill_close(bus, WAIT_MS));
+    OK(rill_broker_close(broker, WAIT_MS));
+}
+END_TEST
+
+static int said(rill_sub *sub, char *out)
+{
+    const rill_msg *m;
+    int rc = rill_next(sub, &m, WAIT_MS);
+    if (rc == RILL_OK) snprintf(out, 16, "%.*s", RILL_ARG(m->data));
+    return rc;
+}
+
+/* A bus of the process hears and is heard there, and nowhere else. */
+START_TEST(a_bus_within)
+{
+    static const char *const deny[] = {"secret"};
+    const rill_user *users = USER(.user = "a", .password = "p", .account = "A");
+    rill_broker_opts opts = {.size = sizeof opts, .users = &users, .nusers = 1, .naccounts = 1,
+                             .accounts = ROWS(ACCOUNT(.name = "A"))};
+    rill_bus *in, *out;
+    rill_sub *inside, *outside;
+    peer a;
+    char text[16];
+    serve(&opts);
+    enter(&a, CONNECT("a"), "A");
+    OK(rill_broker_bus(broker, &out, NULL));
+    OK(rill_broker_bus(broker, &in, RILL_OPTS(rill_opts, .identity = USER(
+        .user = "own", .account = "A", .publish_deny = deny, .npublish_deny = 1))));
+    ck_assert_uint_eq(rill_caps(in), RILL_CAN_REQUEST);
+    OK(rill_subscribe(in, &inside, "x", NULL));
+    OK(rill_subscribe(out, &outside, "x", NULL));
+    peer_send(&a, "SUB y 1\r\nPUB x 1\r\n1\r\nPING\r\n");
+    peer_expect(&a, "PONG");
+    OK(said(inside, text));
+    ck_assert_str_eq(text, "1");
+    OK(rill_publish(out, "y", "no", 2, NULL));
+    OK(rill_publish(in, "y", "2", 1, NULL));
+    peer_expect(&a, "MSG y 1 1");
+    peer_expect(&a, "2");
+    FAILS(rill_publish(in, "secret", "3", 1, NULL), RILL_EAUTH);
+    FAILS(rill_append(in, "x", "4", 1, NULL, NULL, WAIT_MS), RILL_ENOTSUP);
+    FAILS(rill_stream_delete(in, "S"), RILL_ENOTSUP);
+    opts.users = NULL; /* the account goes, and it stays */
+    opts.nusers = 0;
+    opts.accounts = NULL;
+    opts.naccounts = 0;
+    OK(rill_broker_reload(broker, &opts));
+    OK(rill_publish(in, "x", "5", 1, NULL));
+    OK(said(inside, text));
+    ck_assert_str_eq(text, "5");
+    const rill_msg *m;
+    FAILS(rill_next(outside, &m, 0), RILL_EAGAIN);
+    OK(rill_close(in, WAIT_MS));
+    OK(rill_close(out, WAIT_MS));
+    close(a.fd);
     OK(rill_broker_close(broker, WAIT_MS));
 }
 END_TEST
@@ -482,7 +538,7 @@ START_TEST(what_is_not_exported)
 END_TEST
 
 SUITE_MAIN_ROWS("accounts",
-                SUITE_ONCE(each_hears_its_own, the_program_decides, refused, one_is_full,
-                           who_moves_is_answered_in_each, one_comes_and_goes,
+                SUITE_ONCE(each_hears_its_own, the_program_decides, refused, a_bus_within,
+                           one_is_full, who_moves_is_answered_in_each, one_comes_and_goes,
                            one_imports, one_floods, what_is_not_exported),
                 SUITE_EACH(2, streams_of_each))

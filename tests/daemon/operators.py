@@ -30,7 +30,7 @@ def account(nats=None, by=OPERATOR, of=ACCOUNT, **claims):
     return by.jwt("account", of, {**LIMITS, **SCOPE, **(nats or {})}, **claims)
 
 
-class Operators(Case):
+class OperatorCase(Case):
     def conf(self, *accounts, operator=None, more=""):
         operator = operator or OPERATOR.jwt("operator", OPERATOR,
                                             {"system_account": SYSTEM.public,
@@ -69,6 +69,8 @@ class Operators(Case):
         client.say("PING")
         return client.read()
 
+
+class Operators(OperatorCase):
     def test_who_is_let_in(self):
         none = user(alg="none")
         forged = user(by=STRANGER)[:-4] + "AAAA"
@@ -261,8 +263,14 @@ class Operators(Case):
                 ('operator: x.jwt\nresolver: MEMORY\n', "x.jwt"),
                 ('operator: "%s"\nresolver: URL("http://x/")\n' % self.path("op.jwt"),
                  "no libcurl"),
-                ('operator: "%s"\nresolver { type: full, dir: x }\n' % self.path("op.jwt"),
-                 "a directory is not supported")]:
+                ('operator: "%s"\nresolver { type: full }\n' % self.path("op.jwt"),
+                 "dir has no value"),
+                ('operator: "%s"\nresolver { type: some, dir: x }\n' % self.path("op.jwt"),
+                 'type "some" is none'),
+                ('operator: "%s"\nresolver { type: full, dir: x, size: 1 }\n' %
+                 self.path("op.jwt"), 'unknown field "size"'),
+                ('operator: "%s"\nresolver { type: full, dir: "%s" }\n' %
+                 (self.path("op.jwt"), self.path("jwt")), "there is no JWT of " + SYSTEM.public)]:
             self.refuses(self.write("wrong.conf", text), why)
         self.refuses(self.conf((ACCOUNT, account(by=STRANGER))), "account " + ACCOUNT.public)
         self.refuses(self.conf((ACCOUNT, account(alg="none"))), "algorithm")
@@ -277,4 +285,5 @@ class Operators(Case):
         self.assertIn(why, done.stdout + done.stderr)
 
 
-main(Operators)
+if __name__ == "__main__":
+    main(Operators)

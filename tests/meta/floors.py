@@ -42,8 +42,13 @@ ROOMS = {
 }
 # The library for firmware stands in place of what is above codec: of the others it knows these.
 MICRO = ("base", "codec/nats", "codec/subject", "codec/limits.h", "micro")
-# Sources that know nothing of the library, and that a program compiles, too.
-SHARED = {("examples/rilld/config.c", "codec/jetstream/duration.h")}
+# What the daemon reads as the library does, which it has within itself.
+SHARED = {("examples/rilld/config.c", "codec/jetstream/duration.h"),
+          ("examples/rilld/jwt_dir.c", "base/sha256.h"),
+          ("examples/rilld/jwt_dir.c", "codec/web/nkey.h"),
+          ("examples/rilld/resolver.c", "base/error.h"),
+          ("examples/rilld/resolver.c", "codec/web/nkey.h"),
+          ("examples/rilld/resolver.c", "engine/access/claims.h")}
 
 
 def room(name):

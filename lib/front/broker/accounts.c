@@ -86,10 +86,26 @@ static int accounts_check_streams(const ri_accounts *a, const ri_accounts *b)
     return RILL_OK;
 }
 
-int ri_accounts_check_reload(const ri_accounts *from, const ri_accounts *to)
+/* An operator's accounts come and change while others are there: what they say of streams counts
+ * from the next start. */
+static void accounts_keep_streams(const ri_accounts *from, const ri_accounts *to)
 {
-    int rc = accounts_check_streams(from, to);
-    return rc < 0 ? rc : accounts_check_streams(to, from);
+    for (size_t i = 0; i < ri_accounts_count(to); i++) {
+        ri_account *one = ri_accounts_at(to, i);
+        const ri_account *other = ri_accounts_find(from, one->name);
+        bool same = other ? accounts_same_streams(one, other) : !one->jetstream;
+        if (!same)
+            ri_host_log(to->host, RILL_WARN, "account %s: what its JWT says of streams counts from "
+                        "the next start", one->name);
+        if (!other) one->jetstream = false;
+    }
+}
+
+int ri_accounts_check_reload(const ri_accounts *from, const ri_accounts *to, bool operated)
+{
+    if (operated) accounts_keep_streams(from, to);
+    int rc = operated ? RILL_OK : accounts_check_streams(from, to);
+    return rc < 0 || operated ? rc : accounts_check_streams(to, from);
 }
 
 bool ri_accounts_same(const ri_accounts *a, const ri_accounts *b)

@@ -36,9 +36,9 @@ ri_account *ri_accounts_system(const ri_accounts *accounts);
 /* NULL: there is none of that name. `accounts` may be NULL. */
 ri_account *ri_accounts_find(const ri_accounts *accounts, const char *name);
 /* May `to` come in the place of `from`, by a reload? RILL_EINVAL names the account whose streams
- * that would change: which account has streams, and what they may take, is fixed. Either may be
- * NULL. */
-int ri_accounts_check_reload(const ri_accounts *from, const ri_accounts *to);
+ * that would change: which account has streams, and what they may take, is fixed. `operated`: they
+ * are an operator's, and streams stay as they are, which the log says. Either may be NULL. */
+int ri_accounts_check_reload(const ri_accounts *from, const ri_accounts *to, bool operated);
 /* The same names, and the same of them the system's? */
 bool ri_accounts_same(const ri_accounts *a, const ri_accounts *b);
 size_t ri_accounts_count(const ri_accounts *accounts);

@@ -716,7 +716,7 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
         broker_conf_fini(&conf, &b->host);
         return ri_err(RILL_EINVAL, "a reload cannot change kafka_config");
     }
-    rc = ri_accounts_check_reload(b->conf.accounts, conf.accounts);
+    rc = ri_accounts_check_reload(b->conf.accounts, conf.accounts, b->conf.trust && conf.trust);
     if (rc < 0) {
         ri_broker_leave(b);
         broker_conf_fini(&conf, &b->host);

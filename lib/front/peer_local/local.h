@@ -18,6 +18,7 @@ typedef struct ri_local_bus {
     ri_access_user *who; /* of it; NULL: all is allowed */
     ri_replies replies; /* what it was asked, and may answer beyond its rights */
     ri_party_ops ops;   /* of its party */
+    bool elsewhere;     /* in another account than $G, where it has no streams; fixed */
 } ri_local_bus;
 
 /* Enter the gate with the durable half there (RILL_ECLOSED ...); only then it must be left. */
@@ -31,6 +32,10 @@ int ri_local_durable_flush(rill_bus *bus, int64_t timeout_ns);
 /* ---- local.c ---- */
 extern const ri_peer_ops ri_local_peer;
 int ri_local_join(rill_bus **bus, ri_broker *broker, const rill_opts *opts);
+static inline bool ri_local_is_elsewhere(const rill_bus *bus)
+{
+    return ri_container_of((rill_bus *)(uintptr_t)bus, ri_local_bus, bus)->elsewhere;
+}
 
 /* ---- local_guard.c: inside the gate. All but the last three of a handle with an identity ---- */
 static inline bool ri_local_is_guarded(const rill_bus *bus)

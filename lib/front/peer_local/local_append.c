@@ -10,6 +10,9 @@ int ri_local_durable_enter(rill_bus *bus, ri_durable **durable)
     static const ri_durable_opts hosted = {.hosted = true};
     ri_broker *broker = bus->broker;
     int rc = RILL_OK;
+    if (ri_unlikely(ri_local_is_elsewhere(bus)))
+        return ri_err(RILL_ENOTSUP, "a bus of this process has the streams of $G, and this one is "
+                      "in another account");
     ri_broker_enter(broker);
     if (ri_unlikely(!broker->durable)) {
         ri_broker_leave(broker);

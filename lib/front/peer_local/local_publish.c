@@ -26,11 +26,12 @@ static bool local_is_blocked(const ri_match *match, const ri_message *m)
 static int local_enter_unblocked(rill_bus *bus, const ri_message *m, const ri_match **match)
 {
     ri_broker *broker = bus->broker;
-    ri_account *account = &broker->router.global; /* where all buses of the process are */
     int64_t until = 0;
     for (;;) {
         ri_broker_enter(broker);
         if (ri_likely(broker->blocking_subs == 0)) return RILL_OK;
+        ri_account *account = bus->party.account;
+        if (ri_unlikely(!account)) return RILL_OK; /* it is closed, which is found below */
         *match = ri_match_cache_get(&account->cache, &account->interest, m->subject);
         if (!local_is_blocked(*match, m)) return RILL_OK;
         uint32_t seen = ri_park_count(&broker->room);

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resolver.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "codec/web/nkey.h"
+#include "engine/access/claims.h"
+#include "jwt_dir.h"
+#include "log.h"
+
+enum {
+    RESOLVER_SUBS = 7,
+    RESOLVER_PENDING = 256,            /* requests that wait, ... */
+    RESOLVER_PENDING_BYTES = 16 << 20, /* ... and their bytes */
+};
+
+typedef enum resolver_kind {
+    RESOLVER_FULL,
+    RESOLVER_CACHE,
+    RESOLVER_MEMORY,
+} resolver_kind;
+
+struct resolver {
+    resolver_kind kind;
+    bool deletes, for_good;     /* accounts may be deleted; without a copy that stays */
+    ri_host host;
+    ri_arena arena;             /* what operators claim */
+    ri_claims_operator *operators; /* in the arena: of a public key, that alone */
+    size_t noperators;
+    const char *system;         /* the system's account; lent, or in the arena; NULL: none */
+    jwt_dir dir;
+    const char **texts;         /* ours; what the broker was given */
+    size_t cap;
+    rill_broker *broker;
+    const daemon_options *options;
+    rill_bus *bus;
+    rill_sub *subs[RESOLVER_SUBS];
+    uint64_t answers;           /* so far */
+};
+
+/* ---- Whom to believe ---- */
+
+static bool resolver_fail(char error[JWT_DIR_ERROR], const char *text)
+{
+    snprintf(error, JWT_DIR_ERROR, "%s", text);
+    return false;
+}
+
+static int resolver_read_operator(resolver *r, const char *text, ri_claims_operator *out)
+{
+    ri_jwt jwt;
+    *out = (ri_claims_operator){.key = ri_str_of(text)};
+    if (ri_nkey_kind(out->key) == 'O') return RILL_OK;
+    int rc = ri_jwt_read(&jwt, ri_jwt_undress(ri_str_of(text)), &r->arena);
+    return rc < 0 ? rc : ri_claims_read_operator(out, &jwt, &r->arena);
+}
+
+static bool resolver_read_operators(resolver *r, daemon_options *options)
+{
+    const daemon_jwts *jwts = &options->operators;
+    r->system = options->broker.system_account;
+    r->operators = ri_arena_alloc(&r->arena, ri_size_mul(jwts->n, sizeof *r->operators));
+    for (size_t i = 0; i < jwts->n; i++) {
+        ri_claims_operator *operator = &r->operators[i];
+        int rc = r->operators ? resolver_read_operator(r, jwts->texts[i], operator) : RILL_ENOMEM;
+        if (rc < 0) {
+            snprintf(options->error, sizeof options->error, "operator: %s", ri_err_text());
+            return false;
+        }
+        if (!r->system && operator->system_account.len) r->system = operator->system_account.ptr;
+        r->noperators++;
+    }
+    return true;
+}
+
+/* May that key sign accounts? `own`: it is the key of an operator who signs with others. */
+static bool resolver_believes(const resolver *r, ri_str key, bool *own)
+{
+    *own = false;
+    for (size_t i = 0; i < r->noperators; i++) {
+        const ri_claims_operator *operator = &r->operators[i];
+        bool is_own = ri_str_eq(key, operator->key);
+        if (is_own && !operator->strict) return true;
+        *own = *own || is_own;
+        for (size_t k = 0; k < operator->signers.n; k++)
+            if (ri_str_is(key, operator->signers.at[k])) return true;
+    }
+    return false;
+}
+
+static bool resolver_judge(const resolver *r, const ri_jwt *jwt, char error[JWT_DIR_ERROR])
+{
+    bool own;
+    if (resolver_believes(r, jwt->issuer, &own)) return true;
+    return resolver_fail(error, own ? "operator requires issuer to be a signing key"
+                                    : "Account JWT not signed by trusted operator");
+}
+
+/* jwt_dir_check */
+static bool resolver_check(void *arg, jwt_dir_entry *entry, char error[JWT_DIR_ERROR])
+{
+    resolver *r = arg;
+    ri_arena arena;
+    ri_jwt jwt;
+    ri_claims_account claims;
+    ri_arena_init(&arena, &r->host);
+    int rc = ri_jwt_read(&jwt, ri_jwt_undress((ri_str){entry->text, entry->len}), &arena);
+    if (rc == RILL_OK) rc = ri_claims_read_account(&claims, &jwt, &arena);
+    if (rc == RILL_OK && !ri_jwt_is_signed(&jwt))
+        rc = ri_err(RILL_EINVAL, "claim failed signature verification");
+    bool good = rc < 0 ? resolver_fail(error, ri_err_text()) : resolver_judge(r, &jwt, error);
+    if (rc == RILL_OK) {
+        snprintf(entry->key, sizeof entry->key, "%s", claims.key.ptr);
+        entry->issued_s = claims.issued_s;
+        entry->expires_s = claims.expires_s;
+    }
+    ri_arena_fini(&arena);
+    return good;
+}
+
+/* ---- What the broker has ---- */
+
+static bool resolver_list(resolver *r, char error[JWT_DIR_ERROR])
+{
+    size_t n = r->dir.n;
+    if (n >= r->cap) {
+        const char **texts = realloc(r->texts, (n + 16) * sizeof *texts);
+        if (!texts) return resolver_fail(error, "out of memory");
+        r->texts = texts;
+        r->cap = n + 16;
+    }
+    for (size_t i = 0; i < n; i++) r->texts[i] = r->dir.entries[i]->text;
+    return true;
+}
+
+/* What is in memory begins to count. */
+static bool resolver_apply(resolver *r, char error[JWT_DIR_ERROR])
+{
+    rill_broker_opts opts = r->options->broker;
+    if (!resolver_list(r, error)) return false;
+    opts.account_jwts = r->texts;
+    opts.naccount_jwts = r->dir.n;
+    return rill_broker_reload(r->broker, &opts) == RILL_OK || resolver_fail(error, rill_errmsg());
+}
+
+/* `entry` is taken; NULL: that account goes. All or nothing. */
+static bool resolver_change(resolver *r, const char *key, jwt_dir_entry *entry,
+                            char error[JWT_DIR_ERROR])
+{
+    char again[JWT_DIR_ERROR];
+    jwt_dir_entry *before;
+    if (!jwt_dir_swap(&r->dir, key, entry, &before, error)) {
+        jwt_dir_entry_free(entry);
+        return false;
+    }
+    bool applied = resolver_apply(r, error);
+    bool good = applied && (entry ? jwt_dir_write(&r->dir, entry, error)
+                                  : jwt_dir_remove(&r->dir, key, r->for_good, error));
+    if (good) {
+        jwt_dir_entry_free(before);
+        return true;
+    }
+    jwt_dir_swap(&r->dir, key, before, &entry, again);
+    if (applied && !resolver_apply(r, again))
+        log_line(RILL_ERROR, "resolver: account %s: %s", key, again);
+    jwt_dir_entry_free(entry);
+    return false;
+}
+
+/* ---- Answers ---- */
+
+static void resolver_put_text(ri_buffer *out, const char *name, const char *text)
+{
+    ri_buffer_printf(out, "\"%s\":", name);
+    ri_json_put_string(out, ri_str_of(text));
+}
+
+static void resolver_put_server(resolver *r, ri_buffer *out)
+{
+    struct timespec now;
+    struct tm utc;
+    char time[40] = "";
+    rill_broker_info info = {.size = sizeof info};
+    rill_broker_about(r->broker, &info);
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (gmtime_r(&now.tv_sec, &utc)) strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &utc);
+    ri_buffer_puts(out, "\"server\":{");
+    resolver_put_text(out, "name", info.name ? info.name : "");
+    ri_buffer_puts(out, ",\"host\":\"\",");
+    resolver_put_text(out, "id", info.id ? info.id : "");
+    ri_buffer_puts(out, ",");
+    resolver_put_text(out, "ver", info.version ? info.version : "");
+    ri_buffer_printf(out, ",\"jetstream\":%s,\"flags\":%d,\"seq\":%llu,\"time\":\"%s.%09ldZ\"}",
+                     r->options->jetstream ? "true" : "false", r->options->jetstream ? 1 : 0,
+                     (unsigned long long)++r->answers, time, now.tv_nsec);
+}
+
+static void resolver_send(const rill_msg *m, const ri_buffer *out)
+{
+    ri_str text = ri_buffer_str(out);
+    if (m->reply.len && !out->failed && rill_reply(m, text.ptr, text.len, NULL) < 0)
+        log_line(RILL_ERROR, "resolver: %s", rill_errmsg());
+}
+
+/* `error` NULL: it went well. */
+static void resolver_say(resolver *r, const rill_msg *m, const char *account, const char *text,
+                         const char *error)
+{
+    ri_buffer out;
+    ri_buffer_init(&out, &r->host);
+    log_line(error ? RILL_ERROR : RILL_DEBUG, "%s%s%s%s%s", text, *account ? " - " : "", account,
+             error ? " - " : "", error ? error : "");
+    ri_buffer_puts(&out, "{");
+    resolver_put_server(r, &out);
+    ri_buffer_printf(&out, ",\"%s\":{", error ? "error" : "data");
+    if (*account) {
+        resolver_put_text(&out, "account", account);
+        ri_buffer_puts(&out, ",");
+    }
+    ri_buffer_printf(&out, "\"code\":%d,\"%s\":", error ? 500 : 200,
+                     error ? "description" : "message");
+    char all[2 * JWT_DIR_ERROR];
+    snprintf(all, sizeof all, "%s%s%s", text, error ? " - " : "", error ? error : "");
+    ri_json_put_string(&out, ri_str_of(all));
+    ri_buffer_puts(&out, "}}");
+    resolver_send(m, &out);
+    ri_buffer_fini(&out);
+}
+
+/* ---- Requests ---- */
+
+/* The key among the tokens of the subject; false: there is none of an account. */
+static bool resolver_key_of(rill_str subject, char key[JWT_DIR_KEY + 1])
+{
+    ri_str rest = subject, token;
+    while (ri_str_cut(&rest, '.', &token)) {
+        if (token.len != JWT_DIR_KEY || ri_nkey_kind(token) != 'A') continue;
+        memcpy(key, token.ptr, JWT_DIR_KEY);
+        key[JWT_DIR_KEY] = 0;
+        return true;
+    }
+    return false;
+}
+
+static bool resolver_keep(resolver *r, jwt_dir_entry *entry, char error[JWT_DIR_ERROR])
+{
+    char key[JWT_DIR_KEY + 1];
+    const jwt_dir_entry *there = jwt_dir_find(&r->dir, entry->key);
+    memcpy(key, entry->key, sizeof key);
+    if (!there || strcmp(there->text, entry->text) != 0)
+        return resolver_change(r, key, entry, error);
+    jwt_dir_entry_free(entry);
+    return true;
+}
+
+/* `key` NULL: that of the account whose JWT it is. */
+static void resolver_update(resolver *r, const rill_msg *m, const char *key)
+{
+    char error[JWT_DIR_ERROR], about[JWT_DIR_KEY + 1];
+    const char *did = r->kind == RESOLVER_CACHE ? "jwt updated cache" : "jwt updated";
+    const char *failed = r->kind == RESOLVER_CACHE ? "jwt update cache resulted in error"
+                                                   : "jwt update resulted in error";
+    ri_str text = ri_jwt_undress(m->data);
+    jwt_dir_entry *entry = jwt_dir_entry_new(text.len ? text.ptr : "", text.len);
+    if (!entry) return; /* who asks hears nothing, and asks again */
+    bool good = resolver_check(r, entry, error);
+    snprintf(about, sizeof about, "%s", key ? key : entry->key[0] ? entry->key : "n/a");
+    if (good && strcmp(about, entry->key) != 0)
+        good = resolver_fail(error, "subject does not match jwt content");
+    bool skips = good && r->kind != RESOLVER_FULL && !jwt_dir_find(&r->dir, entry->key);
+    if (!good || skips) jwt_dir_entry_free(entry);
+    if (!skips && good) good = resolver_keep(r, entry, error);
+    if (skips) did = r->kind == RESOLVER_CACHE ? "jwt update cache skipped" : "jwt update skipped";
+    resolver_say(r, m, about, good ? did : failed, good ? NULL : error);
+}
+
+static void resolver_on_update(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    (void)sub;
+    resolver_update(arg, m, NULL);
+}
+
+static void resolver_on_update_of(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    char key[JWT_DIR_KEY + 1];
+    (void)sub;
+    if (resolver_key_of(m->subject, key)) resolver_update(arg, m, key);
+}
+
+static void resolver_on_lookup(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    resolver *r = arg;
+    char key[JWT_DIR_KEY + 1];
+    (void)sub;
+    if (!m->reply.len || !resolver_key_of(m->subject, key)) return;
+    const jwt_dir_entry *entry = jwt_dir_find(&r->dir, key);
+    if (rill_reply(m, entry ? entry->text : "", entry ? entry->len : 0, NULL) < 0)
+        log_line(RILL_ERROR, "resolver: %s", rill_errmsg());
+}
+
+static bool resolver_is_over(const jwt_dir_entry *entry)
+{
+    return entry->expires_s && entry->expires_s < (int64_t)time(NULL);
+}
+
+static void resolver_on_list(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    resolver *r = arg;
+    ri_buffer out;
+    (void)sub;
+    bool first = true;
+    ri_buffer_init(&out, &r->host);
+    ri_buffer_puts(&out, "{\"data\":[");
+    for (size_t i = 0; i < r->dir.n; i++) {
+        if (resolver_is_over(r->dir.entries[i])) continue;
+        ri_buffer_printf(&out, "%s\"%s\"", first ? "" : ",", r->dir.entries[i]->key);
+        first = false;
+    }
+    ri_buffer_puts(&out, "],");
+    resolver_put_server(r, &out);
+    ri_buffer_puts(&out, "}");
+    resolver_send(m, &out);
+    ri_buffer_fini(&out);
+}
+
+static void resolver_on_pack(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    resolver *r = arg;
+    uint8_t hash[JWT_DIR_HASH];
+    ri_buffer out;
+    (void)sub;
+    jwt_dir_hash(&r->dir, hash);
+    bool same = m->data.len == sizeof hash && memcmp(m->data.ptr, hash, sizeof hash) == 0;
+    ri_buffer_init(&out, &r->host);
+    for (size_t i = 0; !same && i < r->dir.n; i++) {
+        const jwt_dir_entry *entry = r->dir.entries[i];
+        ri_buffer_reset(&out);
+        ri_buffer_printf(&out, "%s|", entry->key);
+        ri_buffer_put(&out, entry->text, entry->len);
+        if (!resolver_is_over(entry)) resolver_send(m, &out);
+    }
+    ri_buffer_reset(&out);
+    resolver_send(m, &out);
+    ri_buffer_fini(&out);
+}
+
+/* ---- Taking accounts away ---- */
+
+/* May all of them go? */
+static bool resolver_may_delete(resolver *r, const ri_jwt *jwt, ri_json list,
+                                char error[JWT_DIR_ERROR])
+{
+    bool own;
+    ri_json rest = ri_json_first(list), item;
+    if (!r->deletes) return resolver_fail(error, "delete must be enabled in server config");
+    if (!ri_str_eq(jwt->issuer, jwt->subject)) return resolver_fail(error, "not self signed");
+    if (!resolver_believes(r, jwt->issuer, &own) || !ri_jwt_is_signed(jwt))
+        return resolver_fail(error, "not trusted");
+    if (ri_json_kind_of(list) != RI_JSON_ARRAY) return resolver_fail(error, "malformed request");
+    while (ri_json_item(&rest, &item)) {
+        char key[JWT_DIR_KEY + 2];
+        size_t len = ri_json_copy(item, key, sizeof key);
+        if (len != JWT_DIR_KEY || ri_nkey_kind((ri_str){key, len}) != 'A')
+            return resolver_fail(error, "malformed request");
+        if (r->system && strcmp(key, r->system) == 0)
+            return resolver_fail(error, "not allowed to delete system account");
+    }
+    return true;
+}
+
+static size_t resolver_delete_all(resolver *r, ri_json list, size_t *failed,
+                                  char error[JWT_DIR_ERROR])
+{
+    ri_json rest = ri_json_first(list), item;
+    size_t passed = 0;
+    while (ri_json_item(&rest, &item)) {
+        char key[JWT_DIR_KEY + 2];
+        ri_json_copy(item, key, sizeof key);
+        bool good = !jwt_dir_find(&r->dir, key) || resolver_change(r, key, NULL, error);
+        passed += good;
+        *failed += !good;
+    }
+    return passed;
+}
+
+static void resolver_delete(resolver *r, const rill_msg *m, ri_arena *arena)
+{
+    char error[JWT_DIR_ERROR], text[JWT_DIR_ERROR];
+    ri_jwt jwt;
+    size_t failed = 0;
+    bool good = ri_jwt_read(&jwt, ri_jwt_undress(m->data), arena) == RILL_OK;
+    ri_json list = good ? ri_json_get(jwt.nats, "accounts") : (ri_json){0};
+    good = good ? resolver_may_delete(r, &jwt, list, error) : resolver_fail(error, ri_err_text());
+    if (!good) {
+        snprintf(text, sizeof text, "delete accounts request by %s failed",
+                 jwt.subject.len ? jwt.subject.ptr : "");
+        resolver_say(r, m, "", text, error);
+        return;
+    }
+    size_t passed = resolver_delete_all(r, list, &failed, error);
+    int len = snprintf(text, sizeof text, "deleted %zu accounts", passed);
+    if (failed) snprintf(text + len, sizeof text - (size_t)len, ", failed for %zu", failed);
+    resolver_say(r, m, "", text, failed ? error : NULL);
+}
+
+static void resolver_on_delete(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    resolver *r = arg;
+    ri_arena arena;
+    (void)sub;
+    ri_arena_init(&arena, &r->host);
+    resolver_delete(r, m, &arena);
+    ri_arena_fini(&arena);
+}
+
+/* ---- Coming and going ---- */
+
+/* What is configured counts where the directory has nothing, or what is older. */
+static bool resolver_preload(resolver *r, const char *text, bool keeps, char error[JWT_DIR_ERROR])
+{
+    ri_str jwt = ri_jwt_undress(ri_str_of(text));
+    jwt_dir_entry *entry = jwt_dir_entry_new(jwt.len ? jwt.ptr : "", jwt.len), *before = NULL;
+    if (!entry) return resolver_fail(error, "out of memory");
+    bool good = resolver_check(r, entry, error);
+    const jwt_dir_entry *there = good ? jwt_dir_find(&r->dir, entry->key) : NULL;
+    bool newer = good && (!there || entry->issued_s > there->issued_s);
+    if (newer) good = jwt_dir_swap(&r->dir, entry->key, entry, &before, error);
+    if (!newer || !good) jwt_dir_entry_free(entry);
+    else if (keeps) good = jwt_dir_write(&r->dir, entry, error);
+    jwt_dir_entry_free(before);
+    return good;
+}
+
+static bool resolver_fill(resolver *r, daemon_options *options, bool keeps,
+                          char error[JWT_DIR_ERROR])
+{
+    const daemon_resolver *conf = &options->resolver_conf;
+    size_t limit = conf->limit && conf->limit < JWT_DIR_MAX ? conf->limit : JWT_DIR_MAX;
+    if (!jwt_dir_open(&r->dir, conf->dir, limit, resolver_check, r, error)) return false;
+    for (size_t i = 0; i < options->account_jwts.n; i++)
+        if (!resolver_preload(r, options->account_jwts.texts[i], keeps, error)) return false;
+    return resolver_list(r, error);
+}
+
+bool resolver_open(resolver **out, daemon_options *options, bool keeps)
+{
+    const daemon_resolver *conf = &options->resolver_conf;
+    char error[JWT_DIR_ERROR];
+    *out = NULL;
+    if (!options->operators.n) return true;
+    resolver *r = calloc(1, sizeof *r);
+    if (!r) return resolver_fail(options->error, "out of memory");
+    ri_host_init(&r->host, NULL);
+    ri_arena_init(&r->arena, &r->host);
+    r->kind = !conf->dir ? RESOLVER_MEMORY : conf->cache ? RESOLVER_CACHE : RESOLVER_FULL;
+    r->deletes = conf->allow_delete || conf->cache;
+    r->for_good = conf->hard_delete || conf->cache;
+    bool good = resolver_read_operators(r, options);
+    if (good && !(good = resolver_fill(r, options, keeps, error)))
+        snprintf(options->error, sizeof options->error, "resolver: %s", error);
+    options->broker.account_jwts = good ? r->texts : NULL;
+    options->broker.naccount_jwts = good ? r->dir.n : 0;
+    if (good) *out = r;
+    else resolver_close(r);
+    return good;
+}
+
+void resolver_close(resolver *r)
+{
+    if (!r) return;
+    for (size_t i = 0; i < RESOLVER_SUBS; i++) rill_sub_close(r->subs[i]);
+    if (r->bus) rill_close(r->bus, 0);
+    jwt_dir_free(&r->dir);
+    free(r->texts);
+    ri_arena_fini(&r->arena);
+    free(r);
+}
+
+static const struct {
+    const char *subject, *group;
+    rill_msg_fn on_msg;
+    unsigned kinds;            /* bits: of which it is */
+} resolver_rows[RESOLVER_SUBS] = {
+    {"$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE", NULL, resolver_on_update_of, 7},
+    {"$SYS.ACCOUNT.*.CLAIMS.UPDATE", NULL, resolver_on_update_of, 7},
+    {"$SYS.REQ.CLAIMS.UPDATE", NULL, resolver_on_update, 1 << RESOLVER_FULL | 1 << RESOLVER_CACHE},
+    {"$SYS.REQ.CLAIMS.LIST", NULL, resolver_on_list, 1 << RESOLVER_FULL | 1 << RESOLVER_CACHE},
+    {"$SYS.REQ.CLAIMS.DELETE", NULL, resolver_on_delete, 1 << RESOLVER_FULL | 1 << RESOLVER_CACHE},
+    {"$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", NULL, resolver_on_lookup, 1 << RESOLVER_FULL},
+    {"$SYS.REQ.CLAIMS.PACK", "responder", resolver_on_pack, 1 << RESOLVER_FULL},
+};
+
+bool resolver_start(resolver *r, rill_broker *broker, const daemon_options *options)
+{
+    r->broker = broker;
+    r->options = options;
+    if (!r->system) return true; /* nobody is there who could ask */
+    const rill_user who = {.size = sizeof who, .user = "resolver", .account = r->system};
+    int rc = rill_broker_bus(broker, &r->bus, RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST,
+                                                        .identity = &who));
+    for (size_t i = 0; rc == RILL_OK && i < RESOLVER_SUBS; i++) {
+        if (!(resolver_rows[i].kinds & 1u << r->kind)) continue;
+        const rill_sub_opts opts = {.size = sizeof opts, .on_msg = resolver_rows[i].on_msg,
+                                    .arg = r, .group = resolver_rows[i].group,
+                                    .pending_bytes = RESOLVER_PENDING_BYTES,
+                                    .pending_msgs = RESOLVER_PENDING};
+        rc = rill_subscribe(r->bus, &r->subs[i], resolver_rows[i].subject, &opts);
+    }
+    if (rc < 0) return false;
+    if (r->dir.path)
+        log_line(RILL_INFO, "Managing %s jwt in exclusive directory %s",
+                 r->kind == RESOLVER_FULL ? "all" : "some", r->dir.path);
+    return true;
+}
+
+int resolver_fd(resolver *r)
+{
+    return r && r->bus ? rill_fd(r->bus) : -1;
+}
+
+int resolver_wait_ms(resolver *r)
+{
+    return r && r->bus ? rill_wait_ms(r->bus) : -1;
+}
+
+void resolver_turn(resolver *r)
+{
+    if (r && r->bus && rill_poll(r->bus, 0) < 0)
+        log_line(RILL_ERROR, "resolver: %s", rill_errmsg());
+}
