@@ -157,9 +157,11 @@ typedef enum ri_micro_settle { RI_MICRO_ACK, RI_MICRO_NAK, RI_MICRO_TERM, RI_MIC
 typedef struct ri_micro_peer {
     const char *scheme;  /* "mem:": the URL's beginning */
     uint32_t caps;       /* RILL_CAN_* */
+    bool at_once;        /* a call is over when its function returns: nobody waits for one */
     /* Take room from the arena by ri_micro_bus_carve(), which may be NULL: touch none of it yet. */
     int (*lay)(rill_bus *bus, const char *url, const rill_opts *opts);
     int (*open)(rill_bus *bus, const rill_opts *opts);
+    int (*arrive)(rill_bus *bus); /* what rill_open() waits for; NULL: nothing */
     void (*close)(rill_bus *bus);
     /* Move what can be moved without waiting. How much was done, 0: nothing. */
     int (*turn)(rill_bus *bus);
@@ -202,6 +204,10 @@ struct rill_bus {
     struct rill_kv *buckets;
     char *text;                     /* RI_MICRO_TEXT bytes: the subject of a key, being written */
     char inbox[RI_MICRO_INBOX_LEN + 1]; /* "_INBOX.<22 letters>.", and a 0 */
+    /* What is being sent, until the peer's function returns or calls back, and its reply subject:
+     * here, so that it is in nobody's frame. */
+    ri_micro_out out;
+    char reply[RI_MICRO_INBOX_LEN + RI_NUMBER_MAX + 1];
     bool in_callback, turning, closed;
     bool turning_below; /* while a callback runs: it was begun within the peer's turn */
     uint32_t ran;                   /* callbacks, in this turn */
@@ -275,8 +281,9 @@ void ri_micro_sub_close(rill_sub *sub); /* within the lock */
 void ri_micro_sub_dispatch(rill_bus *bus);
 
 /* ---- micro_send.c ---- */
-int ri_micro_send_out(rill_bus *bus, ri_micro_out *out, const char *subject, const void *data,
-                      size_t len, const rill_post *post);
+/* Fills bus->out. */
+int ri_micro_send_out(rill_bus *bus, const char *subject, const void *data, size_t len,
+                      const rill_post *post);
 char *ri_micro_send_headers(char *at, const ri_micro_out *out);
 size_t ri_micro_send_bytes(const ri_micro_out *out); /* subject, reply, headers and data */
 
@@ -285,11 +292,12 @@ ri_micro_call *ri_micro_call_new(rill_bus *bus, ri_micro_call_kind kind, int tim
 void ri_micro_call_free(rill_bus *bus, ri_micro_call *call);
 /* The call that an answer on `subject` is for; NULL: none. */
 ri_micro_call *ri_micro_call_of(rill_bus *bus, ri_str subject);
-/* The reply subject of a call; returns its length. */
-size_t ri_micro_call_inbox(rill_bus *bus, const ri_micro_call *call,
-                           char out[RI_MICRO_INBOX_LEN + RI_NUMBER_MAX]);
-/* `answer` is lent, and may be NULL. */
+/* The reply subject of a call, written to bus->reply. */
+ri_str ri_micro_call_inbox(rill_bus *bus, const ri_micro_call *call);
+/* `answer` is lent, and may be NULL. Its function runs in the next turn, ... */
 void ri_micro_call_end(rill_bus *bus, ri_micro_call *call, int err, ri_micro_msg *answer);
+/* ... or here, within the peer's turn and no other callback. */
+void ri_micro_call_answer(rill_bus *bus, ri_micro_call *call, int err, ri_micro_msg *answer);
 void ri_micro_call_expire(rill_bus *bus);
 int64_t ri_micro_call_due(const rill_bus *bus);
 /* Wait for a call that `waited`, free it, and return how it ended. `answer` and `receipt` may be
@@ -301,9 +309,9 @@ void ri_micro_call_dispatch(rill_bus *bus);
 
 #ifdef RI_MICRO_STORED
 /* ---- micro_stored.c ---- */
-/* rill_append() within the lock, of a peer that has streams. */
-int ri_micro_stored_append(rill_bus *bus, const char *subject, const void *data, size_t len,
-                           const rill_post *post, rill_receipt *out, int timeout_ms);
+/* Begin an append within the lock, of a peer that has streams: its call, or NULL with *rc. */
+ri_micro_call *ri_micro_stored_begin(rill_bus *bus, const char *subject, const void *data,
+                                     size_t len, const rill_post *post, int timeout_ms, int *rc);
 int ri_micro_stored_watch(rill_bus *bus, rill_sub **sub, ri_str stream, ri_str filter,
                           const rill_sub_opts *opts);
 

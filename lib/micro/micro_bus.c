@@ -101,7 +101,7 @@ static void micro_bus_slow(rill_bus *bus, rill_sub *sub)
                                        .detail = "a subscription had no room for messages"});
 }
 
-static void micro_bus_events(rill_bus *bus)
+RI_APART static void micro_bus_events(rill_bus *bus)
 {
     if (bus->ev_down) {
         bus->ev_down = false;
@@ -304,7 +304,7 @@ static const ri_micro_peer *micro_bus_peer(const char *url)
     return NULL;
 }
 
-static int micro_bus_open(rill_bus *bus, const char *url, const rill_opts *opts)
+static int micro_bus_lay_all(rill_bus *bus, const char *url, const rill_opts *opts)
 {
     micro_bus_rooms rooms;
     micro_bus_lay(bus, &rooms);
@@ -325,10 +325,9 @@ static int micro_bus_open(rill_bus *bus, const char *url, const rill_opts *opts)
     return bus->peer->open(bus, opts);
 }
 
-int rill_open(rill_bus **out, const char *url, const rill_opts *given)
+/* All of an opening but its waits, whose frames are smaller without what this has. */
+RI_APART static int micro_bus_open(rill_bus **out, const char *url, const rill_opts *given)
 {
-    if (!out) return ri_err(RILL_EINVAL, "no place for the bus was given");
-    *out = NULL;
     rill_opts opts;
     if (given) micro_bus_copy(&opts, sizeof opts, given, given->size);
     int rc = micro_bus_check(given ? &opts : NULL);
@@ -342,15 +341,27 @@ int rill_open(rill_bus **out, const char *url, const rill_opts *given)
     *bus = (rill_bus){.arena = opts.memory->arena, .arena_bytes = opts.memory->arena_bytes,
                       .arena_used = RI_ALIGN(sizeof *bus, 8), .peer = peer};
     micro_bus_options(bus, &opts);
-    micro_bus_lock(bus, true); /* what waits, or calls back, leaves it */
-    rc = micro_bus_open(bus, url, &opts);
+    micro_bus_lock(bus, true);
+    rc = micro_bus_lay_all(bus, url, &opts);
+    if (rc >= 0) *out = bus;
+    else bus->magic = 0;
     micro_bus_lock(bus, false);
-    if (rc < 0) {
-        bus->magic = 0;
-        return rc;
-    }
-    *out = bus;
-    return RILL_OK;
+    return rc;
+}
+
+int rill_open(rill_bus **out, const char *url, const rill_opts *given)
+{
+    if (!out) return ri_err(RILL_EINVAL, "no place for the bus was given");
+    *out = NULL;
+    rill_bus *bus;
+    int rc = micro_bus_open(&bus, url, given);
+    if (rc < 0) return rc;
+    micro_bus_lock(bus, true); /* what waits, or calls back, leaves it */
+    if (bus->peer->arrive) rc = bus->peer->arrive(bus);
+    micro_bus_lock(bus, false);
+    if (rc >= 0) *out = bus;
+    else bus->magic = 0;
+    return rc;
 }
 
 static bool micro_bus_flushed(void *arg)

@@ -51,29 +51,35 @@ ri_micro_call *ri_micro_call_of(rill_bus *bus, ri_str subject)
     return call->kind != RI_MICRO_CALL_FREE && !call->over && call->number == number ? call : NULL;
 }
 
-size_t ri_micro_call_inbox(rill_bus *bus, const ri_micro_call *call,
-                           char out[RI_MICRO_INBOX_LEN + RI_NUMBER_MAX])
+ri_str ri_micro_call_inbox(rill_bus *bus, const ri_micro_call *call)
 {
     RI_ASSERT(call->kind != RI_MICRO_CALL_FREE && !call->over);
+    char *out = bus->reply;
     memcpy(out, bus->inbox, RI_MICRO_INBOX_LEN);
-    return RI_MICRO_INBOX_LEN + ri_number_write(out + RI_MICRO_INBOX_LEN, call->number);
+    size_t len = RI_MICRO_INBOX_LEN + ri_number_write(out + RI_MICRO_INBOX_LEN, call->number);
+    out[len] = 0;
+    return (ri_str){out, len};
 }
 
 /* Run its function, outside of callbacks, and free it. */
 static void micro_call_run(rill_bus *bus, ri_micro_call *call)
 {
     RI_ASSERT(call->over && !call->waited && !bus->in_callback);
-    ri_micro_call now = *call;
-    call->answer = NULL; /* `now` has it */
+    const rill_receipt receipt = call->receipt;
+    ri_micro_msg *answer = call->answer;
+    rill_reply_fn reply = call->kind == RI_MICRO_CALL_REQUEST ? call->done.reply : NULL;
+    rill_stored_fn stored = call->kind == RI_MICRO_CALL_APPEND ? call->done.stored : NULL;
+    void *arg = call->arg;
+    int err = call->err;
+    call->answer = NULL; /* it is ours */
     ri_micro_call_free(bus, call);
-    bool request = now.kind == RI_MICRO_CALL_REQUEST;
-    if (request ? now.done.reply != NULL : now.done.stored != NULL) {
+    if (reply || stored) {
         ri_micro_bus_callback(bus, true);
-        if (request) now.done.reply(now.err, now.err < 0 ? NULL : &now.answer->m, now.arg);
-        else now.done.stored(now.err, now.err < 0 ? NULL : &now.receipt, now.arg);
+        if (reply) reply(err, err < 0 ? NULL : &answer->m, arg);
+        else stored(err, err < 0 ? NULL : &receipt, arg);
         ri_micro_bus_callback(bus, false);
     }
-    if (now.answer) ri_micro_msg_drop(now.answer);
+    if (answer) ri_micro_msg_drop(answer);
 }
 
 /* The sentence of `err` was the last one made. */
@@ -87,9 +93,15 @@ void ri_micro_call_end(rill_bus *bus, ri_micro_call *call, int err, ri_micro_msg
         answer->refs++;
         call->answer = answer;
     }
-    if (call->waited) return;
-    if (call->kind == RI_MICRO_CALL_ASK) ri_micro_call_free(bus, call);
-    else if (bus->turning && !bus->in_callback) micro_call_run(bus, call);
+    if (call->kind == RI_MICRO_CALL_ASK && !call->waited) ri_micro_call_free(bus, call);
+}
+
+void ri_micro_call_answer(rill_bus *bus, ri_micro_call *call, int err, ri_micro_msg *answer)
+{
+    bool run = call->kind != RI_MICRO_CALL_ASK && !call->waited && bus->turning &&
+               !bus->in_callback;
+    ri_micro_call_end(bus, call, err, answer);
+    if (run) micro_call_run(bus, call);
 }
 
 void ri_micro_call_dispatch(rill_bus *bus)
@@ -134,8 +146,9 @@ static bool micro_call_over(void *arg)
 int ri_micro_call_wait(rill_bus *bus, ri_micro_call *call, ri_micro_msg **answer,
                        rill_receipt *receipt)
 {
-    RI_ASSERT(call->waited);
-    int rc = ri_micro_bus_wait(bus, micro_call_over, call, call->due_ns);
+    RI_ASSERT(call->waited && (call->over || !bus->peer->at_once));
+    int rc = call->over ? RILL_OK
+                        : ri_micro_bus_wait(bus, micro_call_over, call, call->due_ns);
     if (call->over) rc = call->err;
     if (rc >= 0 && answer) {
         *answer = call->answer;

@@ -34,7 +34,13 @@ static const char micro_flash_acks[RI_FLASH_GROUPS + 1] = "0123456789abcdef";
 
 /* ---- The URL ---- */
 
-static int micro_flash_option(ri_micro_flash *m, ri_str name, ri_str value)
+/* What the URL says. */
+typedef struct micro_flash_conf {
+    ri_flash_conf conf;
+    bool format_missing, format_always;
+} micro_flash_conf;
+
+static int micro_flash_option(micro_flash_conf *m, ri_str name, ri_str value)
 {
     uint64_t n = 0;
     if (ri_str_is(name, "format") && (value.len == 0 || ri_str_is(value, "always"))) {
@@ -54,7 +60,7 @@ static int micro_flash_option(ri_micro_flash *m, ri_str name, ri_str value)
     return RILL_OK;
 }
 
-static int micro_flash_url(ri_micro_flash *m, const char *url)
+static int micro_flash_url(micro_flash_conf *m, const char *url)
 {
     ri_str rest = ri_str_of(url), part, name;
     m->conf.max_streams = m->conf.max_groups = 4;
@@ -74,24 +80,34 @@ static int micro_flash_url(ri_micro_flash *m, const char *url)
 
 static int micro_flash_lay(rill_bus *bus, const char *url, const rill_opts *opts)
 {
-    ri_micro_flash now = {0};
+    rill_flash dev = {.size = 0};
+    micro_flash_conf now = {.conf.dev = &dev};
     if (!opts->flash) return ri_err(RILL_EINVAL, "rill_opts.flash is missing");
-    memcpy(&now.dev, opts->flash, RI_MIN(opts->flash->size, sizeof now.dev));
+    memcpy(&dev, opts->flash, RI_MIN(opts->flash->size, sizeof dev));
     int rc = micro_flash_url(&now, url);
     if (rc < 0) return rc;
-    now.conf.dev = &now.dev;
-    if ((now.memory_bytes = ri_flash_need(&now.conf)) == 0) return RILL_EINVAL;
+    size_t bytes = ri_flash_need(&now.conf);
+    if (bytes == 0) return RILL_EINVAL;
     if (now.conf.max_record > bus->max_msg_bytes)
         return ri_err(RILL_EINVAL, "record in the URL is more than max_msg_bytes");
     ri_micro_flash *m = ri_micro_bus_carve(bus, sizeof *m);
-    now.memory = ri_micro_bus_carve(bus, now.memory_bytes);
-    now.buf = ri_micro_bus_carve(bus, now.conf.max_record);
-    now.readers = ri_micro_bus_carve(bus, ri_size_mul(bus->max_readers, sizeof *now.readers));
+    void *memory = ri_micro_bus_carve(bus, bytes);
+    char *buf = ri_micro_bus_carve(bus, now.conf.max_record);
+    micro_flash_reader *readers = ri_micro_bus_carve(bus, ri_size_mul(bus->max_readers,
+                                                                      sizeof *readers));
     char *texts = ri_micro_bus_carve(bus, ri_size_mul(bus->max_readers,
                                                       (size_t)bus->max_subject_bytes + 1));
     if (!texts) return RILL_OK; /* the arena is too small, which the bus says */
-    *m = now;
+    memset(m, 0, sizeof *m);
+    m->dev = dev;
+    m->conf = now.conf;
     m->conf.dev = &m->dev;
+    m->format_missing = now.format_missing;
+    m->format_always = now.format_always;
+    m->memory = memory;
+    m->memory_bytes = bytes;
+    m->buf = buf;
+    m->readers = readers;
     for (uint32_t i = 0; i < bus->max_readers; i++)
         m->readers[i] = (micro_flash_reader){.text = texts + i * (bus->max_subject_bytes + 1)};
     bus->state = m;
@@ -122,7 +138,7 @@ static void micro_flash_close(rill_bus *bus)
     ri_micro_forward_end(bus);
 }
 
-static void micro_flash_stats(rill_bus *bus)
+RI_APART static void micro_flash_stats(rill_bus *bus)
 {
     ri_flash_stats stats;
     ri_flash_stats_of(((ri_micro_flash *)bus->state)->f, &stats);
@@ -149,7 +165,7 @@ int ri_micro_flash_stream(const ri_flash *f, ri_str name)
 }
 
 /* The stream that takes the subject. */
-static int micro_flash_taker(const ri_flash *f, ri_str subject, bool *bucket)
+RI_APART static int micro_flash_taker(const ri_flash *f, ri_str subject, bool *bucket)
 {
     ri_flash_stream_info info;
     for (uint32_t i = 0; i < RI_FLASH_STREAMS; i++) {
@@ -212,7 +228,8 @@ static int micro_flash_ensure(rill_bus *bus, ri_str stream, ri_str subjects,
 /* ---- Appends ---- */
 
 /* What a post asks of the store. Of its headers those that are stored stay in `out`. */
-static int micro_flash_asked(ri_micro_out *out, bool bucket, uint32_t *expect, bool *deletes)
+RI_APART static int micro_flash_asked(ri_micro_out *out, bool bucket, uint32_t *expect,
+                                      bool *deletes)
 {
     *expect = RI_FLASH_ANY;
     *deletes = false;
@@ -245,7 +262,7 @@ static int micro_flash_store(ri_micro_flash *m, uint32_t stream, bool bucket, ri
                         .data = out->data, .time_ns = now_ns};
     if (!bucket) return ri_flash_append(m->f, stream, &msg, seq);
     if (!deletes) return ri_flash_put(m->f, stream, &msg, expect, seq);
-    rc = ri_flash_delete(m->f, stream, out->subject, expect, now_ns);
+    rc = ri_flash_delete(m->f, stream, &msg, expect);
     return rc == RILL_ENOENT && expect == RI_FLASH_ANY ? RILL_OK : rc; /* it is gone already */
 }
 
@@ -400,7 +417,7 @@ static int micro_flash_next(rill_bus *bus, micro_flash_reader *r, ri_flash_msg *
 }
 
 /* True: one message more has been handed on. */
-static bool micro_flash_deliver(rill_bus *bus, micro_flash_reader *r)
+RI_APART static bool micro_flash_deliver(rill_bus *bus, micro_flash_reader *r)
 {
     ri_flash_msg found;
     rill_sub *sub = r->sub;
@@ -490,11 +507,11 @@ static void micro_flash_unlisten(rill_bus *bus, rill_sub *sub)
 }
 
 const ri_micro_peer ri_micro_flash_peer = {
-    .scheme = "flash:", .caps = RILL_CAN_STREAM | RILL_CAN_KV, .lay = micro_flash_lay,
-    .open = micro_flash_open, .close = micro_flash_close, .turn = micro_flash_turn,
-    .due = micro_flash_due, .flushed = micro_flash_flushed, .publish = micro_flash_publish,
-    .listen = micro_flash_listen, .unlisten = micro_flash_unlisten, .append = micro_flash_append,
-    .get = micro_flash_get, .ensure = micro_flash_ensure, .consume = micro_flash_consume,
+    .scheme = "flash:", .caps = RILL_CAN_STREAM | RILL_CAN_KV, .at_once = true,
+    .lay = micro_flash_lay, .open = micro_flash_open, .close = micro_flash_close,
+    .turn = micro_flash_turn, .due = micro_flash_due, .flushed = micro_flash_flushed,
+    .publish = micro_flash_publish, .listen = micro_flash_listen, .unlisten = micro_flash_unlisten,
+    .append = micro_flash_append, .get = micro_flash_get, .ensure = micro_flash_ensure, .consume = micro_flash_consume,
     .want = micro_flash_want, .forget = micro_flash_forget, .settle = micro_flash_settle,
 };
 

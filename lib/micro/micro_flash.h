@@ -42,6 +42,7 @@ typedef struct ri_micro_flash {
     /* What is being sent, while it is given to the other bus. */
     char id[RI_MICRO_FORWARD_ID], subject[RI_FLASH_SUBJECT + 1];
     rill_header headers[RI_MICRO_FORWARD_HEADERS];
+    rill_post post;
 } ri_micro_flash;
 
 /* The number of the stream with this name on flash; RILL_ENOENT. */

@@ -64,7 +64,7 @@ static size_t micro_forward_part(char *out, size_t at, ri_str s)
 }
 
 /* NAME/STREAM/0/NUMBER/TIME, as every forward of rill has it. */
-static void micro_forward_id(const rill_forward *fwd, const ri_flash_msg *msg,
+RI_APART static void micro_forward_id(const rill_forward *fwd, const ri_flash_msg *msg,
                              char out[RI_MICRO_FORWARD_ID])
 {
     char digits[RI_NUMBER_MAX];
@@ -79,7 +79,8 @@ static void micro_forward_id(const rill_forward *fwd, const ri_flash_msg *msg,
 
 /* Headers that are sent: its own, but for those by which its publisher asked the source for
  * something, and the name of the stream that is to have it. */
-static size_t micro_forward_headers(const rill_forward *fwd, ri_str block, rill_header *out)
+RI_APART static size_t micro_forward_headers(const rill_forward *fwd, ri_str block,
+                                             rill_header *out)
 {
     size_t n = 0;
     rill_header header;
@@ -96,14 +97,14 @@ static int micro_forward_send(rill_forward *fwd, ri_micro_flight *flight, const 
     memcpy(m->subject, msg->subject.ptr, msg->subject.len);
     m->subject[msg->subject.len] = 0;
     micro_forward_id(fwd, msg, m->id);
-    rill_post post = {.size = sizeof post, .headers = m->headers, .msg_id = m->id};
-    post.nheaders = micro_forward_headers(fwd, msg->headers, m->headers);
+    m->post = (rill_post){.size = sizeof m->post, .headers = m->headers, .msg_id = m->id};
+    m->post.nheaders = micro_forward_headers(fwd, msg->headers, m->headers);
     *flight = (ri_micro_flight){fwd, msg->seq};
     fwd->under_way++;
     /* The other bus has its own lock, and may be turned by another task. */
     bool nested = fwd->from->in_callback;
     if (!nested) ri_micro_bus_callback(fwd->from, true);
-    int rc = rill_append_async(fwd->to, m->subject, msg->data.ptr, msg->data.len, &post,
+    int rc = rill_append_async(fwd->to, m->subject, msg->data.ptr, msg->data.len, &m->post,
                                micro_forward_done, flight);
     if (!nested) ri_micro_bus_callback(fwd->from, false);
     if (rc >= 0) return rc;

@@ -131,16 +131,15 @@ static int micro_js_send(rill_bus *bus, const micro_js_text *subject, const micr
                          ri_str reply, ri_micro_call *call)
 {
     ri_micro_nats *n = bus->state;
-    char inbox[RI_MICRO_INBOX_LEN + RI_NUMBER_MAX];
     if (subject->full || body->full)
         return ri_err(RILL_ETOOBIG, "names of a question are too long");
-    ri_micro_out *out = &n->js_out;
+    ri_micro_out *out = &bus->out;
     micro_js_out(out, (ri_str){n->js_subject, (size_t)(subject->at - n->js_subject)},
                  (ri_str){n->js_body, (size_t)(body->at - n->js_body)});
     out->reply = reply;
     if (call) {
         n->inbox_wanted = true;
-        out->reply = (ri_str){inbox, ri_micro_call_inbox(bus, call, inbox)};
+        out->reply = ri_micro_call_inbox(bus, call);
         call->subject_hash = ri_micro_call_hash(out->subject);
     }
     return ri_micro_nats_out_put(n, out, call);
@@ -197,16 +196,15 @@ void ri_micro_js_answer(rill_bus *bus, ri_micro_call *call, ri_str headers, ri_s
     int rc = call->kind == RI_MICRO_CALL_APPEND ? micro_js_receipt(call, data)
         : micro_js_error(data);
     (void)cut; /* an error comes first, and is short */
-    ri_micro_call_end(bus, call, rc, NULL);
+    ri_micro_call_answer(bus, call, rc, NULL);
 }
 
 int ri_micro_js_append(rill_bus *bus, ri_micro_out *out, ri_micro_call *call)
 {
     RI_ASSERT(call->kind == RI_MICRO_CALL_APPEND);
     ri_micro_nats *n = bus->state;
-    char inbox[RI_MICRO_INBOX_LEN + RI_NUMBER_MAX];
     n->inbox_wanted = true;
-    out->reply = (ri_str){inbox, ri_micro_call_inbox(bus, call, inbox)};
+    out->reply = ri_micro_call_inbox(bus, call);
     int rc = ri_micro_nats_out_put(n, out, call);
     out->reply = RI_STR_NONE;
     return rc;
@@ -545,7 +543,7 @@ void ri_micro_js_up(rill_bus *bus)
 
 /* "$JS.ACK.STREAM.CONSUMER.deliveries.seq.delivered.time.pending", or with a domain and an account
  * before the stream, and maybe a word behind. */
-static bool micro_js_place(ri_micro_msg *msg, ri_str ack)
+RI_APART static bool micro_js_place(ri_micro_msg *msg, ri_str ack)
 {
     enum { WORDS = 12 };
     ri_str words[WORDS], rest = ack;
@@ -564,15 +562,15 @@ static bool micro_js_place(ri_micro_msg *msg, ri_str ack)
     return true;
 }
 
-/* What the server says of a pull. */
-static void micro_js_status(micro_js_reader *r, ri_micro_msg *msg)
+/* What the server says of a pull. True: a watch has caught up, and nothing says so. */
+RI_APART static bool micro_js_status(micro_js_reader *r, const ri_micro_msg *msg)
 {
     RI_ASSERT(r->sub);
     rill_bus *bus = msg->bus;
-    ri_str text, description;
+    ri_str description;
     int status = ri_headers_status(msg->headers, &description);
-    if (status == 0 || status == 100) return;
-    if (r->state == MICRO_JS_MAKING) return; /* it is of a pull of before */
+    if (status == 0 || status == 100) return false;
+    if (r->state == MICRO_JS_MAKING) return false; /* it is of a pull of before */
     bool empty = r->watch && !r->caught_up && status == 404;
     bool deleted = status == 409 && ri_str_starts(description, RI_STR("Consumer Deleted"));
     r->state = MICRO_JS_IDLE;
@@ -586,12 +584,17 @@ static void micro_js_status(micro_js_reader *r, ri_micro_msg *msg)
     } else if (deleted) {
         r->state = MICRO_JS_MAKING;
     }
-    if (!empty || !ri_micro_sub_has_room(r->sub, 0)) return;
+    return empty;
+}
+
+static void micro_js_mark(micro_js_reader *r)
+{
+    if (!ri_micro_sub_has_room(r->sub, 0)) return;
     r->caught_up = true;
-    text = RI_STR_NONE;
-    ri_micro_msg *mark = ri_micro_msg_new(bus);
+    const ri_str none = RI_STR_NONE;
+    ri_micro_msg *mark = ri_micro_msg_new(r->sub->bus);
     if (!mark) return;
-    ri_micro_msg_fill(mark, text, text, text, text);
+    ri_micro_msg_fill(mark, none, none, none, none);
     mark->m.flags = RILL_MSG_CAUGHT_UP;
     ri_micro_sub_take(r->sub, mark, true);
     ri_micro_msg_drop(mark);
@@ -644,7 +647,7 @@ void ri_micro_js_take(rill_sub *sub, ri_micro_msg *msg)
     micro_js_reader *r = sub->reader;
     ri_str reply = msg->m.reply;
     if (ri_str_eq(msg->m.subject, sub->subject)) {
-        micro_js_status(r, msg);
+        if (micro_js_status(r, msg)) micro_js_mark(r);
         return;
     }
     if (!micro_js_place(msg, reply)) return;
@@ -684,8 +687,8 @@ int ri_micro_js_settle(rill_bus *bus, ri_micro_msg *msg, ri_micro_settle how, ui
         micro_js_put(&t, "}");
     }
     ri_micro_nats *n = bus->state;
-    micro_js_out(&n->js_out, msg->ack, (ri_str){text, (size_t)(t.at - text)});
-    return ri_micro_nats_out_put(n, &n->js_out, NULL);
+    micro_js_out(&bus->out, msg->ack, (ri_str){text, (size_t)(t.at - text)});
+    return ri_micro_nats_out_put(n, &bus->out, NULL);
 }
 
 #endif

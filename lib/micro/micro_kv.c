@@ -79,7 +79,8 @@ static rill_kv *micro_kv_free_one(rill_bus *bus)
     return NULL;
 }
 
-static int micro_kv_ensure(rill_kv *kv, const rill_bucket_opts *opts)
+/* Ask for it: the call, or NULL with *rc. */
+RI_APART static ri_micro_call *micro_kv_ensure(rill_kv *kv, const rill_bucket_opts *opts, int *rc)
 {
     rill_bus *bus = kv->bus;
     ri_str subjects;
@@ -87,15 +88,15 @@ static int micro_kv_ensure(rill_kv *kv, const rill_bucket_opts *opts)
                              .max_msgs_per_subject = opts->history ? opts->history : 1,
                              .max_age_ms = opts->ttl_ms, .max_bytes = opts->max_bytes,
                              .allow_ttl = opts->key_ttl, .reject_when_full = true};
-    int rc = micro_kv_subject(kv, RI_STR(">"), true, &subjects);
-    if (rc < 0) return rc;
+    if ((*rc = micro_kv_subject(kv, RI_STR(">"), true, &subjects)) < 0) return NULL;
     ri_micro_call *call = ri_micro_call_new(bus, RI_MICRO_CALL_ASK, (int)bus->call_timeout_ms);
-    if (!call) return RILL_EAGAIN;
+    if (!call) *rc = RILL_EAGAIN;
+    if (!call) return NULL;
     call->waited = true;
-    rc = bus->peer->ensure(bus, micro_kv_stream(kv), subjects, &conf, opts->must_exist, call);
-    if (rc >= 0) return ri_micro_call_wait(bus, call, NULL, NULL);
+    *rc = bus->peer->ensure(bus, micro_kv_stream(kv), subjects, &conf, opts->must_exist, call);
+    if (*rc >= 0) return call;
     ri_micro_call_free(bus, call);
-    return rc;
+    return NULL;
 }
 
 static int micro_kv_open(rill_bus *bus, rill_kv **out, ri_str bucket, const rill_bucket_opts *opts)
@@ -110,7 +111,9 @@ static int micro_kv_open(rill_bus *bus, rill_kv **out, ri_str bucket, const rill
     kv->len = (uint32_t)bucket.len + 3;
     char *end = ri_micro_copy(ri_str_put((char *)(kv + 1), RI_STR("KV_")), bucket);
     *end = 0;
-    if ((rc = micro_kv_ensure(kv, opts)) == RILL_EEXIST) rc = RILL_OK;
+    ri_micro_call *call = micro_kv_ensure(kv, opts, &rc);
+    if (call) rc = ri_micro_call_wait(bus, call, NULL, NULL);
+    if (rc == RILL_EEXIST) rc = RILL_OK;
     if (rc < 0) kv->bus = NULL;
     else *out = kv;
     return rc;
@@ -153,7 +156,7 @@ static bool micro_kv_deleted(ri_str headers)
 }
 
 /* What was got, as a message of the key: the answer has the subject of a question. */
-static int micro_kv_dress(rill_kv *kv, ri_str key, ri_micro_msg *got, ri_micro_msg **out)
+RI_APART static int micro_kv_dress(rill_kv *kv, ri_str key, ri_micro_msg *got, ri_micro_msg **out)
 {
     ri_str name, value;
     int rc = micro_kv_subject(kv, key, false, &name);
@@ -228,24 +231,41 @@ int rill_kv_watch(rill_kv *kv, rill_sub **sub, const rill_sub_opts *opts)
 
 /* ---- Writing ---- */
 
-static int micro_kv_write(rill_kv *kv, ri_str key, ri_str data, const rill_kv_opts *opts,
-                          const rill_header *headers, size_t nheaders, uint64_t *rev)
+/* What is written. */
+typedef struct micro_kv_change {
+    ri_str key, data;
+    const uint64_t *expect;
+    uint32_t ttl_ms;
+    const rill_header *marks;
+    size_t nmarks;
+} micro_kv_change;
+
+static micro_kv_change micro_kv_change_of(ri_str key, ri_str data, const rill_kv_opts *opts)
+{
+    return (micro_kv_change){.key = key, .data = data, .expect = opts ? opts->expect : NULL,
+                             .ttl_ms = opts ? opts->ttl_ms : 0};
+}
+
+/* Its call, or NULL with *rc. */
+RI_APART static ri_micro_call *micro_kv_begin(rill_kv *kv, const micro_kv_change *c, int *rc)
 {
     RI_CHECK(kv->bus, RI_MICRO_MAGIC);
     ri_str subject;
-    int rc = micro_kv_subject(kv, key, false, &subject);
-    if (rc < 0) return rc;
-    rill_post post = {.size = sizeof post, .headers = headers, .nheaders = nheaders,
-                      .ttl_ms = opts ? opts->ttl_ms : 0};
-    if (opts && opts->expect) {
-        post.expect_last_seq = opts->expect;
-        post.expect_subject = subject.ptr;
-    }
-    rill_receipt receipt = {.size = sizeof receipt};
-    rill_bus *bus = kv->bus;
+    if ((*rc = micro_kv_subject(kv, c->key, false, &subject)) < 0) return NULL;
+    rill_post post = {.size = sizeof post, .headers = c->marks, .nheaders = c->nmarks,
+                      .ttl_ms = c->ttl_ms, .expect_last_seq = c->expect,
+                      .expect_subject = c->expect ? subject.ptr : NULL};
     /* Without leaving the lock: the subject stands where that of any other key is put, too. */
-    rc = ri_micro_stored_append(bus, subject.ptr, data.ptr, data.len, &post, &receipt,
-                                (int)bus->call_timeout_ms);
+    return ri_micro_stored_begin(kv->bus, subject.ptr, c->data.ptr, c->data.len, &post,
+                                 (int)kv->bus->call_timeout_ms, rc);
+}
+
+static int micro_kv_write(rill_kv *kv, const micro_kv_change *c, uint64_t *rev)
+{
+    int rc;
+    rill_receipt receipt = {.size = sizeof receipt};
+    ri_micro_call *call = micro_kv_begin(kv, c, &rc);
+    if (call) rc = ri_micro_call_wait(kv->bus, call, NULL, &receipt);
     if (rc == RILL_ENOREPLY) rc = ri_err(RILL_ENOENT, "the bucket is gone");
     if (rc >= 0 && rev) *rev = receipt.seq;
     return rc;
@@ -258,25 +278,25 @@ int rill_kv_put(rill_kv *kv, const char *key, const void *data, size_t len,
     int rc = micro_kv_enter(kv, key);
     if (rc < 0) return rc;
     rill_bus *bus = kv->bus;
-    rc = micro_kv_write(kv, ri_str_of(key), (ri_str){data, len}, opts, NULL, 0, rev);
+    micro_kv_change change = micro_kv_change_of(ri_str_of(key), (ri_str){data, len}, opts);
+    rc = micro_kv_write(kv, &change, rev);
     return ri_micro_bus_leave(bus, rc);
 }
 
-static int micro_kv_create(rill_kv *kv, ri_str key, ri_str data, const rill_kv_opts *opts,
-                           uint64_t *rev)
+static int micro_kv_create(rill_kv *kv, micro_kv_change *c, uint64_t *rev)
 {
     uint64_t expect = 0;
-    rill_kv_opts own = {.size = sizeof own, .expect = &expect, .ttl_ms = opts ? opts->ttl_ms : 0};
-    if (opts && opts->expect) return ri_err(RILL_EINVAL, "rill_kv_create() expects nothing");
-    int rc = micro_kv_write(kv, key, data, &own, NULL, 0, rev);
+    if (c->expect) return ri_err(RILL_EINVAL, "rill_kv_create() expects nothing");
+    c->expect = &expect;
+    int rc = micro_kv_write(kv, c, rev);
     if (rc != RILL_ECONFLICT) return rc;
     ri_micro_msg *last = NULL;
-    if ((rc = micro_kv_last(kv, key, &last)) < 0) return rc;
+    if ((rc = micro_kv_last(kv, c->key, &last)) < 0) return rc;
     bool deleted = last->m.flags & RILL_MSG_DELETED;
     expect = last->m.seq;
     ri_micro_msg_drop(last);
     if (!deleted) return ri_err(RILL_EEXIST, "the key is there");
-    return micro_kv_write(kv, key, data, &own, NULL, 0, rev);
+    return micro_kv_write(kv, c, rev);
 }
 
 int rill_kv_create(rill_kv *kv, const char *key, const void *data, size_t len,
@@ -286,29 +306,33 @@ int rill_kv_create(rill_kv *kv, const char *key, const void *data, size_t len,
     int rc = micro_kv_enter(kv, key);
     if (rc < 0) return rc;
     rill_bus *bus = kv->bus;
-    return ri_micro_bus_leave(bus, micro_kv_create(kv, ri_str_of(key), (ri_str){data, len}, opts,
-                                                   rev));
+    micro_kv_change change = micro_kv_change_of(ri_str_of(key), (ri_str){data, len}, opts);
+    return ri_micro_bus_leave(bus, micro_kv_create(kv, &change, rev));
+}
+
+static int micro_kv_mark(rill_kv *kv, const char *key, const rill_kv_opts *opts,
+                         const rill_header *marks, size_t nmarks)
+{
+    int rc = micro_kv_enter(kv, key);
+    if (rc < 0) return rc;
+    rill_bus *bus = kv->bus;
+    micro_kv_change change = micro_kv_change_of(ri_str_of(key), RI_STR(""), opts);
+    change.marks = marks;
+    change.nmarks = nmarks;
+    return ri_micro_bus_leave(bus, micro_kv_write(kv, &change, NULL));
 }
 
 int rill_kv_delete(rill_kv *kv, const char *key, const rill_kv_opts *opts)
 {
     static const rill_header mark = {{"KV-Operation", 12}, {"DEL", 3}};
-    int rc = micro_kv_enter(kv, key);
-    if (rc < 0) return rc;
-    rill_bus *bus = kv->bus;
-    rc = micro_kv_write(kv, ri_str_of(key), RI_STR(""), opts, &mark, 1, NULL);
-    return ri_micro_bus_leave(bus, rc);
+    return micro_kv_mark(kv, key, opts, &mark, 1);
 }
 
 int rill_kv_purge(rill_kv *kv, const char *key, const rill_kv_opts *opts)
 {
     static const rill_header marks[] = {{{"KV-Operation", 12}, {"PURGE", 5}},
                                         {{"Nats-Rollup", 11}, {"sub", 3}}};
-    int rc = micro_kv_enter(kv, key);
-    if (rc < 0) return rc;
-    rill_bus *bus = kv->bus;
-    rc = micro_kv_write(kv, ri_str_of(key), RI_STR(""), opts, marks, 2, NULL);
-    return ri_micro_bus_leave(bus, rc);
+    return micro_kv_mark(kv, key, opts, marks, 2);
 }
 
 #endif

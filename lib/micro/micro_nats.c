@@ -91,9 +91,8 @@ static void micro_nats_unsure(ri_micro_nats *n)
         ri_micro_call *call = &bus->calls[i];
         bool asked = call->kind == RI_MICRO_CALL_APPEND || call->kind == RI_MICRO_CALL_ASK;
         if (!asked || call->over || call->sent_at > sent) continue;
-        ri_micro_call_end(bus, call, ri_err(RILL_EUNSURE,
-                                            "the connection was lost before the answer"),
-                          NULL);
+        ri_micro_call_answer(bus, call, ri_err(RILL_EUNSURE, "the connection was lost before the "
+                                               "answer"), NULL);
     }
 }
 
@@ -271,8 +270,14 @@ static int micro_nats_open(rill_bus *bus, const rill_opts *opts)
     ri_micro_js_open(bus, n->texts);
 #endif
     n->subs_due = 1;
-    if (opts->no_wait) return RILL_OK;
-    n->waits_up = true;
+    n->waits_up = !opts->no_wait;
+    return RILL_OK;
+}
+
+static int micro_nats_arrive(rill_bus *bus)
+{
+    ri_micro_nats *n = bus->state;
+    if (!n->waits_up) return RILL_OK;
     int rc = ri_micro_bus_wait(bus, micro_nats_is_up, n, INT64_MAX);
     n->waits_up = false;
     if (rc >= 0) return RILL_OK;
@@ -310,8 +315,9 @@ static void micro_nats_unlisten(rill_bus *bus, rill_sub *sub)
 }
 
 const ri_micro_peer ri_micro_nats_peer = {
-    .scheme = "nats://", .lay = micro_nats_lay, .open = micro_nats_open, .close = micro_nats_close,
-    .turn = micro_nats_turn, .due = micro_nats_due, .flushed = micro_nats_flushed,
+    .scheme = "nats://", .lay = micro_nats_lay, .open = micro_nats_open,
+    .arrive = micro_nats_arrive, .close = micro_nats_close, .turn = micro_nats_turn,
+    .due = micro_nats_due, .flushed = micro_nats_flushed,
     .publish = micro_nats_publish, .listen = micro_nats_listen, .unlisten = micro_nats_unlisten,
 #ifdef RI_MICRO_JETSTREAM
     .caps = RILL_CAN_REQUEST | RILL_CAN_STREAM | RILL_CAN_KV, .append = ri_micro_js_append,

@@ -75,8 +75,7 @@ typedef struct ri_micro_nats {
     void *readers;             /* of streams: max_readers of them ... */
     char *texts;               /* ... and the room of their names */
 #ifdef RI_MICRO_JETSTREAM
-    ri_micro_out js_out;       /* the question being written, and ... */
-    char js_subject[RI_MICRO_TEXT], js_body[RI_MICRO_BODY]; /* ... its texts */
+    char js_subject[RI_MICRO_TEXT], js_body[RI_MICRO_BODY]; /* of the question being written */
 #endif
     uint64_t max_payload;      /* of the server; 0: not known */
     bool headers;              /* it takes them */

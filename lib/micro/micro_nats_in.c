@@ -46,7 +46,7 @@ static void micro_nats_in_answer(ri_micro_nats *n, const ri_message *m, bool cut
         int rc = call->kind == RI_MICRO_CALL_ASK
                      ? ri_err(RILL_ENOTSUP, "the server has no JetStream for this account")
                      : ri_err(RILL_ENOREPLY, "nobody listens on that subject");
-        ri_micro_call_end(bus, call, rc, NULL);
+        ri_micro_call_answer(bus, call, rc, NULL);
         return;
     }
 #ifdef RI_MICRO_JETSTREAM
@@ -58,7 +58,7 @@ static void micro_nats_in_answer(ri_micro_nats *n, const ri_message *m, bool cut
     if (status >= 400) {
         int rc = status == 404 ? ri_err(RILL_ENOENT, "there is no such message")
                                : ri_err(RILL_EPROTO, "the server has answered %d", status);
-        ri_micro_call_end(bus, call, rc, NULL);
+        ri_micro_call_answer(bus, call, rc, NULL);
         return;
     }
 #endif
@@ -66,7 +66,7 @@ static void micro_nats_in_answer(ri_micro_nats *n, const ri_message *m, bool cut
     ri_micro_msg *msg = cut ? NULL : micro_nats_in_slot(n, m, &err);
     if (!msg) ri_err(err, err == RILL_ETOOBIG ? "the answer is larger than max_msg_bytes"
                                               : "all messages are held");
-    ri_micro_call_end(bus, call, msg ? RILL_OK : err, msg);
+    ri_micro_call_answer(bus, call, msg ? RILL_OK : err, msg);
     if (msg) ri_micro_msg_drop(msg);
 }
 
@@ -117,7 +117,8 @@ RI_COLD static int micro_nats_in_info(ri_micro_nats *n, ri_str json)
     return RILL_OK;
 }
 
-static void micro_nats_in_refused(ri_micro_nats *n, const ri_nats_err *err)
+/* The call that was refused; or it was a subscription, or nobody knows: NULL. */
+static ri_micro_call *micro_nats_in_refused(ri_micro_nats *n, const ri_nats_err *err)
 {
     rill_bus *bus = n->bus;
     uint64_t sid;
@@ -125,8 +126,7 @@ static void micro_nats_in_refused(ri_micro_nats *n, const ri_nats_err *err)
     for (uint32_t i = 0; i < bus->max_calls && !err->subscription; i++) {
         ri_micro_call *call = &bus->calls[i];
         if (call->kind == RI_MICRO_CALL_FREE || call->over || call->subject_hash != hash) continue;
-        ri_micro_call_end(bus, call, err->code, NULL);
-        return;
+        return call;
     }
     rill_sub *sub = NULL;
     if (err->subscription && ri_number_read(err->sid, &sid)) sub = ri_micro_sub_of(bus, sid);
@@ -134,17 +134,29 @@ static void micro_nats_in_refused(ri_micro_nats *n, const ri_nats_err *err)
         if (bus->subs[i].sent && ri_str_eq(bus->subs[i].subject, err->subject)) sub = &bus->subs[i];
     if (sub) ri_micro_sub_stop(sub);
     ri_micro_bus_error(bus, err->code);
+    return NULL;
+}
+
+/* What was said, whether the connection ends by it, and the call that does. */
+RI_COLD static int micro_nats_in_said(ri_micro_nats *n, ri_str text, bool *ends,
+                                      ri_micro_call **call)
+{
+    ri_nats_err err;
+    ri_nats_err_read(text, &err);
+    int rc = ri_err(err.code, "the server says: %.*s", (int)RI_MIN(text.len, (size_t)80), text.ptr);
+    *ends = n->state != MICRO_NATS_UP || err.verdict != RI_NATS_ERR_STAYS;
+    *call = *ends ? NULL : micro_nats_in_refused(n, &err);
+    return rc;
 }
 
 /* The error by which the connection ends, or RILL_OK. */
 RI_COLD static int micro_nats_in_err(ri_micro_nats *n, ri_str text)
 {
-    ri_nats_err err;
-    ri_nats_err_read(text, &err);
-    int rc = ri_err(err.code, "the server says: %.*s", (int)RI_MIN(text.len, (size_t)80), text.ptr);
-    if (n->state != MICRO_NATS_UP || err.verdict != RI_NATS_ERR_STAYS) return rc;
-    micro_nats_in_refused(n, &err);
-    return RILL_OK;
+    bool ends;
+    ri_micro_call *call;
+    int rc = micro_nats_in_said(n, text, &ends, &call);
+    if (call) ri_micro_call_answer(n->bus, call, rc, NULL);
+    return ends ? rc : RILL_OK;
 }
 
 static int micro_nats_in_obey(ri_micro_nats *n, const ri_nats_op *op)
@@ -172,27 +184,31 @@ static int micro_nats_in_obey(ri_micro_nats *n, const ri_nats_op *op)
 
 /* ---- What is too large ---- */
 
-/* A message whose line is here, and not all of its data: who waits for it learns so. */
-static void micro_nats_in_cut(ri_micro_nats *n, ri_str line, ri_str data)
+/* Its line, as far as that is looked at: the number of whom it is for, its subject, and which part
+ * of `data` are headers; 0: it is no message's. */
+RI_APART static uint64_t micro_nats_in_cut_line(ri_str line, ri_str data, ri_message *m)
 {
-    ri_str verb, subject, sid, words[4] = {{NULL, 0}};
+    ri_str verb, sid, words[4] = {{NULL, 0}};
     ri_str_word(&line, &verb);
-    ri_str_word(&line, &subject);
+    ri_str_word(&line, &m->subject);
     ri_str_word(&line, &sid);
     size_t count = 0;
     while (count < RI_LEN(words) && ri_str_word(&line, &words[count])) count++;
-    bool headers = verb.len == 4;
     uint64_t number, header_len = 0;
-    if (headers && count >= 2) ri_number_read(words[count - 2], &header_len);
-    if (!ri_number_read(sid, &number)) return;
-    if (number != MICRO_NATS_INBOX_SID) {
-        micro_nats_in_too_big(n, subject);
-        return;
-    }
-    size_t split = (size_t)RI_MIN(header_len, (uint64_t)data.len);
-    ri_message m = {.subject = subject, .headers = {data.ptr, split}, .data = ri_str_from(data,
-                                                                                          split)};
-    micro_nats_in_answer(n, &m, true);
+    if (verb.len == 4 && count >= 2) ri_number_read(words[count - 2], &header_len);
+    if (!ri_number_read(sid, &number)) return 0;
+    m->headers = (ri_str){data.ptr, (size_t)RI_MIN(header_len, (uint64_t)data.len)};
+    m->data = ri_str_from(data, m->headers.len);
+    return number;
+}
+
+/* A message whose line is here, and not all of its data: who waits for it learns so. */
+static void micro_nats_in_cut(ri_micro_nats *n, ri_str line, ri_str data)
+{
+    ri_message m = {.reply = RI_STR_NONE};
+    uint64_t number = micro_nats_in_cut_line(line, data, &m);
+    if (number == MICRO_NATS_INBOX_SID) micro_nats_in_answer(n, &m, true);
+    else if (number != 0) micro_nats_in_too_big(n, m.subject);
 }
 
 /* Pass over what is skipped, from the front of the input. */
@@ -257,7 +273,7 @@ RI_COLD static int micro_nats_in_skip(ri_micro_nats *n)
 /* ---- A turn ---- */
 
 /* Obey what is here whole. How much was done, or an error. */
-static int micro_nats_in_parse(ri_micro_nats *n)
+RI_APART static int micro_nats_in_parse(ri_micro_nats *n)
 {
     int done = 0;
     rill_wire *wire = n->wire;

@@ -73,10 +73,11 @@ size_t ri_micro_send_bytes(const ri_micro_out *out)
                                                                       out->data.len));
 }
 
-int ri_micro_send_out(rill_bus *bus, ri_micro_out *out, const char *subject, const void *data,
-                      size_t len, const rill_post *post)
+int ri_micro_send_out(rill_bus *bus, const char *subject, const void *data, size_t len,
+                      const rill_post *post)
 {
     RI_CHECK(bus, RI_MICRO_MAGIC);
+    ri_micro_out *out = &bus->out;
     if (!subject || (!data && len > 0))
         return ri_err(RILL_EINVAL, "the subject or the data is NULL");
     out->subject = ri_str_of(subject);
@@ -100,11 +101,10 @@ int ri_micro_send_out(rill_bus *bus, ri_micro_out *out, const char *subject, con
 int rill_publish(rill_bus *bus, const char *subject, const void *data, size_t len,
                  const rill_post *post)
 {
-    ri_micro_out out;
     int rc = ri_micro_bus_enter(bus);
     if (rc < 0) return rc;
-    rc = ri_micro_send_out(bus, &out, subject, data, len, post);
-    if (rc >= 0) rc = bus->peer->publish(bus, &out, NULL);
+    rc = ri_micro_send_out(bus, subject, data, len, post);
+    if (rc >= 0) rc = bus->peer->publish(bus, &bus->out, NULL);
     if (rc >= 0) {
         bus->stats.in_msgs++;
         bus->stats.in_bytes += len;
@@ -123,23 +123,20 @@ int rill_reply(const rill_msg *request, const void *data, size_t len, const rill
 static ri_micro_call *micro_send_request(rill_bus *bus, const char *subject, const void *data,
                                          size_t len, const rill_post *post, int timeout_ms, int *rc)
 {
-    ri_micro_out out;
     if (post && post->reply) {
         *rc = ri_err(RILL_EINVAL, "a request has a reply subject of its own");
         return NULL;
     }
-    if ((*rc = ri_micro_send_out(bus, &out, subject, data, len, post)) < 0) return NULL;
+    if ((*rc = ri_micro_send_out(bus, subject, data, len, post)) < 0) return NULL;
     ri_micro_call *call = ri_micro_call_new(bus, RI_MICRO_CALL_REQUEST, timeout_ms);
     if (!call) {
         *rc = RILL_EAGAIN;
         return NULL;
     }
-    char inbox[RI_MICRO_INBOX_LEN + RI_NUMBER_MAX + 1];
-    out.reply = (ri_str){inbox, ri_micro_call_inbox(bus, call, inbox)};
-    inbox[out.reply.len] = 0;
-    call->subject_hash = ri_micro_call_hash(out.subject);
+    bus->out.reply = ri_micro_call_inbox(bus, call);
+    call->subject_hash = ri_micro_call_hash(bus->out.subject);
     call->waited = true; /* until it is known that it began */
-    *rc = bus->peer->publish(bus, &out, call);
+    *rc = bus->peer->publish(bus, &bus->out, call);
     if (*rc >= 0) return call;
     ri_micro_call_free(bus, call);
     return NULL;

@@ -31,36 +31,26 @@ static int micro_stored_name(const rill_bus *bus, const char *what, ri_str name)
 
 /* ---- Appends ---- */
 
-static ri_micro_call *micro_stored_append(rill_bus *bus, const char *subject, const void *data,
-                                          size_t len, const rill_post *post, int timeout_ms,
-                                              int *rc)
+ri_micro_call *ri_micro_stored_begin(rill_bus *bus, const char *subject, const void *data,
+                                     size_t len, const rill_post *post, int timeout_ms, int *rc)
 {
-    ri_micro_out out;
+    RI_CHECK(bus, RI_MICRO_MAGIC);
     if (post && post->reply) {
         *rc = ri_err(RILL_EINVAL, "an append has a reply subject of its own");
         return NULL;
     }
-    if ((*rc = ri_micro_send_out(bus, &out, subject, data, len, post)) < 0) return NULL;
+    if ((*rc = ri_micro_send_out(bus, subject, data, len, post)) < 0) return NULL;
     ri_micro_call *call = ri_micro_call_new(bus, RI_MICRO_CALL_APPEND, timeout_ms);
     if (!call) {
         *rc = RILL_EAGAIN;
         return NULL;
     }
-    call->subject_hash = ri_micro_call_hash(out.subject);
+    call->subject_hash = ri_micro_call_hash(bus->out.subject);
     call->waited = true; /* until it is known that it began */
-    *rc = bus->peer->append(bus, &out, call);
+    *rc = bus->peer->append(bus, &bus->out, call);
     if (*rc >= 0) return call;
     ri_micro_call_free(bus, call);
     return NULL;
-}
-
-int ri_micro_stored_append(rill_bus *bus, const char *subject, const void *data, size_t len,
-                           const rill_post *post, rill_receipt *out, int timeout_ms)
-{
-    RI_CHECK(bus, RI_MICRO_MAGIC);
-    int rc;
-    ri_micro_call *call = micro_stored_append(bus, subject, data, len, post, timeout_ms, &rc);
-    return call ? ri_micro_call_wait(bus, call, NULL, out) : rc;
 }
 
 int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len,
@@ -68,8 +58,9 @@ int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len
 {
     int rc = micro_stored_enter(bus);
     if (rc < 0) return rc;
-    return ri_micro_bus_leave(bus, ri_micro_stored_append(bus, subject, data, len, post, out,
-                                                          timeout_ms));
+    ri_micro_call *call = ri_micro_stored_begin(bus, subject, data, len, post, timeout_ms, &rc);
+    if (call) rc = ri_micro_call_wait(bus, call, NULL, out);
+    return ri_micro_bus_leave(bus, rc);
 }
 
 int rill_append_async(rill_bus *bus, const char *subject, const void *data, size_t len,
@@ -77,7 +68,7 @@ int rill_append_async(rill_bus *bus, const char *subject, const void *data, size
 {
     int rc = micro_stored_enter(bus);
     if (rc < 0) return rc;
-    ri_micro_call *call = micro_stored_append(bus, subject, data, len, post, -1, &rc);
+    ri_micro_call *call = ri_micro_stored_begin(bus, subject, data, len, post, -1, &rc);
     if (call) {
         call->waited = false;
         call->done.stored = done;
@@ -133,24 +124,52 @@ static int micro_stored_check(rill_bus *bus, const ri_micro_ask *ask)
     return RILL_OK;
 }
 
-static int micro_stored_read(rill_bus *bus, rill_sub **out, const ri_micro_ask *ask)
+/* Begin to read: *sub, if there is one, and its call, or NULL with *rc. */
+RI_APART static ri_micro_call *micro_stored_ask(rill_bus *bus, const ri_micro_ask *ask,
+                                                rill_sub **sub, int *rc)
 {
     RI_CHECK(bus, RI_MICRO_MAGIC);
-    int rc = micro_stored_check(bus, ask);
-    if (rc < 0) return rc;
-    rill_sub *sub = ri_micro_sub_new(bus, RI_STR_NONE, RI_STR_NONE, ask->opts);
-    if (!sub) return RILL_EFULL;
+    *sub = NULL;
+    if ((*rc = micro_stored_check(bus, ask)) < 0) return NULL;
+    *rc = RILL_EFULL;
+    rill_sub *fresh = ri_micro_sub_new(bus, RI_STR_NONE, RI_STR_NONE, ask->opts);
+    if (!fresh) return NULL;
+    *rc = RILL_EAGAIN;
     ri_micro_call *call = ri_micro_call_new(bus, RI_MICRO_CALL_ASK, (int)bus->call_timeout_ms);
-    if (!call) return RILL_EAGAIN; /* `sub` is FREE still */
+    if (!call) return NULL; /* `fresh` is FREE still */
+    *sub = fresh;
     call->waited = true;
-    call->about = sub->sid;
-    sub->state = RI_MICRO_SUB_OPEN;
-    rc = bus->peer->consume(bus, sub, ask, call);
-    if (rc < 0) ri_micro_call_free(bus, call);
-    else rc = ri_micro_call_wait(bus, call, NULL, NULL);
+    call->about = fresh->sid;
+    fresh->state = RI_MICRO_SUB_OPEN;
+    if ((*rc = bus->peer->consume(bus, fresh, ask, call)) >= 0) return call;
+    ri_micro_call_free(bus, call);
+    return NULL;
+}
+
+static int micro_stored_begun(rill_bus *bus, rill_sub *sub, ri_micro_call *call, int rc,
+                              rill_sub **out)
+{
+    if (call) rc = ri_micro_call_wait(bus, call, NULL, NULL);
     if (rc >= 0) *out = sub;
-    else ri_micro_sub_close(sub);
+    else if (sub) ri_micro_sub_close(sub);
     return rc;
+}
+
+/* A stream, or of a bucket the keys that match `watch`. */
+RI_APART static ri_micro_call *micro_stored_read(rill_bus *bus, ri_str stream, ri_str watch,
+                                                 const rill_sub_opts *opts, bool ordered,
+                                                 rill_sub **sub, int *rc)
+{
+    ri_micro_ask ask = {.stream = stream, .filter = ri_str_of(opts->filter),
+                        .group = ri_str_of(opts->group), .opts = opts, .ordered = ordered,
+                        .from = opts->from};
+    if (watch.len > 0) {
+        ask.watch = true;
+        ask.filter = watch;
+        ask.group = RI_STR_NONE;
+        if (opts->from == RILL_FROM_FIRST) ask.from = RILL_FROM_LAST_PER_SUBJECT;
+    }
+    return micro_stored_ask(bus, &ask, sub, rc);
 }
 
 static int micro_stored_open(rill_bus *bus, rill_sub **sub, const char *stream,
@@ -162,10 +181,10 @@ static int micro_stored_open(rill_bus *bus, rill_sub **sub, const char *stream,
     if (!opts) opts = &none;
     int rc = micro_stored_enter(bus);
     if (rc < 0) return rc;
-    ri_micro_ask ask = {.stream = ri_str_of(stream), .filter = ri_str_of(opts->filter),
-                        .group = ri_str_of(opts->group), .opts = opts, .ordered = ordered,
-                        .from = opts->from};
-    return ri_micro_bus_leave(bus, micro_stored_read(bus, sub, &ask));
+    rill_sub *fresh;
+    ri_micro_call *call = micro_stored_read(bus, ri_str_of(stream), RI_STR_NONE, opts, ordered,
+                                            &fresh, &rc);
+    return ri_micro_bus_leave(bus, micro_stored_begun(bus, fresh, call, rc, sub));
 }
 
 int rill_consume(rill_bus *bus, rill_sub **sub, const char *stream, const rill_sub_opts *opts)
@@ -182,10 +201,10 @@ int ri_micro_stored_watch(rill_bus *bus, rill_sub **sub, ri_str stream, ri_str f
                           const rill_sub_opts *opts)
 {
     RI_ASSERT(stream.len > 0 && filter.len > 0);
-    ri_micro_ask ask = {.stream = stream, .filter = filter, .group = RI_STR_NONE, .opts = opts,
-                        .ordered = true, .watch = true};
-    ask.from = opts->from == RILL_FROM_FIRST ? RILL_FROM_LAST_PER_SUBJECT : opts->from;
-    return micro_stored_read(bus, sub, &ask);
+    int rc;
+    rill_sub *fresh;
+    ri_micro_call *call = micro_stored_read(bus, stream, filter, opts, true, &fresh, &rc);
+    return micro_stored_begun(bus, fresh, call, rc, sub);
 }
 
 /* ---- Settling ---- */

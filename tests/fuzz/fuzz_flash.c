@@ -37,7 +37,7 @@ static void fuzz_use(ri_flash *f)
         (void)ri_flash_get(f, s, RI_STR("key"), buf, sizeof buf, &msg);
         for (int i = 0; i < 20; i++) (void)ri_flash_append(f, s, &more, NULL);
         (void)ri_flash_put(f, s, &more, RI_FLASH_ANY, NULL);
-        (void)ri_flash_delete(f, s, RI_STR("key"), RI_FLASH_ANY, 0);
+        (void)ri_flash_delete(f, s, &more, RI_FLASH_ANY);
     }
     for (uint32_t g = 0; g < 2; g++)
         for (int i = 0; i < 3; i++)

@@ -27,11 +27,13 @@ if have arm-none-eabi-gcc "sizes, stack, costs, and the device in QEMU"; then
     one=$dir/cortex-m3/lib/micro/rill_micro.c
     note "sizes"
     run python3 tests/micro/sizes.py "$one"
-    for parts in "-DRI_MICRO_NATS" "-DRI_MICRO_MEM -DRI_MICRO_NATS -DRI_MICRO_JETSTREAM"; do
+    js="-DRI_MICRO_NATS -DRI_MICRO_JETSTREAM"
+    for parts in "-DRI_MICRO_MEM" "-DRI_MICRO_NATS" "$js" "-DRI_MICRO_MEM -DRI_MICRO_FLASH" \
+        "-DRI_MICRO_MEM $js -DRI_MICRO_FLASH"; do
         note "stack, $parts"
         # shellcheck disable=SC2086  # the parts are words
-        run arm-none-eabi-gcc -std=c11 -Os -mcpu=cortex-m3 -mthumb -DNDEBUG $parts -Iinclude \
-            -fcallgraph-info=su -c "$one" -o "$dir/stack.o"
+        run arm-none-eabi-gcc -std=c11 -Os --specs=picolibc.specs -mcpu=cortex-m3 -mthumb \
+            -DNDEBUG $parts -Iinclude -fcallgraph-info=su -c "$one" -o "$dir/stack.o"
         run python3 tests/micro/stack.py "$dir/stack.ci"
     done
     if have qemu-system-arm "costs, and the device"; then

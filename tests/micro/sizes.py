@@ -23,16 +23,16 @@ TARGETS = [
     ("Cortex-M0+", ARM, ["-mcpu=cortex-m0plus", "-mthumb"]),
     ("Cortex-M3", ARM, ["-mcpu=cortex-m3", "-mthumb"]),
     ("Cortex-M4F", ARM, ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]),
-    ("rv32imac", RISCV, ["-march=rv32imac", "-mabi=ilp32", "--specs=picolibc.specs"]),
+    ("rv32imac", RISCV, ["-march=rv32imac", "-mabi=ilp32"]),
 ]
 
 
 def size(tools, flags, parts, source, work):
     """(flash, RAM) of one object."""
     out = Path(work) / "rill_micro.o"
-    subprocess.run([f"{tools}-gcc", "-std=c11", "-Os", "-DNDEBUG", "-Wall", "-Wextra", "-Werror",
-                    *flags, *[f"-DRI_MICRO_{p}" for p in parts], f"-I{ROOT}/include", "-c", source,
-                    "-o", out], check=True)
+    subprocess.run([f"{tools}-gcc", "-std=c11", "-Os", "-DNDEBUG", "--specs=picolibc.specs",
+                    "-Wall", "-Wextra", "-Werror", *flags, *[f"-DRI_MICRO_{p}" for p in parts],
+                    f"-I{ROOT}/include", "-c", source, "-o", out], check=True)
     text, data, bss = subprocess.run([f"{tools}-size", out], check=True, capture_output=True,
                                      text=True).stdout.splitlines()[1].split()[:3]
     return int(text) + int(data), int(data) + int(bss)

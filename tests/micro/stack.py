@@ -4,25 +4,33 @@
 itself, and none may have a frame whose size is not known; the deepest path is bounded.
 
 What gcc does not know are calls through tables: the peer's functions (`peer->turn`), the reading of
-answers (`verdict`), what a wait waits for (`done`), the allocator of base (the arena). They are
-read from the sources. A program's own functions are where its stack begins anew: the deepest path
-to a callback, and the deepest of what a callback may call, stand on one another, once, since no
-callback is run within one."""
+answers (`verdict`), what a wait waits for (`done`), what a forward does when a message has landed
+(`stored`), the allocator of base (the arena). They are read from the sources. A bus has one peer,
+so there is one graph a peer, and the forward alone goes from one to another; of a peer that says
+`at_once` nobody waits for a call (ri_micro_call_wait() asserts it).
+
+A program's own functions are where its stack begins anew: the deepest path to a callback, and the
+deepest of what a callback may call, of whatever peers, stand on one another, once, since no
+callback is run within one; but one that turns another bus adds what that takes."""
 import collections
 import re
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BOUND = 2048       # of a call
-BOTH = 2560        # of one whose callback calls the deepest that it may
+BOUND = 2048  # of a call, and of one whose callback calls the deepest that it may
 # Of rill.h, what waits for others' callbacks, and is RILL_EDEADLK in a callback.
 REFUSED = ("rill_close", "rill_flush", "rill_poll", "rill_request", "rill_open", "rill_drain")
-OURS = {"alloc": ["micro_bus_alloc"], "entropy": ["micro_bus_entropy"]}
-THEIRS = re.compile(r"(?:\bhost\.(?:lock|idle|mono_ns|entropy|wall_ns)|ops\.(?:read|write|close)"
-                    r"|\bops\.close|on_event|on_ready|on_msg|->dial|done\.(?:reply|stored))\(")
-CALLBACK = re.compile(r"(?:on_event|on_msg|done\.(?:reply|stored))\(")
+OURS = {"alloc": {"micro_bus_alloc"}, "entropy": {"micro_bus_entropy"},
+        "stored": {"micro_forward_done"}}
+CALLBACK = re.compile(r"\b(?:on_event|on_msg)\(|\b(?:reply|stored)\(err, ")
 FUNCTION = re.compile(r"^[A-Za-z_][\w \*]*?\b(\w+)\([^;{]*?\)\n\{\n(.*?)\n\}\n", re.M | re.S)
+FORWARD = re.compile(r"(?:ri_micro|micro|rill)_forward_")
+
+
+def origin(name):
+    """Copies that gcc has made have a point in their names."""
+    return name.split(".")[0]
 
 
 def graph(paths):
@@ -41,74 +49,88 @@ def graph(paths):
     return frames, calls
 
 
-def tables():
-    """{name of a peer's function: those that fill it}, {function: the indirect calls in it}."""
-    fills, indirect, callers = collections.defaultdict(set), collections.defaultdict(set), set()
-    bodies = {}
-    texts = [p.read_text() for p in sorted((ROOT / "lib/micro").glob("**/*.c"))]
-    texts += [(ROOT / "lib" / p).read_text() for p in ("base/alloc.c", "base/nuid.c")]
-    for text in texts:
-        for body in re.findall(r"^const ri_micro_peer \w+ = \{(.*?)\n\};", text, re.M | re.S):
-            for field, function in re.findall(r"\.(\w+) = (\w+)", body):
-                fills[field].add(function)
-        for function in re.findall(r"->verdict = (\w+);", text):
-            fills["verdict"].add(function)
-        for function in re.findall(r"ri_micro_bus_wait\(\w+, (\w+),", text):
-            fills["done"].add(function)
+class Sources:
+    """What the sources say of calls through tables."""
+
+    def __init__(self):
+        self.peers = {}                           # {peer: {field: function}}
+        self.at_once = set()                      # peers
+        self.fills = collections.defaultdict(set)  # {what is called: those that it may be}
+        self.indirect = collections.defaultdict(set)  # {function: what is called in it}
+        self.callers = set()                      # of callbacks
+        self.bodies = {}
+        files = sorted((ROOT / "lib/micro").glob("**/*.c"))
+        for path in files + [ROOT / "lib" / p for p in ("base/alloc.c", "base/nuid.c")]:
+            self.read(path.read_text())
+        self.fills.update(OURS)
+
+    def read(self, text):
+        table = r"^const ri_micro_peer (\w+) = \{(.*?)\n\};"
+        for peer, body in re.findall(table, text, re.M | re.S):
+            self.peers[peer] = {f: {to} for f, to in re.findall(r"\.(\w+) = (\w+)", body)}
+            if "at_once" in self.peers[peer]:
+                self.at_once.add(peer)
+        self.fills["verdict"] |= set(re.findall(r"->verdict = (\w+);", text))
+        self.fills["done"] |= set(re.findall(r"ri_micro_bus_wait\(\w+, (\w+),", text))
         for name, body in FUNCTION.findall(text):
-            bodies[name] = body
-            indirect[name] |= set(re.findall(r"peer->(\w+)\(", body))
-            indirect[name] |= {"verdict"} & set(re.findall(r"->(verdict)\(", body))
-            indirect[name] |= {"done"} & set(re.findall(r"\b(done)\(arg\)", body))
-            indirect[name] |= set(re.findall(r"host->(alloc|entropy)\(", body))
+            self.bodies[name] = body
+            here = self.indirect[name]
+            here |= {f"peer->{f}" for f in re.findall(r"peer->(\w+)\(", body)}
+            here |= {"verdict"} & set(re.findall(r"->(verdict)\(", body))
+            here |= {"done"} & set(re.findall(r"\b(done)\(arg\)", body))
+            here |= {"stored"} & set(re.findall(r"\b(stored)\(err, ", body))
+            here |= set(re.findall(r"host->(alloc|entropy)\(", body))
             if CALLBACK.search(body):
-                callers.add(name)
-    fills.update({k: set(v) for k, v in OURS.items()})
-    return fills, indirect, callers, bodies
+                self.callers.add(name)
+
+    def of(self, name, frames):
+        """What is called through tables in it, and in what was put into it."""
+        found, seen, left = set(), set(), [name]
+        whole = {origin(f) for f in frames}
+        while left:
+            name = left.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            found |= self.indirect[name]
+            left += [f for f in re.findall(r"\b(\w+)\(", self.bodies.get(name, ""))
+                     if f in self.bodies and f not in whole]
+        return found
 
 
-def resolve(frames, calls, fills, indirect, bodies):
-    """The graph with the calls through tables in it. Copies that gcc has made have their origin's,
-    and a function has those of what was put into it."""
+def resolve(frames, calls, sources):
+    """{(peer, function): those that it calls}."""
     whole = {}
-    for name in frames:
-        to = {t for t in calls[name] if t in frames}
-        if "__indirect_call" in calls[name]:
-            for field in fields_of(name.split(".")[0], frames, indirect, bodies):
-                to |= {f for f in fills.get(field, ()) if f in frames}
-        whole[name] = to
+    for peer, table in sources.peers.items():
+        for name in frames:
+            to = {t for t in calls[name] if t in frames}
+            if origin(name) == "ri_micro_call_wait" and peer in sources.at_once:
+                to -= {"ri_micro_bus_wait"}
+            through = sources.of(origin(name), frames) if "__indirect_call" in calls[name] else ()
+            for what in through:
+                field = what[6:] if what.startswith("peer->") else None
+                to |= (table.get(field, set()) if field else sources.fills[what]) & set(frames)
+            peers = sources.peers if FORWARD.match(name) else [peer]
+            whole[peer, name] = {(p, t) for p in peers for t in to}
     return whole
-
-
-def fields_of(name, frames, indirect, bodies):
-    found, seen, left = set(), set(), [name]
-    while left:
-        name = left.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        found |= indirect[name]
-        left += [f for f in re.findall(r"\b(\w+)\(", bodies.get(name, "")) if f in bodies and
-                 not any(g.split(".")[0] == f for g in frames)]
-    return found
 
 
 def deepest(whole, frames):
     """{function: (bytes, path)}; ends the program at a circle."""
     known, path = {}, []
 
-    def walk(name):
-        if name in path:
-            sys.exit("a circle: " + " > ".join([*path[path.index(name):], name]))
-        if name not in known:
-            path.append(name)
-            below = max((walk(to) for to in whole[name]), default=(0, []))
+    def walk(node):
+        if node in path:
+            sys.exit("a circle: " + " > ".join(n for _, n in [*path[path.index(node):], node]))
+        if node not in known:
+            path.append(node)
+            below = max((walk(to) for to in whole[node]), default=(0, []))
             path.pop()
-            known[name] = (frames[name] + below[0], [name, *below[1]])
-        return known[name]
+            known[node] = (frames[node[1]] + below[0], [node[1], *below[1]])
+        return known[node]
 
-    for name in frames:
-        walk(name)
+    for node in whole:
+        walk(node)
     return known
 
 
@@ -116,38 +138,45 @@ def above(whole, frames, wanted):
     """The deepest path that ends in one of `wanted`."""
     best = {}
 
-    def walk(name):
-        if name not in best:
-            ends = [(0, [])] if name.split(".")[0] in wanted else []
-            ends += [b for b in map(walk, whole[name]) if b]
-            best[name] = None
+    def walk(node):
+        if node not in best:
+            ends = [(0, [])] if origin(node[1]) in wanted else []
+            ends += [b for b in map(walk, whole[node]) if b]
+            best[node] = None
             if ends:
                 bytes_, path = max(ends)
-                best[name] = (frames[name] + bytes_, [name, *path])
-        return best[name]
+                best[node] = (frames[node[1]] + bytes_, [node[1], *path])
+        return best[node]
 
-    return max(filter(None, map(walk, [n for n in frames if n.startswith("rill_")])))
+    return max(filter(None, map(walk, [n for n in whole if n[1].startswith("rill_")])))
+
+
+def told(what, found, frames):
+    steps = " > ".join(f"{name} {frames[name]}" for name in found[1])
+    print(f"{what} {found[0]} bytes: {steps}")
 
 
 def main():
+    sys.setrecursionlimit(10000)
     frames, calls = graph(sys.argv[1:])
-    fills, indirect, callers, bodies = tables()
-    assert "rill_poll" in frames and len(fills["turn"]) >= 1, "the graph is not that of the library"
-    whole = resolve(frames, calls, fills, indirect, bodies)
+    sources = Sources()
+    assert "rill_poll" in frames and len(sources.peers) >= 1, "the graph is not that of the library"
+    assert sources.callers == {"micro_call_run", "micro_sub_run", "micro_bus_raise"}
+    whole = resolve(frames, calls, sources)
     known = deepest(whole, frames)
-    alone = max(known[n] for n in known if n.startswith("rill_"))
-    before = above(whole, frames, callers)
+    alone = max(known[n] for n in known if n[1].startswith("rill_"))
+    before = above(whole, frames, sources.callers)
     # Within a callback no other is run: the functions that run them are not reached.
-    still = {name: {t for t in to if t.split(".")[0] not in callers} for name, to in whole.items()}
+    still = {node: {t for t in to if origin(t[1]) not in sources.callers}
+             for node, to in whole.items()}
     known = deepest(still, frames)
-    within = max(known[n] for n in known if n.startswith("rill_") and n not in REFUSED)
-    print(f"{len(frames)} functions, no circle; the deepest call takes {alone[0]} bytes: "
-          + " > ".join(alone[1]))
-    print(f"to a callback {before[0]} bytes: " + " > ".join(before[1]))
-    print(f"within a callback {within[0]} bytes: " + " > ".join(within[1]))
-    print(f"both, at most {before[0] + within[0]} bytes and the callback's own; "
-          f"bounds {BOUND} and {BOTH}")
-    sys.exit(0 if before[0] + within[0] <= BOTH and alone[0] <= BOUND else 1)
+    within = max(known[n] for n in known if n[1].startswith("rill_") and n[1] not in REFUSED)
+    both = before[0] + within[0]
+    told(f"{len(frames)} functions, no circle; the deepest call takes", alone, frames)
+    told("to a callback", before, frames)
+    told("within a callback", within, frames)
+    print(f"both, at most {both} bytes and the callback's own; bound {BOUND}")
+    sys.exit(0 if max(both, alone[0]) <= BOUND else 1)
 
 
 main()

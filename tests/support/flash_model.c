@@ -274,7 +274,8 @@ static int fmodel_put(fmodel *m, uint32_t fill)
     m->maybe.key[i] = ++m->maybe.kv_last;
     if (fill % 5 == 4 && was) {
         m->maybe.key[i] = m->maybe.key_fill[i] = 0;
-        return ri_flash_delete(m->f, (uint32_t)m->kv, ri_str_of(key), was, fill);
+        ri_flash_msg gone = {.subject = ri_str_of(key), .time_ns = fill};
+        return ri_flash_delete(m->f, (uint32_t)m->kv, &gone, was);
     }
     m->maybe.key_fill[i] = fill;
     ri_flash_msg msg = fmodel_msg(data, key, fill);

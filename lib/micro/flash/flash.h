@@ -126,7 +126,8 @@ int ri_flash_put(ri_flash *f, uint32_t bucket, const ri_flash_msg *msg, uint32_t
                  uint32_t *revision);
 int ri_flash_get(ri_flash *f, uint32_t bucket, ri_str key, void *buf, size_t cap,
                  ri_flash_msg *out);
-int ri_flash_delete(ri_flash *f, uint32_t bucket, ri_str key, uint32_t expect, int64_t now_ns);
+/* Of `msg` the subject and the time count. */
+int ri_flash_delete(ri_flash *f, uint32_t bucket, const ri_flash_msg *msg, uint32_t expect);
 /* The key with the least revision after `revision`: all of them in the order they were put. */
 int ri_flash_key_after(ri_flash *f, uint32_t bucket, uint32_t revision, void *buf, size_t cap,
                        ri_flash_msg *out);

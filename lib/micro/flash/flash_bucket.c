@@ -161,34 +161,46 @@ static int flash_bucket_room(const ri_flash *f, const ri_flash_stream *s, bool i
     return RILL_OK;
 }
 
+/* The key with this name, its revision and how long its record is; NULL: 0 and 0. */
+RI_APART static ri_flash_key *flash_bucket_now(ri_flash *f, uint32_t bucket, uint32_t hash,
+                                               ri_str name, uint32_t *seq, uint32_t *len)
+{
+    ri_flash_record r;
+    ri_flash_key *key = flash_bucket_look(f, bucket, hash, name.ptr, 0, (uint32_t)name.len, &r);
+    *seq = key ? r.seq : 0;
+    *len = key ? r.len : 0;
+    return key;
+}
+
 static int flash_bucket_write(ri_flash *f, uint32_t bucket, const ri_flash_msg *msg, uint8_t flags,
                               uint32_t expect)
 {
     ri_flash_stream *s = flash_bucket_of(f, bucket);
-    ri_flash_record old = {0};
-    ri_flash_part parts[3] = {{msg->subject.ptr, (uint32_t)msg->subject.len},
-                              {msg->headers.ptr, (uint32_t)msg->headers.len},
-                              {msg->data.ptr, (uint32_t)msg->data.len}};
+    uint32_t old_seq = 0, old_len = 0;
     RI_ASSERT(ri_flash_is_sound(f));
     int rc = s ? flash_bucket_check(f, s, msg) : RILL_ENOENT;
     if (rc < 0) return rc;
+    bool tomb = flags & RI_FLASH_TOMB; /* it has a name, and no more */
+    ri_flash_part parts[3] = {{msg->subject.ptr, (uint32_t)msg->subject.len},
+                              {msg->headers.ptr, tomb ? 0 : (uint32_t)msg->headers.len},
+                              {msg->data.ptr, tomb ? 0 : (uint32_t)msg->data.len}};
     ri_flash_record r = {.kind = RI_FLASH_KIND_MESSAGE, .stream = (uint8_t)bucket, .flags = flags,
                          .seq = s->last + 1, .mark = flash_bucket_hash(f, msg->subject),
-                         .time = msg->time_ns, .headers = (uint16_t)msg->headers.len,
+                         .time = msg->time_ns, .headers = (uint16_t)parts[1].len,
                          .subject = (uint8_t)msg->subject.len};
-    ri_flash_key *key = flash_bucket_look(f, bucket, r.mark, parts[0].ptr, 0, parts[0].len, &old);
-    rc = flash_bucket_expected(expect, key ? old.seq : 0);
-    if (rc == RILL_OK && flags & RI_FLASH_TOMB && !key)
+    ri_flash_key *key = flash_bucket_now(f, bucket, r.mark, msg->subject, &old_seq, &old_len);
+    rc = flash_bucket_expected(expect, old_seq);
+    if (rc == RILL_OK && tomb && !key)
         rc = ri_err(RILL_ENOENT, "no key %.*s on flash", RI_ARG(msg->subject));
-    if (rc == RILL_OK && !(flags & RI_FLASH_TOMB))
+    if (rc == RILL_OK && !tomb)
         rc = flash_bucket_room(f, s, !key, RI_FLASH_RECORD + parts[0].len + parts[1].len +
-                                               parts[2].len, key ? old.len : 0);
+                                               parts[2].len, old_len);
     if (rc == RILL_OK) rc = ri_flash_write(f, &r, parts, 3);
     if (rc < 0) return rc;
     s->last++;
     /* What was collected for its room may have moved or lost the old one, but not the entry. */
     if (key && key->at == 0) key = NULL;
-    bool set = flash_bucket_set(f, key, key ? old.len : 0, &r);
+    bool set = flash_bucket_set(f, key, key ? old_len : 0, &r);
     RI_ASSERT(set);
     return set ? RILL_OK : RILL_EBUG;
 }
@@ -201,10 +213,9 @@ int ri_flash_put(ri_flash *f, uint32_t bucket, const ri_flash_msg *msg, uint32_t
     return rc;
 }
 
-int ri_flash_delete(ri_flash *f, uint32_t bucket, ri_str key, uint32_t expect, int64_t now_ns)
+int ri_flash_delete(ri_flash *f, uint32_t bucket, const ri_flash_msg *msg, uint32_t expect)
 {
-    ri_flash_msg msg = {.subject = key, .time_ns = now_ns};
-    return flash_bucket_write(f, bucket, &msg, RI_FLASH_TOMB, expect);
+    return flash_bucket_write(f, bucket, msg, RI_FLASH_TOMB, expect);
 }
 
 int ri_flash_get(ri_flash *f, uint32_t bucket, ri_str key, void *buf, size_t cap, ri_flash_msg *out)

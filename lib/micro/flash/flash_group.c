@@ -68,12 +68,13 @@ int ri_flash_group_ensure(ri_flash *f, uint32_t stream, ri_str name)
         return ri_err(RILL_EEXIST, "%s on flash has its group", s->name);
     for (uint32_t i = 0; i < f->conf.max_groups; i++) {
         if (f->groups[i].name_len > 0) continue;
-        ri_flash_group as = {.name_len = (uint8_t)name.len, .stream = (uint8_t)stream,
-                             .floor = s->first - 1};
-        memcpy(as.name, name.ptr, name.len);
-        int rc = ri_flash_group_write(f, i, &as, false);
+        uint32_t floor = s->first - 1;
+        int rc = ri_flash_group_write(f, i, (uint8_t)stream, floor, 0, &name);
         if (rc < 0) return rc;
-        f->groups[i] = as;
+        ri_flash_group *g = &f->groups[i];
+        *g = (ri_flash_group){.name_len = (uint8_t)name.len, .stream = (uint8_t)stream,
+                              .floor = floor};
+        memcpy(g->name, name.ptr, name.len);
         return (int)i;
     }
     return ri_err(RILL_EFULL, "the flash was formatted for %u groups", f->conf.max_groups);
@@ -83,12 +84,11 @@ int ri_flash_group_delete(ri_flash *f, uint32_t group)
 {
     ri_flash_group *g = flash_group_of(f, group);
     if (!g) return RILL_ENOENT;
-    ri_flash_group as = *g;
-    as.name_len = 0;
+    const ri_str gone = RI_STR_NONE;
     /* What it has settled behind its floor must not come to life again. */
     if (f->streams[g->stream].limits.flags & RI_FLASH_WORK && g->acked)
         return ri_err(RILL_EBUSY, "%s has settled messages out of their order", g->name);
-    int rc = ri_flash_group_write(f, group, &as, false);
+    int rc = ri_flash_group_write(f, group, g->stream, g->floor, g->acked, &gone);
     if (rc == RILL_OK) memset(g, 0, sizeof *g);
     return rc;
 }
@@ -128,11 +128,17 @@ static void flash_group_raise(ri_flash_group *g, uint32_t floor)
     memset(g->tries + left, 0, RI_FLASH_WINDOW - left);
 }
 
-static void flash_group_sink(ri_flash_group *g)
+/* How many behind the floor are settled, without one between them that is not. */
+static uint32_t flash_group_settled(uint32_t acked)
 {
     uint32_t by = 0;
-    while (by < RI_FLASH_WINDOW && g->acked >> by & 1) by++;
-    flash_group_raise(g, g->floor + by);
+    while (by < RI_FLASH_WINDOW && acked >> by & 1) by++;
+    return by;
+}
+
+static void flash_group_sink(ri_flash_group *g)
+{
+    flash_group_raise(g, g->floor + flash_group_settled(g->acked));
 }
 
 static bool flash_group_is_out(const ri_flash_group *g, uint32_t bit, uint32_t now_ms)
@@ -177,14 +183,21 @@ int ri_flash_group_next(ri_flash *f, uint32_t group, int64_t now_ns, uint32_t wa
     return RILL_EAGAIN;
 }
 
-static int flash_group_commit(ri_flash *f, uint32_t group, const ri_flash_group *as)
+/* All up to `floor` is settled, and of what is behind it `acked`: when flash says so. */
+static int flash_group_commit(ri_flash *f, uint32_t group, uint32_t floor, uint32_t acked)
 {
-    RI_ASSERT(as->floor <= f->streams[as->stream].last && !(as->acked & 1));
-    int rc = ri_flash_group_write(f, group, as, true);
+    ri_flash_group *g = &f->groups[group];
+    uint32_t by = flash_group_settled(acked);
+    floor += by;
+    acked = by < RI_FLASH_WINDOW ? acked >> by : 0;
+    RI_ASSERT(floor >= g->floor && floor <= f->streams[g->stream].last && !(acked & 1));
+    int rc = ri_flash_group_write(f, group, g->stream, floor, acked, NULL);
     if (rc < 0) return rc;
-    f->groups[group] = *as;
-    return f->streams[as->stream].limits.flags & RI_FLASH_WORK
-               ? ri_flash_stream_settle(f, as->stream) : RILL_OK;
+    flash_group_raise(g, floor);
+    g->acked = acked;
+    g->out &= ~acked;
+    return f->streams[g->stream].limits.flags & RI_FLASH_WORK
+               ? ri_flash_stream_settle(f, g->stream) : RILL_OK;
 }
 
 int ri_flash_group_ack(ri_flash *f, uint32_t group, uint32_t seq)
@@ -195,12 +208,7 @@ int ri_flash_group_ack(ri_flash *f, uint32_t group, uint32_t seq)
     if (ri_flash_group_has(g, seq)) return RILL_OK;
     if (seq - g->floor - 1 >= RI_FLASH_WINDOW || seq > f->streams[g->stream].last)
         return ri_err(RILL_EINVAL, "%u was not delivered to %s", (unsigned)seq, g->name);
-    ri_flash_group as = *g;
-    uint32_t bit = (uint32_t)1 << (seq - g->floor - 1);
-    as.acked |= bit;
-    as.out &= ~bit;
-    flash_group_sink(&as);
-    return flash_group_commit(f, group, &as);
+    return flash_group_commit(f, group, g->floor, g->acked | (uint32_t)1 << (seq - g->floor - 1));
 }
 
 int ri_flash_group_ack_all(ri_flash *f, uint32_t group, uint32_t seq)
@@ -210,10 +218,8 @@ int ri_flash_group_ack_all(ri_flash *f, uint32_t group, uint32_t seq)
     if (seq <= g->floor) return RILL_OK;
     if (seq > f->streams[g->stream].last)
         return ri_err(RILL_EINVAL, "%u was not delivered to %s", (unsigned)seq, g->name);
-    ri_flash_group as = *g;
-    flash_group_raise(&as, seq);
-    flash_group_sink(&as);
-    return flash_group_commit(f, group, &as);
+    uint32_t by = seq - g->floor;
+    return flash_group_commit(f, group, seq, by < RI_FLASH_WINDOW ? g->acked >> by : 0);
 }
 
 uint32_t ri_flash_group_due(const ri_flash *f, uint32_t group, int64_t now_ns)

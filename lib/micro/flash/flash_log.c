@@ -90,7 +90,7 @@ int ri_flash_put_tail(ri_flash *f, uint32_t tail)
     return flash_log_put(f, &r, NULL, 0);
 }
 
-static int flash_log_heads(ri_flash *f, uint32_t block, uint32_t prev_end, uint8_t flags)
+RI_APART static int flash_log_heads(ri_flash *f, uint32_t block, uint32_t prev_end, uint8_t flags)
 {
     uint8_t out[RI_FLASH_HEAD];
     ri_flash_head head = {
@@ -111,7 +111,7 @@ static int flash_log_heads(ri_flash *f, uint32_t block, uint32_t prev_end, uint8
 }
 
 /* Begin `block` behind the head. What the head was is to be put back if this fails. */
-static int flash_log_begin(ri_flash *f, uint32_t block, uint8_t flags)
+RI_APART static int flash_log_begin(ri_flash *f, uint32_t block, uint8_t flags)
 {
     ri_flash_record state = {.kind = RI_FLASH_KIND_STATE};
     uint32_t prev_end = f->pos;
@@ -201,7 +201,8 @@ static bool flash_log_twin(const ri_flash_record *a, const ri_flash_record *b)
 
 /* Is the record there once more: as `next`, the one behind it, or, if that is NULL, since it is the
  * last of its block, in the block behind that? A mount leaves such twins (flash_mount.c). */
-static bool flash_log_again(ri_flash *f, const ri_flash_record *r, const ri_flash_record *next)
+RI_APART static bool flash_log_again(ri_flash *f, const ri_flash_record *r,
+                                     const ri_flash_record *next)
 {
     ri_flash_scan scan;
     ri_flash_record other;
@@ -247,7 +248,7 @@ static int flash_log_copy_all(ri_flash *f, uint32_t victim)
 }
 
 /* Keys that were copied to the head, which is given up, are where they were. */
-static int flash_log_undo(ri_flash *f, uint32_t victim)
+RI_APART static int flash_log_undo(ri_flash *f, uint32_t victim)
 {
     ri_flash_scan scan;
     ri_flash_record r, copy;
@@ -285,7 +286,7 @@ static uint32_t flash_log_oldest(ri_flash *f)
     return block;
 }
 
-static int flash_log_collect(ri_flash *f)
+RI_APART static int flash_log_collect(ri_flash *f)
 {
     uint32_t victim = flash_log_oldest(f), head = f->head, seq = f->head_seq, pos = f->pos;
     if (victim == head) return ri_err(RILL_EIO, "the flash has too few blocks left that work");
@@ -307,7 +308,7 @@ static int flash_log_collect(ri_flash *f)
 }
 
 /* Bytes that must be copied before the oldest block is free. */
-static int flash_log_living(ri_flash *f, uint32_t victim, uint32_t *bytes)
+RI_APART static int flash_log_living(ri_flash *f, uint32_t victim, uint32_t *bytes)
 {
     ri_flash_scan scan;
     ri_flash_record r;
@@ -321,7 +322,7 @@ static int flash_log_living(ri_flash *f, uint32_t victim, uint32_t *bytes)
 
 /* Bad blocks have left fewer free ones than there should be: collect the oldest block into what
  * room the head has. False: it has not so much. */
-static bool flash_log_squeeze(ri_flash *f)
+RI_APART static bool flash_log_squeeze(ri_flash *f)
 {
     uint32_t victim = flash_log_oldest(f), bytes;
     if (victim == f->head || flash_log_living(f, victim, &bytes) < 0 ||
@@ -338,7 +339,7 @@ static bool flash_log_squeeze(ri_flash *f)
 
 /* What is written first behind a mount is the same as at the mounts before it, of which nothing can
  * be seen: so it foretells nothing. */
-static void flash_log_first(ri_flash *f)
+RI_APART static void flash_log_first(ri_flash *f)
 {
     ri_flash_record r = {.kind = RI_FLASH_KIND_TAIL, .len = RI_FLASH_RECORD, .seq = f->tail,
                          .stream = RI_FLASH_NONE, .mark = UINT32_MAX};

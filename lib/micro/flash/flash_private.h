@@ -207,7 +207,10 @@ int ri_flash_state_put(ri_flash *f, ri_flash_record *r);
 int ri_flash_state_get(ri_flash *f, const ri_flash_record *r);
 int ri_flash_state_apply(ri_flash *f, const ri_flash_record *r); /* STREAM and GROUP */
 int ri_flash_stream_write(ri_flash *f, uint32_t stream, const ri_flash_stream *as);
-int ri_flash_group_write(ri_flash *f, uint32_t group, const ri_flash_group *as, bool position);
+/* The record of a group. Its name is given when it is made or deleted: then it is empty. NULL: the
+ * position alone. */
+int ri_flash_group_write(ri_flash *f, uint32_t group, uint8_t stream, uint32_t floor,
+                         uint32_t acked, const ri_str *name);
 
 /* ---- flash_stream.c ---- */
 bool ri_flash_lives(const ri_flash *f, const ri_flash_record *r);

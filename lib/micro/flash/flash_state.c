@@ -225,15 +225,16 @@ int ri_flash_stream_write(ri_flash *f, uint32_t stream, const ri_flash_stream *a
     return ri_flash_write(f, &r, parts, 2);
 }
 
-int ri_flash_group_write(ri_flash *f, uint32_t group, const ri_flash_group *as, bool position)
+int ri_flash_group_write(ri_flash *f, uint32_t group, uint8_t stream, uint32_t floor,
+                         uint32_t acked, const ri_str *name)
 {
-    ri_flash_record r = {.kind = RI_FLASH_KIND_GROUP, .stream = as->stream, .seq = as->floor,
-                         .mark = group, .time = as->acked};
-    ri_flash_part name = {as->name, as->name_len};
-    RI_ASSERT(group < f->conf.max_groups && as->stream < f->conf.max_streams);
-    if (position) r.flags = RI_FLASH_POSITION;
-    else r.subject = as->name_len;
-    return ri_flash_write(f, &r, &name, position ? 0 : 1);
+    ri_flash_record r = {.kind = RI_FLASH_KIND_GROUP, .stream = stream, .seq = floor,
+                         .mark = group, .time = acked};
+    ri_flash_part part = {name ? name->ptr : NULL, name ? (uint32_t)name->len : 0};
+    RI_ASSERT(group < f->conf.max_groups && stream < f->conf.max_streams);
+    if (!name) r.flags = RI_FLASH_POSITION;
+    r.subject = (uint8_t)part.len;
+    return ri_flash_write(f, &r, &part, name ? 1 : 0);
 }
 
 #endif
