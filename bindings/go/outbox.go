@@ -37,7 +37,9 @@ const (
 	outboxBytes   = 32 << 10
 	outboxMessage = 4 << 10 // bytes of data from which a message crosses alone
 	outboxTaken   = 1024
-	outboxPause   = time.Millisecond // until what found no room is tried again
+	outboxRun     = 2 << 10                // bytes that come before a goroutine can run: a run of many
+	outboxLag     = 100 * time.Microsecond // in which more of such a run may come, at first
+	outboxPause   = time.Millisecond       // at most; and until what found no room is tried again
 	recordHead    = 8
 )
 
@@ -77,10 +79,18 @@ func (b *Bus) gather(subject string, data []byte) (bool, error) {
 			return true, err
 		}
 	}
-	blob := binary.NativeEndian.AppendUint32(o.blob, uint32(len(subject)+1))
-	blob = binary.NativeEndian.AppendUint32(blob, uint32(len(data)))
-	blob = append(append(blob, subject...), 0)
-	o.blob = append(blob, data...)
+	at := len(o.blob)
+	if cap(o.blob) < at+size {
+		o.blob = append(make([]byte, 0, 2*at+size), o.blob...)
+	}
+	o.blob = o.blob[:at+size]
+	record := o.blob[at:]
+	binary.NativeEndian.PutUint32(record, uint32(len(subject)+1))
+	binary.NativeEndian.PutUint32(record[4:], uint32(len(data)))
+	record = record[recordHead:]
+	record = record[copy(record, subject):]
+	record[0] = 0
+	copy(record[1:], data)
 	start := !o.running
 	o.running = true
 	o.mu.Unlock()
@@ -115,13 +125,21 @@ func (o *outbox) learn(subject string) {
 	o.taken[o.last] = struct{}{}
 }
 
-// sendGathered runs while there is something to send. It keeps the bus from the collector.
+// sendGathered runs while there is something to send. It keeps the bus from the collector. In a run of
+// many messages it leaves them to whoever fills the outbox, the longer the run goes on: else each few
+// of them would wake a thread.
 func (b *Bus) sendGathered() {
-	for b.out.waits() && b.enter() {
-		_, err := b.out.push(b)
+	for lag := outboxLag; b.out.waits() && b.enter(); {
+		n, err := b.out.push(b)
 		b.leave()
-		if err != nil {
+		switch {
+		case err != nil:
 			time.Sleep(outboxPause)
+		case n > outboxRun:
+			time.Sleep(lag)
+			lag = min(2*lag, outboxPause)
+		default:
+			lag = outboxLag
 		}
 	}
 }

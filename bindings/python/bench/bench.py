@@ -2,8 +2,9 @@
 """bench.py [--url nats://HOST:PORT] [--rounds N] [--msgs N]: what a message of 128 bytes costs.
 
 Within this process, where there is no peer; and, if nats-py is here (pip install nats-py), beside
-it at one broker, in turns: that of --url, or one in a process of its own. Each figure is the best
-of the rounds. Without nats-py that part says so and is left out."""
+it at one broker, in turns: that of --url, or one in a process of its own. Each figure is the median
+of the rounds, by the clock and of this process's processors; "times" is the median of the rounds'
+quotients. Without nats-py that part says so and is left out."""
 import argparse
 import asyncio
 import multiprocessing
@@ -227,32 +228,48 @@ async def nats_append(url, n):
     return took
 
 
+def median(values):
+    values = list(values)
+    return sorted(values)[len(values) // 2]
+
+
+def measured(form, url, n):
+    """ns a message, by the clock and of the processors."""
+    cpu = time.process_time()
+    took = form(url, n)
+    if asyncio.iscoroutine(took):
+        took = asyncio.run(took)
+    return took / n * 1e9, (time.process_time() - cpu) / n * 1e9
+
+
 def beside(url, args):
     work = {"publish": (rill_publish, aio_publish, nats_publish),
             "receive": (rill_receive, aio_receive, nats_receive),
             "append, batches of 1000": (rill_append, aio_append, nats_append)}
-    print(f"{'ns a message':<26}{'rill':>9}{'rill.aio':>10}{'nats-py':>10}"
+    print(f"{'ns a message':<24}{'':<6}{'rill':>9}{'rill.aio':>10}{'nats-py':>10}"
           f"{'rill, times':>13}{'aio, times':>12}")
     for name, forms in work.items():
-        best = [float("inf")] * 3
         n = args.msgs // (10 if "append" in name else 1)
-        for _ in range(args.rounds):
-            for i, form in enumerate(forms):
-                took = form(url, n)
-                best[i] = min(best[i], (asyncio.run(took) if i else took) / n * 1e9)
-        print(f"{name:<26}{best[0]:>9.0f}{best[1]:>10.0f}{best[2]:>10.0f}"
-              f"{best[2] / best[0]:>13.1f}{best[2] / best[1]:>12.1f}", flush=True)
+        rounds = []
+        for i in range(args.rounds):
+            order = forms if i % 2 == 0 else forms[::-1]
+            rounds.append([measured(form, url, n) for form in order][::1 if i % 2 == 0 else -1])
+        for what, name_of in enumerate(("wall", "cpu")):
+            ours, loop, its = ([took[form][what] for took in rounds] for form in range(3))
+            print(f"{name:<24}{name_of:<6}{median(ours):>9.0f}{median(loop):>10.0f}"
+                  f"{median(its):>10.0f}{median(i / o for o, i in zip(ours, its)):>13.1f}"
+                  f"{median(i / o for o, i in zip(loop, its)):>12.1f}", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--url")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--msgs", type=int, default=100000)
     args = parser.parse_args()
     print("in process, ns a message")
     for name, form in IN_PROCESS.items():
-        took = min(form(args.msgs) for _ in range(args.rounds)) / args.msgs
+        took = median(form(args.msgs) for _ in range(args.rounds)) / args.msgs
         print(f"{name:<42}{took * 1e9:>7.0f}", flush=True)
     if nats is None:
         print("nats-py is not here (pip install nats-py): nothing is compared with it")

@@ -2,14 +2,17 @@
 
 //! bench [--url nats://HOST:PORT] [--rounds N] [--msgs N]: what a message of 128 bytes costs, within
 //! this process and beside async-nats at one broker, in turns: that of --url, or one in a process of
-//! its own. Each figure is the best of the rounds. Senders for who receives are processes of their
-//! own.
+//! its own. Each figure is the median of the rounds, by the clock and of this process's processors;
+//! "times" is the median of the rounds' quotients. Beside what is done in process stands the same by
+//! the calls of C. Senders for who receives are processes of their own.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+mod in_c;
 
 use async_nats::jetstream;
 use futures_util::StreamExt;
@@ -227,30 +230,73 @@ fn nats_append(runtime: &Runtime, url: &str, n: usize) -> Duration {
 
 // ---- Rounds
 
-/// Nanoseconds a message: of each form the best, in turns.
-fn best(rounds: usize, n: usize, forms: &[Form]) -> Vec<f64> {
-    let mut ns = vec![f64::MAX; forms.len()];
-    for _ in 0..rounds {
-        for (best, form) in ns.iter_mut().zip(forms) {
-            *best = best.min(form(n).as_nanos() as f64 / n as f64);
+/// What a round took, ns a message: by the clock, and of this process's processors.
+struct Took {
+    wall: f64,
+    cpu: f64,
+}
+
+fn processors() -> f64 {
+    let mut t = [0i64; 2];
+    extern "C" {
+        fn clock_gettime(clock: i32, t: *mut [i64; 2]) -> i32;
+    }
+    assert_eq!(unsafe { clock_gettime(2, &mut t) }, 0); // CLOCK_PROCESS_CPUTIME_ID
+    t[0] as f64 * 1e9 + t[1] as f64
+}
+
+/// The forms in turns, each round the other way round, so that what else the machine does meets all.
+fn measure(rounds: usize, n: usize, forms: &[Form]) -> Vec<Vec<Took>> {
+    let mut all: Vec<Vec<Took>> = forms.iter().map(|_| Vec::new()).collect();
+    for round in 0..rounds {
+        for i in 0..forms.len() {
+            let i = if round % 2 == 0 { i } else { forms.len() - 1 - i };
+            let before = processors();
+            let wall = forms[i](n).as_nanos() as f64 / n as f64;
+            all[i].push(Took { wall, cpu: (processors() - before) / n as f64 });
         }
     }
-    ns
+    all
+}
+
+fn median(list: impl Iterator<Item = f64>) -> f64 {
+    let mut list: Vec<f64> = list.collect();
+    list.sort_by(f64::total_cmp);
+    list[list.len() / 2]
+}
+
+fn row(name: &str, rounds: usize, n: usize, ours: Form, its: Form) {
+    let all = measure(rounds, n, &[ours, its]);
+    let pairs = || all[0].iter().zip(&all[1]);
+    println!(
+        "{name:<28}{:>8.1}{:>12.1}{:>7.2}{:>14.1}{:>12.1}{:>7.2}",
+        median(all[0].iter().map(|t| t.wall)),
+        median(all[1].iter().map(|t| t.wall)),
+        median(pairs().map(|(ours, its)| its.wall / ours.wall)),
+        median(all[0].iter().map(|t| t.cpu)),
+        median(all[1].iter().map(|t| t.cpu)),
+        median(pairs().map(|(ours, its)| its.cpu / ours.cpu)),
+    );
+}
+
+fn head(name: &str, other: &str) {
+    println!(
+        "{name:<28}{:>8}{other:>12}{:>7}{:>14}{other:>12}{:>7}",
+        "rill", "times", "cpu: rill", "times"
+    );
 }
 
 fn beside(url: &str, rounds: usize, msgs: usize) {
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    println!("\n{:<28}{:>8}{:>12}{:>7}", "at one broker, ns a message", "rill", "async-nats", "times");
-    let row = |name, n, ours: Form, its: Form| {
-        let ns = best(rounds, n, &[ours, its]);
-        println!("{name:<28}{:>8.0}{:>12.0}{:>7.1}", ns[0], ns[1], ns[1] / ns[0]);
-    };
+    head("at one broker, ns a message", "async-nats");
     let receives: Form = &|n| nats_receive(&tokio, url, n);
-    row("publish", msgs, &|n| rill_publish(url, n), &|n| nats_publish(&tokio, url, n));
-    row("receive", msgs, &|n| rill_receive(url, n), receives);
-    row("receive, awaited and kept", msgs, &|n| rill_stream(&tokio, url, n), receives);
+    row("publish", rounds, msgs, &|n| rill_publish(url, n), &|n| nats_publish(&tokio, url, n));
+    row("receive", rounds, msgs, &|n| rill_receive(url, n), receives);
+    row("receive, awaited and kept", rounds, msgs, &|n| rill_stream(&tokio, url, n), receives);
     let few = (msgs / 5).max(1000);
-    row("append, 1000 at a time", few, &|n| rill_append(url, n), &|n| nats_append(&tokio, url, n));
+    row("append, 1000 at a time", rounds, few, &|n| rill_append(url, n), &|n| {
+        nats_append(&tokio, url, n)
+    });
 }
 
 /// A broker in a process of its own, until its standard input ends.
@@ -273,34 +319,37 @@ fn main() {
     let number = |name, other| said(name).map_or(other, |n| n.parse().unwrap());
     let rounds = number("--rounds", 20);
     let msgs = (number("--msgs", 50_000) / STEP).max(1) * STEP;
-    println!("in process, ns a message");
-    let forms: [(&str, Form); 6] = [
-        ("publish to a callback", &|n| to_callback(n, false, "a")),
-        ("  on the publisher's thread", &|n| to_callback(n, true, "a")),
-        ("  and the subject as c\"a\"", &|n| to_callback(n, true, c"a")),
-        ("publish, recv", &|n| {
-            to_reader(n, |sub| {
-                for _ in 0..250 {
-                    std::hint::black_box(sub.recv().unwrap().data());
-                }
-            })
-        }),
-        ("publish, read by 250", &|n| {
-            to_reader(n, |sub| {
-                let lent = sub.read(250, Duration::MAX).unwrap();
-                assert_eq!(std::hint::black_box(lent).len(), 250);
-            })
-        }),
-        ("append, batches of 1000", &in_batches),
-    ];
-    for (name, form) in forms {
-        println!("{name:<32}{:>8.0}", best(rounds, msgs, &[form])[0]);
-    }
+    head("in process, ns a message", "C");
+    row("publish to a callback", rounds, msgs, &|n| to_callback(n, false, "a"), &|n| {
+        in_c::to_callback(n, false)
+    });
+    row("  on the publisher's thread", rounds, msgs, &|n| to_callback(n, true, "a"), &|n| {
+        in_c::to_callback(n, true)
+    });
+    row("  and the subject as c\"a\"", rounds, msgs, &|n| to_callback(n, true, c"a"), &|n| {
+        in_c::to_callback(n, true)
+    });
+    let recv: Form = &|n| {
+        to_reader(n, |sub| {
+            for _ in 0..250 {
+                std::hint::black_box(sub.recv().unwrap().data());
+            }
+        })
+    };
+    row("publish, recv", rounds, msgs, recv, &in_c::to_reader);
+    let read: Form = &|n| {
+        to_reader(n, |sub| {
+            let lent = sub.read(250, Duration::MAX).unwrap();
+            assert_eq!(std::hint::black_box(lent).len(), 250);
+        })
+    };
+    row("publish, read by 250", rounds, msgs, read, &in_c::to_reader);
+    row("append, batches of 1000", rounds, msgs, &in_batches, &in_c::in_batches);
+    println!();
     if let Some(url) = said("--url") {
         return beside(url, rounds, msgs);
     }
-    let mut broker =
-        own(&["serve"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut broker = own(&["serve"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut port = String::new();
     BufReader::new(broker.stdout.take().unwrap()).read_line(&mut port).unwrap();
     beside(&format!("nats://127.0.0.1:{}", port.trim()), rounds, msgs);
