@@ -316,7 +316,7 @@ static const char *const pages[] = {
     "/subsz?subs=1&test=i&acc=A", "/jsz?consumers=1&config=1", "/jsz?acc=A&streams=1",
     "/jsz?accounts=1&offset=1&limit=1", "/healthz?account=A&stream=S", "/accountz",
     "/accountz?acc=A", "/accstatz?unused=1", "/routez", "/gatewayz", "/leafz", "/ipqueuesz?all=1",
-    "/expvarz", "/metrics", "/"};
+    "/expvarz", "/metrics", "/", "/who"};
 
 static void ask(const char *path)
 {
@@ -752,6 +752,50 @@ START_TEST(follows_streams)
 }
 END_TEST
 
+/* Whichever allocation fails: he follows, or is refused, or sent off, and nothing is left of him. */
+START_TEST(follows_scarce)
+{
+    supply s;
+    rill_bus *bus;
+    supply_init(&s);
+    const rill_host host = supply_hooks(&s);
+    serve(RILL_OPTS(rill_broker_opts, .users = people, .nusers = 3, .jetstream = true,
+                    .host = &host));
+    OK(rill_broker_bus(broker, &bus, NULL));
+    OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s")));
+    OK(rill_append(bus, "s", "m", 1, NULL, NULL, WAIT_MS));
+    bool failed = true;
+    for (size_t n = 1; failed; n++) {
+        pthread_mutex_lock(&s.lock);
+        s.calls = s.failed = 0;
+        s.fail_at = n;
+        pthread_mutex_unlock(&s.lock);
+        int fd = follow(n % 2 ? "stream=S" : "subject=a", n % 3 ? ANN : HAL);
+        text[0] = 0;
+        size_t len = 0;
+        for (ssize_t got = 1; got > 0 && !strstr(text, "\r\n\r\n");) {
+            got = recv(fd, text + len, sizeof text - 1 - len, 0);
+            if (got > 0) len += (size_t)got;
+            text[len] = 0;
+        }
+        pthread_mutex_lock(&s.lock);
+        failed = s.failed > 0 || n < 30;
+        s.fail_at = 0;
+        pthread_mutex_unlock(&s.lock);
+        int status = text[0] ? atoi(text + 9) : 0;
+        ck_assert_msg(status == 200 || status == 503 || status == 0 || status == 401,
+                      "allocation %zu: %s", n, text);
+        close(fd);
+    }
+    int fd = follow_well("stream=S", ANN);
+    hear_until(fd, "\"data\": \"m\"}");
+    close(fd);
+    OK(rill_close(bus, WAIT_MS));
+    end();
+    supply_fini(&s);
+}
+END_TEST
+
 /* ---- Who means no good ---- */
 
 START_TEST(floods)
@@ -867,4 +911,4 @@ END_TEST
 
 SUITE_MAIN("http", answers, keeps, metrics, latencies, metrics_of_accounts, monitoring,
            monitoring_scarce, events, own_pages, logins, follows, follows_much, follows_streams,
-           floods, silence, deaf, closes, places)
+           follows_scarce, floods, silence, deaf, closes, places)

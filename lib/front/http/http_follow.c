@@ -355,43 +355,48 @@ bool ri_http_follow_is_old(const ri_http_session *s)
 
 /* ---- Who may: inside the gate ---- */
 
-/* Of a stream, both requests; the answers come by no subscription of his. */
-static bool follow_may_ask(ri_http_follow *f)
+/* Of a stream, both requests; the answers come by no subscription of his. 200, or 403, or 503. */
+static int follow_may_ask(ri_http_follow *f)
 {
     ri_broker *broker = f->s->server->broker;
-    bool may = true;
+    int status = 200;
     void (*const puts[])(const ri_http_follow *, ri_buffer *) = {follow_put_create,
                                                                  follow_put_next};
-    for (size_t i = 0; f->who && i < RI_LEN(puts); i++) {
+    for (size_t i = 0; f->who && i < RI_LEN(puts) && status == 200; i++) {
         ri_buffer subject;
         ri_buffer_init(&subject, &broker->host);
         puts[i](f, &subject);
-        may = may && !subject.failed &&
-              ri_access_may_publish(f->who, &broker->verdicts, ri_buffer_str(&subject));
+        if (subject.failed) status = 503;
+        else if (!ri_access_may_publish(f->who, &broker->verdicts, ri_buffer_str(&subject)))
+            status = 403;
         ri_buffer_fini(&subject);
     }
-    return may;
+    return status;
 }
 
-static bool follow_may(ri_http_follow *f)
+static int follow_may(ri_http_follow *f)
 {
     if (f->stream[0]) return follow_may_ask(f);
-    return !f->who ||
-           ri_access_may_subscribe(f->who, ri_str_of(f->filter), RI_STR_NONE, &f->watch);
+    bool may = !f->who ||
+               ri_access_may_subscribe(f->who, ri_str_of(f->filter), RI_STR_NONE, &f->watch);
+    return may ? 200 : 403;
 }
 
-/* NULL: it stands at the router. */
-static const char *follow_place(ri_http_follow *f)
+/* 200: it stands at the router; else the status, and why. */
+static int follow_place(ri_http_follow *f, const char **why)
 {
     ri_broker *broker = f->s->server->broker;
     ri_account *account = ri_http_login_account(f->s);
-    if (!account) return "there is no such account\n";
-    if (!follow_may(f)) return "that user may not read this\n";
+    int status = account ? follow_may(f) : 403;
+    *why = !account ? "there is no such account\n" : "that user may not read this\n";
+    if (status == 503) *why = "there is no memory for that\n";
+    if (status != 200) return status;
     ri_party_enter(&f->party, account);
     f->sub.entry.subject = ri_str_of(f->stream[0] ? f->inbox : f->filter);
     f->sub.party = &f->party;
     f->epoch = broker->conf.login_epoch;
-    return ri_router_subscribe(&f->party, &f->sub) < 0 ? "there is no room for that\n" : NULL;
+    *why = "there is no room for one more subscription\n";
+    return ri_router_subscribe(&f->party, &f->sub) < 0 ? 503 : 200;
 }
 
 /* ---- The route ---- */
@@ -438,10 +443,11 @@ static void follow_admit(ri_http_answer *a, ri_http_follow *f)
     s->server->nfollowers++;
     f->access = ri_access_ref(s->login.access);
     f->who = s->login.who;
-    const char *why = follow_place(f);
-    if (!why) return;
+    const char *why;
+    int status = follow_place(f, &why);
+    if (status == 200) return;
     ri_http_follow_drop(s);
-    ri_http_answer_say(a, 403, "%s", why);
+    ri_http_answer_say(a, status, "%s", why);
 }
 
 static void follow_begin(ri_http_answer *a, const ri_http_request *request)
