@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "codec/limits.h"
-#include "front/broker/broker.h"
 #include "front/kafka/kafka_errors.h"
 #include "support/kclient.h"
 #include "support/produce.h"
@@ -584,53 +583,6 @@ START_TEST(test_parked)
 }
 END_TEST
 
-/* Of the door's histograms, so many are measured in all. */
-static void measured(uint64_t *publishes, uint64_t *deliveries)
-{
-    ri_broker *b = (ri_broker *)broker;
-    ri_broker_enter(b);
-    const ri_door *door = ri_container_of(b->doors.next, ri_door, link);
-    *publishes = *deliveries = 0;
-    for (int i = 0; i <= RI_HISTOGRAM_BOUNDS; i++) {
-        *publishes += door->publish.counts[i];
-        *deliveries += door->delivery.counts[i];
-    }
-    ri_broker_leave(b);
-}
-
-/* One in RI_HISTOGRAM_EVERY is measured, whatever it asks; of a fetch that waits, from when records
- * came. */
-START_TEST(test_latency)
-{
-    enum { TIMES = 2 * RI_HISTOGRAM_EVERY, WAITED_MS = 100 };
-    uint64_t publishes, deliveries;
-    kclient other;
-    kclient_created(&c, "t", 1);
-    for (int i = 0; i < TIMES; i++) sent("t", 1);
-    measured(&publishes, &deliveries);
-    ck_assert(publishes >= 1 && publishes <= 3);
-    ck_assert_uint_eq(deliveries, 0);
-    kclient_open(&other, port);
-    for (int i = 0; i < TIMES; i++) kclient_fetched(&other, 11, kclient_fetch("t", 0, 0, 0));
-    measured(&publishes, &deliveries);
-    ck_assert_uint_ge(deliveries, 1);
-    ri_broker *b = (ri_broker *)broker;
-    const ri_door *door = ri_container_of(b->doors.next, ri_door, link);
-    uint64_t before_ns = door->delivery.sum_ns, before = deliveries;
-    for (int i = 0; i < TIMES && deliveries == before; i++) {
-        kclient_send(&other, RI_KAFKA_FETCH, 11, kclient_fetch("t", 0, TIMES + i, WAIT_MS));
-        ri_str frame;
-        ck_assert(!kclient_frame(&other, i ? 0 : WAITED_MS, &frame));
-        sent("t", 1);
-        kclient_read(&other, RI_KAFKA_FETCH, 11);
-        measured(&publishes, &deliveries);
-    }
-    ck_assert_uint_eq(deliveries, before + 1);
-    ck_assert_uint_gt(door->delivery.sum_ns, before_ns);
-    kclient_close(&other);
-}
-END_TEST
-
 /* A crowd that waits for one record; some of it goes before; the broker closes over the rest. */
 START_TEST(test_crowd)
 {
@@ -936,8 +888,7 @@ int main(void)
         test_overlap, test_produce_refused, test_producers,
         test_no_acks, test_pipeline, test_long_pipeline, test_large_produce, test_fetch,
         test_large_fetch,
-        test_parked, test_latency, test_crowd, test_never_reads, test_offsets, test_both_doors,
-        test_live,
+        test_parked, test_crowd, test_never_reads, test_offsets, test_both_doors, test_live,
         test_restart, test_listen_again, test_credentials, test_conns)};
     return suite_run("kafka_server", rows, RI_LEN(rows), CK_FORK_GETENV);
 }
