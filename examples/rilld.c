@@ -266,28 +266,46 @@ static bool daemon_listen_web_again(rill_daemon *self, const daemon_options *opt
            rill_broker_listen(self->broker, url, options_listen_web(options, &opts)) >= 0;
 }
 
+static bool daemon_http_url(const daemon_options *options, int port, char url[DAEMON_URL_BYTES])
+{
+    bool ipv6 = strchr(options->http_host, ':') != NULL;
+    int len = snprintf(url, DAEMON_URL_BYTES, "%s://%s%s%s:%d",
+                       options->https_port ? "https" : "http", ipv6 ? "[" : "",
+                       options->http_host, ipv6 ? "]" : "", port);
+    return len > 0 && len < DAEMON_URL_BYTES;
+}
+
+/* As daemon_listen_again(). */
+static bool daemon_listen_http_again(rill_daemon *self, daemon_options *options)
+{
+    char url[DAEMON_URL_BYTES];
+    rill_listen_opts opts;
+    if (self->http_port == 0) return true;
+    return daemon_http_url(options, self->http_port, url) &&
+           rill_broker_listen(self->broker, url, options_listen_http(options, &opts)) >= 0;
+}
+
 /* The broker answers there itself. */
 static bool daemon_start_monitor(rill_daemon *self)
 {
-    const daemon_options *options = &self->options;
-    const char *host = options->http_host;
+    daemon_options *options = &self->options;
+    int port = options->https_port ? options->https_port : options->http_port;
     char url[DAEMON_URL_BYTES];
-    rill_listen_opts opts = {.size = sizeof opts};
-    if (options->http_port == 0 && !systemd_has(&self->systemd, "http")) return true;
-    bool ipv6 = strchr(host, ':') != NULL;
-    int len = snprintf(url, sizeof url, "http://%s%s%s:%d", ipv6 ? "[" : "", host,
-                       ipv6 ? "]" : "", options->http_port < 0 ? 0 : options->http_port);
-    if (len < 0 || (size_t)len >= sizeof url) {
+    rill_listen_opts opts;
+    if (port == 0 && !systemd_has(&self->systemd, "http")) return true;
+    if (!daemon_http_url(options, port < 0 ? 0 : port, url)) {
         log_fatal("Can't start monitoring: the host is too long");
         return false;
     }
+    options_listen_http(options, &opts);
     self->http_port = daemon_open_door(self, "http", url, &opts);
     if (self->http_port <= 0) {
         log_fatal("Can't start monitoring: can't listen to the monitor port: %s", rill_errmsg());
         return false;
     }
-    log_line(RILL_INFO, "Starting http monitor on %s%s%s:%d", ipv6 ? "[" : "", host,
-             ipv6 ? "]" : "", self->http_port);
+    const char *address = strstr(url, "://") + strlen("://");
+    log_line(RILL_INFO, "Starting %.*s monitor on %.*s%d", (int)(address - url - 3), url,
+             (int)(strrchr(address, ':') + 1 - address), address, self->http_port);
     return true;
 }
 
@@ -296,7 +314,8 @@ static bool daemon_write_ports(const rill_daemon *self)
     const daemon_options *options = &self->options;
     const files_port ports[] = {
         {"nats", "nats", options->host, self->port},
-        {"monitoring", "http", options->http_host, self->http_port},
+        {"monitoring", options->https_port ? "https" : "http", options->http_host,
+         self->http_port},
         {"kafka", "kafka", options->kafka_host, self->kafka_port},
         {"websocket", options->web_tls.on ? "wss" : "ws", options->web_host, self->web_port},
     };
@@ -385,12 +404,13 @@ static bool daemon_apply(rill_daemon *self, daemon_options *next)
     }
     next->broker.host = &self->host;
     if (!daemon_listen_again(self, next) || !daemon_listen_kafka_again(self, next) ||
-        !daemon_listen_web_again(self, next) ||
+        !daemon_listen_web_again(self, next) || !daemon_listen_http_again(self, next) ||
         rill_broker_reload(self->broker, &next->broker) < 0) {
         log_line(RILL_ERROR, "Failed to reload server configuration: %s", rill_errmsg());
         daemon_listen_again(self, &self->options);
         daemon_listen_kafka_again(self, &self->options);
         daemon_listen_web_again(self, &self->options);
+        daemon_listen_http_again(self, &self->options);
         log_open(&self->options.log);
         return false;
     }

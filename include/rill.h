@@ -1969,14 +1969,14 @@ typedef struct rill_listen_opts {
  * /gatewayz /leafz /ipqueuesz /expvarz. From the first such port on the last 10 000 connections
  * that have gone are remembered for /connz?state=closed, with 4 MiB, or a 128th of memory_bytes if
  * that is less. "/events" says each second what moves, to 16 listeners (server-sent events).
- * `on_page` may answer first. All that is told to whoever comes, as on nats-server's port: let
+ * `on_page` may answer first. All that is shown to whoever comes, as on nats-server's port: let
  * those reach it who may know, or want a certificate of them (rill_tls.verify_peer). What messages
- * say is told to users alone, by "/follow?subject=S", and "&stream=NAME" for what is stored
+ * say is shown to users alone, by "/follow?subject=S", and "&stream=NAME" for what is stored
  * (server-sent events, 16 at a time): who logs in by HTTP's Basic with a name and a password, or by
  * Bearer with the broker's token, reads there what he may read over NATS. Where there are no such
- * users, since on_login, operators or a callout decide or nobody does, it is told to none. Visitors
- * are no connections of rill_stats. There are 64 places; whoever is silent makes way. RILL_ENOTSUP
- * as of wss:, and without a thread (RILL_DRIVE_HOST).
+ * users, since on_login, operators or a callout decide or nobody does, it is shown to none.
+ * Visitors are no connections of rill_stats. There are 64 places; whoever is silent makes way.
+ * RILL_ENOTSUP as of wss:, and without a thread (RILL_DRIVE_HOST).
  *   Where this broker listens already, `opts` take the place of those before for whoever comes from
  * now on, and connections stay: so new certificates come into use. If these are no good, or the
  * port is 0, nothing is changed. TLS needs a certificate; that it ends within a week is said in the

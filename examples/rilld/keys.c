@@ -252,14 +252,24 @@ static bool keys_listen(daemon_options *options, config_node *node)
     return keys_address(options, node, &options->host, &port) && keys_port(options, node, port);
 }
 
-static bool keys_http(daemon_options *options, config_node *node)
+static bool keys_look_at(daemon_options *options, config_node *node, int *to)
 {
     int64_t port;
     if (!keys_address(options, node, &options->http_host, &port)) return false;
     if (port < -1 || port > 65535)
         return keys_fail(options, node, "%lld is no port", (long long)port);
-    options->http_port = (int)port;
+    *to = (int)port;
     return true;
+}
+
+static bool keys_http(daemon_options *options, config_node *node)
+{
+    return keys_look_at(options, node, &options->http_port);
+}
+
+static bool keys_https(daemon_options *options, config_node *node)
+{
+    return keys_look_at(options, node, &options->https_port);
 }
 
 static bool keys_server_name(daemon_options *options, config_node *node)
@@ -759,6 +769,7 @@ static const key_row top_keys[] = {
     {"host net", KEY_TEXT, FIELD(host), NULL, 0},
     {"port", KEY_PORT, 0, NULL, 0},
     {"http http_port monitor_port", KEY_CUSTOM, 0, keys_http, 0},
+    {"https https_port", KEY_CUSTOM, 0, keys_https, 0},
     {"server_name", KEY_CUSTOM, 0, keys_server_name, 0},
     {"debug", KEY_BOOL, FIELD(log.debug), NULL, 0},
     {"trace", KEY_BOOL, FIELD(log.trace), NULL, 0},
@@ -804,7 +815,7 @@ static const key_row top_keys[] = {
      "resolver_tls resolver_pinned_accounts "
      "proxies",
      KEY_REFUSED, 0, NULL, 0},
-    {"cluster gateway leaf leafnode leafnodes mqtt https https_port "
+    {"cluster gateway leaf leafnode leafnodes mqtt "
      "http_base_path prof_port profile syslog remote_syslog "
      "logfile_size_limit logfile_max_num log_size_limit "
      "write_timeout "

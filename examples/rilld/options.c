@@ -140,7 +140,6 @@ static void options_missing(daemon_options *options)
         bool asked;
         const char *what;
     } lacks[] = {
-        {options->https_port != 0, "https is not supported by this broker's monitoring port"},
         {options->routes != NULL || options->cluster || options->cluster_name ||
              options->cluster_listen || options->cluster_advertise ||
              options->no_advertise || options->connect_retries != 0,
@@ -184,6 +183,18 @@ const rill_listen_opts *options_listen_web(const daemon_options *options, rill_l
     *room = options->web;
     room->ws_origins = options->web_origins;
     room->tls = options->web_tls.on ? &options->web_tls.conf : NULL;
+    return room;
+}
+
+/* As nats-server has it: a visitor shows no certificate. */
+const rill_listen_opts *options_listen_http(daemon_options *options, rill_listen_opts *room)
+{
+    *room = (rill_listen_opts){.size = sizeof *room};
+    if (!options->https_port) return room;
+    options->https = options->tls.conf;
+    options->https.verify_peer = options->https.verify_and_map = false;
+    options->https.first_ms = 0;
+    room->tls = &options->https;
     return room;
 }
 
@@ -280,6 +291,13 @@ static bool options_check(daemon_options *options)
         return options_fail(options, "%d is no port", options->port);
     if (options->http_port < -1 || options->http_port > 65535)
         return options_fail(options, "%d is no port", options->http_port);
+    if (options->https_port < -1 || options->https_port > 65535)
+        return options_fail(options, "%d is no port", options->https_port);
+    if (options->https_port && options->http_port)
+        return options_fail(options, "can't specify both HTTP (%d) and HTTPs (%d) ports",
+                            options->http_port, options->https_port);
+    if (options->https_port && !options->tls.on)
+        return options_fail(options, "TLS cert and key required for HTTPS");
     if (options->kafka_port < -1 || options->kafka_port > 65535)
         return options_fail(options, "%d is no port", options->kafka_port);
     if (!options->kafka_host) options->kafka_host = options->host;
@@ -388,6 +406,7 @@ const char *options_fixed_change(const daemon_options *now, const daemon_options
         return "Websocket";
     if (!options_same(now->http_host, next->http_host)) return "HTTPHost";
     if (now->http_port != next->http_port) return "HTTPPort";
+    if (now->https_port != next->https_port) return "HTTPSPort";
     if (!options_same(now->server_name, next->server_name)) return "ServerName";
     if (!options_same(now->version, next->version)) return "Version";
     if (now->jetstream != next->jetstream) return "JetStream";
@@ -420,6 +439,7 @@ void options_usage(const char *program)
            "        --server_version <version>   Version announced to clients\n"
            "    -P, --pid <file>                 File to store PID\n"
            "    -m, --http_port <port>           Use port for http monitoring\n"
+           "    -ms, --https_port <port>         Use port for https monitoring\n"
            "        --kafka <port>               Use port for Kafka's clients; enables JetStream\n"
            "                                     (TLS there, and what groups may do: kafka {}\n"
            "                                     of the file)\n"

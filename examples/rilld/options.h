@@ -90,7 +90,8 @@ typedef struct daemon_options {
 
     /* the monitoring port */
     const char *http_host;       /* NULL: host */
-    int http_port;               /* 0: none; -1: any that is free */
+    int http_port, https_port;   /* 0: none; -1: any that is free; one of them at most */
+    rill_tls https;              /* what options_listen_http() has made of tls */
 
     /* files */
     const char *config_file;
@@ -128,7 +129,7 @@ typedef struct daemon_options {
     const char *routes, *cluster, *cluster_name, *cluster_listen, *cluster_advertise;
     const char *remote_syslog;
     bool syslog, no_advertise;
-    int connect_retries, https_port, profile_port, log_size_limit, max_traced;
+    int connect_retries, profile_port, log_size_limit, max_traced;
 
     /* TLS */
     daemon_tls tls;              /* of the listener */
@@ -154,6 +155,7 @@ const rill_listen_opts *options_listen(const daemon_options *options, rill_liste
 /* The same for Kafka's clients. */
 const rill_listen_opts *options_listen_kafka(const daemon_options *options, rill_listen_opts *room);
 /* ... and for WebSocket. */
+const rill_listen_opts *options_listen_http(daemon_options *options, rill_listen_opts *room);
 const rill_listen_opts *options_listen_web(const daemon_options *options, rill_listen_opts *room);
 /* Would a broker take the users, and a listener the files of TLS? False leaves a sentence in
  * error. */

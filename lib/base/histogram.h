@@ -11,7 +11,8 @@ enum {
     RI_HISTOGRAM_LOW = -20,   /* the first bound is 2 to this, in seconds; ... */
     RI_HISTOGRAM_HIGH = 4,    /* ... the last one */
     RI_HISTOGRAM_BOUNDS = RI_HISTOGRAM_HIGH - RI_HISTOGRAM_LOW + 1,
-    RI_HISTOGRAM_EVERY = 16,  /* turns, requests or calls, of which one is measured */
+    RI_HISTOGRAM_EVERY = 17,  /* reads or requests, of which one is measured. A prime: what comes
+                                 by turns is not always the same one of them */
 };
 
 typedef struct ri_histogram {

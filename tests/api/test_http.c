@@ -1,95 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The door of HTTP as a program has it: what it answers, over TCP and over TLS's port, and what
  * visitors can do who mean no good. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api.h"
+#include "visitor.h"
 #include "support/scratch.h"
 #include "support/supply.h"
 
+enum { PLACES = 64 };
+
 #define TLS(name) GOLDEN_DIR "/tls/" name
-
-enum { WAIT_MS = 20000, PLACES = 64, TEXT_MAX = 1 << 20 };
-
-static rill_broker *broker;
-static int port;
-static char text[TEXT_MAX]; /* what a visitor has read, with a 0 */
-
-static void serve(const rill_broker_opts *opts)
-{
-    OK(rill_broker_open(&broker, opts));
-    OK(port = rill_broker_listen(broker, "http://127.0.0.1:0", NULL));
-}
-
-static void end(void)
-{
-    OK(rill_broker_close(broker, WAIT_MS));
-}
-
-/* ---- A visitor ---- */
-
-static int visit(void)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_ge(fd, 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){WAIT_MS / 1000, 0},
-               sizeof(struct timeval));
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
-    return fd;
-}
-
-static void say(int fd, const char *bytes)
-{
-    size_t len = strlen(bytes);
-    ck_assert_int_eq(send(fd, bytes, len, MSG_NOSIGNAL), (ssize_t)len);
-}
-
-/* Up to the end of the stream, into `text`; false: it was reset. */
-static bool hear_all(int fd)
-{
-    size_t len = 0;
-    ssize_t got;
-    while ((got = recv(fd, text + len, sizeof text - 1 - len, 0)) > 0) len += (size_t)got;
-    text[len] = 0;
-    ck_assert_msg(got == 0 || errno == ECONNRESET, "%s", strerror(errno));
-    return got == 0;
-}
-
-/* One answer whole, into `text`: its status. */
-static int hear_one(int fd)
-{
-    size_t len = 0, size = 0;
-    const char *body = NULL;
-    while (!body || len < size) {
-        ssize_t got = recv(fd, text + len, body ? size - len : 1, 0);
-        ck_assert_msg(got > 0, "the answer ends after %zu bytes: %s", len, strerror(errno));
-        len += (size_t)got;
-        text[len] = 0;
-        if (body || !(body = strstr(text, "\r\n\r\n"))) continue;
-        const char *length = strstr(text, "Content-Length: ");
-        ck_assert_ptr_nonnull(length);
-        size = len + strtoul(length + strlen("Content-Length: "), NULL, 10);
-    }
-    ck_assert_int_eq(strncmp(text, "HTTP/1.1 ", 9), 0);
-    return atoi(text + 9);
-}
-
-static int get(const char *request)
-{
-    int fd = visit();
-    say(fd, request);
-    ck_assert(hear_all(fd));
-    close(fd);
-    return atoi(text + 9);
-}
-
-#define GET(path) get("GET " path " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
 
 /* ---- What it answers ---- */
 
@@ -316,7 +238,7 @@ static const char *const pages[] = {
     "/subsz?subs=1&test=i&acc=A", "/jsz?consumers=1&config=1", "/jsz?acc=A&streams=1",
     "/jsz?accounts=1&offset=1&limit=1", "/healthz?account=A&stream=S", "/accountz",
     "/accountz?acc=A", "/accstatz?unused=1", "/routez", "/gatewayz", "/leafz", "/ipqueuesz?all=1",
-    "/expvarz", "/metrics", "/"};
+    "/expvarz", "/metrics", "/", "/who"};
 
 static void ask(const char *path)
 {
@@ -326,11 +248,6 @@ static void ask(const char *path)
     say(fd, line);
     hear_all(fd);
     close(fd);
-}
-
-static void has(const char *words)
-{
-    ck_assert_msg(strstr(text, words) != NULL, "no %s in %s", words, text);
 }
 
 /* A broker with accounts, streams, one client that is there and one that has gone. */

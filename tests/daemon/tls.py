@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """tls.py EXE [TEST...]: TLS of the daemon: flags, the tls block, reload of certificates, what the
 log and the monitoring pages say of it, and what openssl's own client makes of it."""
+import base64
 import glob
 import json
 import os
@@ -10,6 +11,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import urllib.error
 import urllib.request
 
 from case import BOUND_S, Case, Client, main, wait_for
@@ -165,6 +167,41 @@ class Tls(Case):
         reload("Reloaded server configuration")
         self.assertTrue(self.tls_client(server).info["tls_required"])
         self.assertTrue(client.ping())
+
+    def secure_page(self, server, name, login=None):
+        port = re.search(r"Starting https monitor on 127\.0\.0\.1:(\d+)", server.log())[1]
+        request = urllib.request.Request("https://localhost:%s/%s" % (port, name))
+        if login:
+            request.add_header("Authorization", "Basic " + base64.b64encode(login).decode())
+        with urllib.request.urlopen(request, timeout=BOUND_S, context=context()) as answer:
+            return json.load(answer)
+
+    def test_https(self):
+        """Visitors show no certificate, and log in with what clients log in with. A reload brings
+        the next certificate."""
+        more = "verify: true, ca_file: \"%s\"" % golden("ca.pem")
+        users = "authorization { user: ann, password: pw }\n"
+        config = self.write("a.conf", self.block(more=more) + users + 'https: "127.0.0.1:-1"\n')
+        server = self.serve("-c", config, "--ports_file_dir", self.folder)
+        self.assertEqual(self.secure_page(server, "healthz"), {"status": "ok"})
+        self.assertFalse(self.secure_page(server, "who")["login"])
+        self.assertFalse(self.secure_page(server, "who", b"ann:no")["login"])
+        self.assertTrue(self.secure_page(server, "who", b"ann:pw")["login"])
+        with open(glob.glob(os.path.join(self.folder, "*.ports"))[0]) as file:
+            self.assertTrue(json.load(file)["monitoring"][0].startswith("https://"))
+        self.write("a.conf", self.block("stranger", more) + users + 'https: "127.0.0.1:-1"\n')
+        server.send_signal(signal.SIGHUP)
+        server.logged("Reloaded server configuration")
+        with self.assertRaises(urllib.error.URLError):
+            self.secure_page(server, "healthz")
+
+    def test_https_refused(self):
+        for args, why in ((["-ms", "1"], "TLS cert and key required for HTTPS"),
+                          (["-ms", "1", "-m", "2"], "can't specify both HTTP (2) and HTTPs (1)"),
+                          (["-ms", "70000"], "70000 is no port")):
+            done = self.run_once(*args)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(why, done.stderr)
 
     def test_expiry(self):
         """A certificate that ends soon, and one that has ended, are named at the start."""

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // browser.mjs MODULES BROWSER RILLD SHOTS: the page of a broker in a headless Chromium: it works
-// and writes nothing to the console, names that are markup stay text, the keyboard is enough, and
-// with 10 000 streams it can still be used. What it measures it prints. Pictures go to SHOTS.
+// and writes nothing to the console, names that are markup stay text, the keyboard is enough, who
+// logs in reads messages, keys and objects, and with 10 000 streams it can still be used. What it measures it prints. Pictures go to SHOTS.
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
-import { mkdtempSync, mkdirSync, rmSync } from "node:fs";
+import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import net from "node:net";
@@ -23,10 +23,11 @@ function check(what, good, more = "") {
 }
 
 // The daemon, and where it listens.
-function start() {
-  const folder = mkdtempSync(join(tmpdir(), "browser-"));
+function start(config = "") {
+  const folder = mkdtempSync(join(tmpdir(), "browser-")), file = join(folder, "rilld.conf");
+  writeFileSync(file, config);
   const child = spawn(rilld, ["-a", "127.0.0.1", "-p", "-1", "-m", "-1", "-js", "-sd", folder,
-    "--name", "north" + MARKUP]);
+    "--name", "north" + MARKUP, "-c", file]);
   return new Promise((done, fail) => {
     let log = "";
     child.on("exit", code => fail(new Error(`rilld ended with ${code}: ${log}`)));
@@ -46,14 +47,14 @@ function start() {
 
 // A client of NATS that sends lines, and counts the answers to its requests.
 class Client {
-  constructor(port, name) {
+  constructor(port, name, login = {}) {
     this.answers = 0;
     this.wanted = 0;
     this.socket = net.connect(port, "127.0.0.1");
     this.socket.setEncoding("latin1");
     this.rest = "";
     this.socket.on("data", text => this.heard(text));
-    this.say(`CONNECT ${JSON.stringify({ verbose: false, name, lang: MARKUP })}`);
+    this.say(`CONNECT ${JSON.stringify({ verbose: false, name, lang: MARKUP, ...login })}`);
     this.say("SUB _R.> 1");
   }
   heard(text) {
@@ -164,6 +165,87 @@ async function names(browser, url, client, port) {
   await page.context().close();
 }
 
+// What a user may read, he reads; what messages, keys and objects are called and say stays text.
+const USERS = `authorization { users: [ {user: "ann", password: "pw"}, {user: "bob", password: "pw",
+  permissions: {publish: "none", subscribe: "open.>"}} ] }`;
+
+async function follow(page, kind, name = "", subject = "", from = "") {
+  await page.locator("#kind").selectOption(kind);
+  if (kind !== "live") await page.locator("#what").fill(name);
+  if (kind !== "obj") await page.locator("#subject").fill(subject);
+  if (kind === "stream") await page.locator("#from").selectOption(from);
+  await page.locator("#go").click();
+}
+
+async function fill(client) {
+  const of = (name, subject) => client.ask("$JS.API.STREAM.CREATE." + name, { name,
+    subjects: [subject], storage: "memory", max_msgs_per_subject: name.startsWith("KV_") ? 1 : -1 });
+  of("LOG", "log.>");
+  of("KV_conf", "$KV.conf.>");
+  of("OBJ_files", "$O.files.>");
+  await client.settled();
+  for (let i = 0; i < 100; i++) client.publish(`log.${i % 5}`, MARKUP + i);
+  for (let i = 0; i < 30; i++) client.publish(`$KV.conf.key${i % 10}`, `<b>${i}</b>`);
+  client.publish("$O.files.M.eA==", JSON.stringify({ name: MARKUP, size: 5000, chunks: 1 }));
+  await client.ping();
+}
+
+async function read(browser, url, client) {
+  const errors = [], page = await open(browser, url, errors,
+    { httpCredentials: { username: "ann", password: "pw" } });
+  await page.locator("#user a").click();
+  await page.waitForFunction(() => /You are ann/.test(document.getElementById("user").textContent));
+  await follow(page, "stream", "LOG");
+  await shown(page, "messages", 100);
+  check("the messages of a stream are there, as text",
+    (await rows(page, "messages").first().textContent()).includes(MARKUP));
+  await follow(page, "stream", "LOG", "log.3", "last");
+  await page.waitForFunction(() => document.querySelectorAll("#messages tbody tr").length === 1);
+  client.publish("log.3", "fresh");
+  await shown(page, "messages", 2);
+  check("what comes then is there, too",
+    (await page.locator("#messages tbody").textContent()).includes("fresh"));
+  await follow(page, "kv", "conf");
+  await shown(page, "keys", 10);
+  client.publish("$KV.conf.key3", "changed");
+  await page.waitForFunction(() => /changed/.test(document.getElementById("keys").textContent));
+  check("a bucket has each key once, and a change is seen",
+    await rows(page, "keys").count() === 10);
+  await shoot(page, "keys");
+  await follow(page, "obj", "files");
+  await shown(page, "objects", 1);
+  check("an object is there", (await rows(page, "objects").first().textContent()).includes(MARKUP));
+  await follow(page, "live", "", "live.*");
+  await page.waitForFunction(() => /nothing has come/.test(document.getElementById("told").textContent));
+  client.publish("live.x", MARKUP);
+  await shown(page, "messages", 1);
+  await shoot(page, "messages");
+  await page.locator("#halt").click();
+  await page.waitForFunction(() => document.getElementById("halt").disabled);
+  await follow(page, "stream", "NONE");
+  await page.waitForFunction(() => /not found/.test(document.getElementById("told").textContent));
+  check("no message has become an element", await page.evaluate(() => !("hacked" in window) &&
+    !document.querySelector("main td *, main p b")));
+  check("nothing is written to the console", errors.length === 0, errors.join("; "));
+  await page.context().close();
+}
+
+async function readLittle(browser, url) {
+  const errors = [], page = await open(browser, url, errors,
+    { httpCredentials: { username: "bob", password: "pw" } });
+  await page.locator("#user a").click();
+  await page.waitForFunction(() => /You are bob/.test(document.getElementById("user").textContent));
+  for (const [kind, name, subject] of [["live", "", ">"], ["stream", "LOG", ""], ["kv", "conf", ""]]) {
+    await page.locator("#told").evaluate(e => { e.textContent = ""; });
+    await follow(page, kind, name, subject);
+    await page.waitForFunction(() => /may not read/.test(document.getElementById("told").textContent));
+  }
+  check("who may not read it is told so", await rows(page, "messages").count() === 0);
+  await follow(page, "live", "", "open.>");
+  await page.waitForFunction(() => /nothing has come/.test(document.getElementById("told").textContent));
+  await page.context().close();
+}
+
 async function keyboard(page) {
   await page.locator("body").press("Tab");
   check("the first stop of the keyboard leads to what is wrong",
@@ -240,6 +322,16 @@ try {
   await makeStreams(client, 979, 10000);
   await many(browser, url);
   client.socket.destroy();
+  const guarded = await start(USERS), inside = `http://127.0.0.1:${guarded.http}/`,
+    ann = new Client(guarded.nats, "ann", { user: "ann", pass: "pw" });
+  try {
+    await fill(ann);
+    await read(browser, inside, ann);
+    await readLittle(browser, inside);
+    ann.socket.destroy();
+  } finally {
+    await guarded.end();
+  }
 } finally {
   await browser.close();
   await server.end();

@@ -45,7 +45,17 @@ START_TEST(requests)
     ck_assert_ok(read_text("GET /? HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip;q=0.0\r\n"
                            "Content-Length: 0\r\nAccept: application/openmetrics-text;q=0\r\n\r\n",
                            &r, &status));
-    ck_assert(!r.gzips && !r.open_metrics && r.keep);
+    ck_assert(!r.gzips && !r.open_metrics && r.keep && !r.login.len && !r.foreign);
+    ck_assert_ok(read_text("GET / HTTP/1.1\r\nHost: h\r\nauthorization:  Basic YTpi \r\n"
+                           "Sec-Fetch-Site: same-origin\r\n\r\n", &r, &status));
+    ck_assert_span(r.login, "Basic YTpi");
+    ck_assert(!r.foreign);
+    ck_assert_ok(read_text("GET / HTTP/1.1\r\nHost: h\r\nSec-Fetch-Site: none\r\n\r\n", &r,
+                           &status));
+    ck_assert(!r.foreign);
+    ck_assert_ok(read_text("GET / HTTP/1.1\r\nHost: h\r\nSec-Fetch-Site: same-site\r\n"
+                           "Sec-Fetch-Site: same-origin\r\n\r\n", &r, &status));
+    ck_assert(r.foreign);
     guard_free();
 }
 END_TEST
@@ -58,6 +68,8 @@ START_TEST(refusals)
     } rows[] = {
         {"POST /varz HTTP/1.1\r\nHost: h\r\n\r\n", "only GET and HEAD are answered here", 405},
         {"GET / HTTP/1.1\r\n\r\n", "the request has no Host", 400},
+        {"GET / HTTP/1.1\r\nHost: h\r\nAuthorization: a\r\nAuthorization: a\r\n\r\n",
+         "the request has two logins", 400},
         {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "the request has two hosts", 400},
         {"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n", "a request has no body here",
          413},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a password that somebody shows is compared with: one that is configured, or its hash. For the
- * doors where people log in. */
+/* What a password that somebody shows is compared with: one that is configured, or its hash. For
+ * the doors where people log in. */
 #ifndef RI_PASSWORD_H
 #define RI_PASSWORD_H
 

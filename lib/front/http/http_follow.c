@@ -70,7 +70,7 @@ static void follow_queue(ri_http_follow *f)
 {
     ri_str text = ri_buffer_str(&f->text);
     if (f->text.failed) f->missed++;
-    else ri_http_session_tell(f->s, text);
+    else ri_http_session_hand(f->s, text);
     ri_buffer_reset(&f->text);
 }
 
@@ -111,7 +111,7 @@ static void follow_put_text(ri_http_json *j, const char *key, ri_str text, bool 
     if (text.len) ri_http_json_string(j, key, text);
 }
 
-static void follow_tell(ri_http_follow *f, const ri_message *m)
+static void follow_show(ri_http_follow *f, const ri_message *m)
 {
     ri_http_json j = {.out = &f->text, .flat = true};
     uint64_t seq, pending;
@@ -158,7 +158,7 @@ static void follow_live(ri_http_follow *f, const ri_message *m, ri_str route)
         return;
     }
     f->heard++;
-    follow_tell(f, m);
+    follow_show(f, m);
 }
 
 /* What the API says to the request for a consumer. */
@@ -191,7 +191,7 @@ static void follow_stored(ri_http_follow *f, const ri_message *m)
         follow_end(f, ri_str_from((ri_str){m->headers.ptr, len}, 9));
         return;
     }
-    if (!word) follow_tell(f, m);
+    if (!word) follow_show(f, m);
     if (f->coming > 0 && !word) f->coming--;
     if (word) f->coming = 0;
     f->wants = f->coming == 0;
@@ -316,11 +316,30 @@ void ri_http_follow_join(ri_http_session *s)
     ri_http_server_leave(s->server);
 }
 
+/* Its consumer goes at once, if he may ask for that; else when it has been idle. */
+static void follow_delete(ri_http_follow *f)
+{
+    ri_broker *broker = f->s->server->broker;
+    ri_buffer subject;
+    ri_buffer_init(&subject, &broker->host);
+    ri_buffer_printf(&subject, "$JS.API.CONSUMER.DELETE.%s.%s", f->stream, f->id);
+    ri_message m = {.subject = ri_buffer_str(&subject)};
+    ri_publish p = {.m = &m};
+    if (!subject.failed &&
+        (!f->who || ri_access_may_publish(f->who, &broker->verdicts, m.subject))) {
+        ri_router_publish(&f->party, &p); /* if it fails that one goes later */
+        if (broker->durable) ri_durable_touched(broker->durable);
+    }
+    ri_buffer_fini(&subject);
+}
+
 void ri_http_follow_drop(ri_http_session *s)
 {
     ri_http_follow *f = s->follow;
     if (!f) return;
     RI_ASSERT(s->server->nfollowers > 0);
+    if (f->stream[0] && f->open) follow_delete(f);
+    f->open = false;
     s->server->nfollowers--;
     s->follow = NULL;
     ri_party_fini(&f->party);
@@ -336,43 +355,48 @@ bool ri_http_follow_is_old(const ri_http_session *s)
 
 /* ---- Who may: inside the gate ---- */
 
-/* Of a stream, both requests; the answers come by no subscription of his. */
-static bool follow_may_ask(ri_http_follow *f)
+/* Of a stream, both requests; the answers come by no subscription of his. 200, or 403, or 503. */
+static int follow_may_ask(ri_http_follow *f)
 {
     ri_broker *broker = f->s->server->broker;
-    bool may = true;
+    int status = 200;
     void (*const puts[])(const ri_http_follow *, ri_buffer *) = {follow_put_create,
                                                                  follow_put_next};
-    for (size_t i = 0; f->who && i < RI_LEN(puts); i++) {
+    for (size_t i = 0; f->who && i < RI_LEN(puts) && status == 200; i++) {
         ri_buffer subject;
         ri_buffer_init(&subject, &broker->host);
         puts[i](f, &subject);
-        may = may && !subject.failed &&
-              ri_access_may_publish(f->who, &broker->verdicts, ri_buffer_str(&subject));
+        if (subject.failed) status = 503;
+        else if (!ri_access_may_publish(f->who, &broker->verdicts, ri_buffer_str(&subject)))
+            status = 403;
         ri_buffer_fini(&subject);
     }
-    return may;
+    return status;
 }
 
-static bool follow_may(ri_http_follow *f)
+static int follow_may(ri_http_follow *f)
 {
     if (f->stream[0]) return follow_may_ask(f);
-    return !f->who ||
-           ri_access_may_subscribe(f->who, ri_str_of(f->filter), RI_STR_NONE, &f->watch);
+    bool may = !f->who ||
+               ri_access_may_subscribe(f->who, ri_str_of(f->filter), RI_STR_NONE, &f->watch);
+    return may ? 200 : 403;
 }
 
-/* NULL: it stands at the router. */
-static const char *follow_place(ri_http_follow *f)
+/* 200: it stands at the router; else the status, and why. */
+static int follow_place(ri_http_follow *f, const char **why)
 {
     ri_broker *broker = f->s->server->broker;
     ri_account *account = ri_http_login_account(f->s);
-    if (!account) return "there is no such account\n";
-    if (!follow_may(f)) return "that user may not read this\n";
+    int status = account ? follow_may(f) : 403;
+    *why = !account ? "there is no such account\n" : "that user may not read this\n";
+    if (status == 503) *why = "there is no memory for that\n";
+    if (status != 200) return status;
     ri_party_enter(&f->party, account);
     f->sub.entry.subject = ri_str_of(f->stream[0] ? f->inbox : f->filter);
     f->sub.party = &f->party;
     f->epoch = broker->conf.login_epoch;
-    return ri_router_subscribe(&f->party, &f->sub) < 0 ? "there is no room for that\n" : NULL;
+    *why = "there is no room for one more subscription\n";
+    return ri_router_subscribe(&f->party, &f->sub) < 0 ? 503 : 200;
 }
 
 /* ---- The route ---- */
@@ -419,10 +443,11 @@ static void follow_admit(ri_http_answer *a, ri_http_follow *f)
     s->server->nfollowers++;
     f->access = ri_access_ref(s->login.access);
     f->who = s->login.who;
-    const char *why = follow_place(f);
-    if (!why) return;
+    const char *why;
+    int status = follow_place(f, &why);
+    if (status == 200) return;
     ri_http_follow_drop(s);
-    ri_http_answer_say(a, 403, "%s", why);
+    ri_http_answer_say(a, status, "%s", why);
 }
 
 static void follow_begin(ri_http_answer *a, const ri_http_request *request)
@@ -455,37 +480,3 @@ static void follow_begin(ri_http_answer *a, const ri_http_request *request)
 const ri_http_route ri_http_follow_route = {
     .path = "/follow", .bools = "last", .uints = "seq", .guarded = true, .begin = follow_begin,
     .join = ri_http_follow_join};
-
-/* ---- Who is he? ---- */
-
-/* {"user":..,"account":..} of one who has logged in; else "why" not. No messages, and always 200,
- * so that a page can ask. */
-static void who_begin(ri_http_answer *a, const ri_http_request *request)
-{
-    ri_http_session *s = a->session;
-    ri_http_json j;
-    ri_http_server_enter(a->server);
-    const char *why = ri_http_login_why_not(a->server);
-    bool right = s->login.right && request->login.len > 0 && !request->foreign && !why;
-    const ri_access_user *who = right ? s->login.who : NULL;
-    ri_http_answer_json(a, &j, true);
-    ri_http_json_bool(&j, "login", right);
-    if (who) ri_http_json_text(&j, "user", ri_access_name(who));
-    if (right) ri_http_json_text(&j, "account", who ? ri_access_account(who) : RI_ACCOUNT_GLOBAL);
-    ri_http_json_text(&j, "why", why);
-    ri_http_json_close(&j, '}');
-    ri_http_server_leave(a->server);
-}
-
-const ri_http_route ri_http_who_route = {.path = "/who", .asks = true, .begin = who_begin};
-
-/* A browser asks for the password here, and has it for all that follows. */
-static void login_begin(ri_http_answer *a, const ri_http_request *request)
-{
-    (void)request;
-    a->status = 303;
-    a->location = "./";
-}
-
-const ri_http_route ri_http_login_route = {
-    .path = "/login", .guarded = true, .begin = login_begin};

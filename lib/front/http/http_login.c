@@ -51,7 +51,7 @@ const char *ri_http_login_why_not(const ri_http_server *server)
     if (conf->on_login || conf->trust || conf->callout)
         return "who comes in is not decided by passwords here, and nobody logs in over HTTP";
     if (conf->token || conf->user || conf->password || conf->access) return NULL;
-    return "this broker has no users, and nobody is told over HTTP what messages say";
+    return "this broker has no users, and nobody is shown over HTTP what messages say";
 }
 
 /* The password or its hash; NULL: it can be nobody. `who`: whom it makes him. */
@@ -248,3 +248,37 @@ void ri_http_login_fini(ri_http_login *login)
     http_login_forget(login);
     ri_buffer_fini(&login->head);
 }
+
+/* ---- Who is he? ---- */
+
+/* {"user":..,"account":..} of one who has logged in; else "why" not. No messages, and always 200,
+ * so that a page can ask. */
+static void http_login_who(ri_http_answer *a, const ri_http_request *request)
+{
+    ri_http_session *s = a->session;
+    ri_http_json j;
+    ri_http_server_enter(a->server);
+    const char *why = ri_http_login_why_not(a->server);
+    bool right = s->login.right && request->login.len > 0 && !request->foreign && !why;
+    const ri_access_user *who = right ? s->login.who : NULL;
+    ri_http_answer_json(a, &j, true);
+    ri_http_json_bool(&j, "login", right);
+    if (who) ri_http_json_text(&j, "user", ri_access_name(who));
+    if (right) ri_http_json_text(&j, "account", who ? ri_access_account(who) : RI_ACCOUNT_GLOBAL);
+    ri_http_json_text(&j, "why", why);
+    ri_http_json_close(&j, '}');
+    ri_http_server_leave(a->server);
+}
+
+const ri_http_route ri_http_who_route = {.path = "/who", .asks = true, .begin = http_login_who};
+
+/* A browser asks for the password here, and has it for all that follows. */
+static void http_login_ask(ri_http_answer *a, const ri_http_request *request)
+{
+    (void)request;
+    a->status = 303;
+    a->location = "./";
+}
+
+const ri_http_route ri_http_login_route = {
+    .path = "/login", .guarded = true, .begin = http_login_ask};

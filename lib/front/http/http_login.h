@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who a visitor is, for what is not told to everybody. He says it with each request (Basic: a user
+/* Who a visitor is, for what is not for everybody. He says it with each request (Basic: a user
  * and his password; Bearer: the broker's token), and it is looked at by what the broker knows of
  * clients. What a connection has said last is remembered, with its verdict, as long as the
  * configuration stands. A hash is compared by a worker, one at a time:

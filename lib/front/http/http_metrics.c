@@ -133,8 +133,11 @@ typedef struct metrics_work {
     size_t stream_labels;   /* bytes of these that are the stream's */
     metrics_stream at;
     int64_t now_ns;         /* wall clock, of this slice */
+    size_t *sizes;          /* of these buffers the last time, so that they need not grow */
     ri_buffer out[METRICS_FAMILIES];
 } metrics_work;
+
+_Static_assert((int)METRICS_FAMILIES <= (int)RI_HTTP_FAMILIES, "a size for each");
 
 /* ---- Text ---- */
 
@@ -178,7 +181,10 @@ static char *metrics_begin(metrics_work *w, metrics_of of)
     ri_buffer *out = &w->out[of];
     const metrics_family *family = &metrics_families[of];
     ri_str labels = ri_buffer_str(&w->labels);
-    if (ri_unlikely(ri_buffer_size(out) == 0)) metrics_put_head(out, w->open, family);
+    if (ri_unlikely(ri_buffer_size(out) == 0)) {
+        ri_buffer_room(out, w->sizes[of] + METRICS_LAST);
+        metrics_put_head(out, w->open, family);
+    }
     char *at = ri_buffer_room(out, family->sample_len + labels.len + METRICS_VALUE);
     if (!at) return NULL;
     memcpy(at, family->sample, family->sample_len);
@@ -566,6 +572,7 @@ static void metrics_begin_answer(ri_http_answer *a, const ri_http_request *reque
                               : "text/plain; version=0.0.4; charset=utf-8";
     if (!w) return;
     w->open = a->open_metrics;
+    w->sizes = a->server->family_sizes;
     ri_buffer *buffers[] = {&w->stream, &w->consumer, &w->labels};
     for (size_t i = 0; i < RI_LEN(buffers); i++) ri_buffer_init(buffers[i], host);
     for (int i = 0; i < METRICS_FAMILIES; i++) ri_buffer_init(&w->out[i], host);
@@ -640,7 +647,8 @@ static void metrics_finish(ri_http_answer *a)
         a->body.failed = true;
         return;
     }
-    for (int i = 0; i < METRICS_FAMILIES; i++) more += ri_buffer_size(&w->out[i]);
+    for (int i = 0; i < METRICS_FAMILIES; i++)
+        more += w->sizes[i] = ri_buffer_size(&w->out[i]);
     if (more > RI_LIMIT_HTTP_PACKED) { /* too much to be copied, which is for gzip */
         a->more = w->out;
         a->nmore = METRICS_FAMILIES;

@@ -30,7 +30,7 @@
 #include "net/outq.h"
 #include "net/worker.h"
 
-enum { RI_HTTP_ROUTES = 24 }; /* at most */
+enum { RI_HTTP_ROUTES = 24, RI_HTTP_FAMILIES = 24 }; /* at most */
 
 typedef struct ri_http_server ri_http_server;
 
@@ -70,6 +70,7 @@ struct ri_http_server {
     uint32_t nsessions;         /* that are open */
     uint64_t visits, slow;      /* connections so far; closed since they read too slowly */
     uint64_t requests, refused; /* L: answered; of these, with 400 or more */
+    size_t family_sizes[RI_HTTP_FAMILIES]; /* L: bytes of those of the last /metrics */
     uint64_t asked[RI_HTTP_ROUTES]; /* L: how often for each of the routes (http_answer.c) */
     atomic_bool reload;         /* A: asked for */
     bool stopped;               /* no more sessions: it closes, or is a lame duck */

@@ -211,7 +211,7 @@ void ri_http_session_touch(ri_http_session *s)
     server->broker->output_waits |= server->door.bit;
 }
 
-void ri_http_session_tell(ri_http_session *s, ri_str bytes)
+void ri_http_session_hand(ri_http_session *s, ri_str bytes)
 {
     RI_ASSERT(bytes.len > 0);
     if (s->end) return;

@@ -72,7 +72,7 @@ void ri_http_session_free(ri_http_session *s); /* inside the gate */
 /* Of the loop's thread, inside the gate: that is written to it in this turn. */
 void ri_http_session_push(ri_http_session *s, ri_str bytes);
 /* Any thread, inside the gate: that is written to it soon; ... */
-void ri_http_session_tell(ri_http_session *s, ri_str bytes);
+void ri_http_session_hand(ri_http_session *s, ri_str bytes);
 /* ... it is looked at in the loop's next turn. */
 void ri_http_session_touch(ri_http_session *s);
 
