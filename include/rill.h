@@ -289,6 +289,12 @@ typedef struct rill_host {
                                              at once. NULL: waits turn without rest */
     void (*lock)(void *arg, bool enter);  /* a mutex around all that rill does, not held while a
                                              callback runs or idle(); NULL: one task only */
+    void *(*task)(void *arg);  /* which task calls, for who has several: not NULL, and the same for
+                                  the same one. So the calls of the others go on while a callback
+                                  runs in one of them; rill_close() when it has ended, and when those
+                                  that wait have come back from idle(), which then end by
+                                  RILL_ECLOSED. NULL: what a callback may not call is RILL_EDEADLK for
+                                  all tasks meanwhile */
 } rill_host;
 
 /* What a build for firmware may use, which has no allocator: rill_micro.c, and
@@ -405,7 +411,9 @@ typedef struct rill_tls {
     bool reserved[4];
     /* In place of all certificates, for the smallest: a key that both sides share, of 32 to 128
      * digits of base 16, and its name, of 128 bytes at most. TLS is 1.2 then, and its one cipher
-     * TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256. RILL_ENOTSUP where it was built without */
+     * TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256. RILL_ENOTSUP where it was built without. A
+     * build for firmware has this, and no other TLS, if RI_MICRO_TLS is defined (mbedTLS asks for
+     * memory by itself then, for each connection: give it some) */
     const char *psk, *psk_identity;
 } rill_tls;
 
@@ -580,14 +588,20 @@ typedef struct rill_opts {
  *               is 80 if there is none, and the path /. wss:// over TLS, port 443. RILL_ENOTSUP,
  *               with a sentence, if rill was built without http_parser
  *   unix:PATH   the same as nats://, at a socket of this machine
- *   flash:NAME?streams=4&groups=4&keys=32&record=512&reserve=BLOCKS&format   of a build for
+ *   flash:NAME?streams=4&groups=4&ids=16&keys=32&record=512&reserve=BLOCKS&format   of a build for
  *               firmware: a store on rill_opts.flash, which the next open finds as it was,
- *               whenever power was
- *               lost. Streams (LIMITS by messages and bytes, and WORK), groups, buckets with a
+ *               whenever power was lost. Streams (LIMITS by messages and bytes, and WORK), groups, buckets with a
  *               history of 1, rill_tail(), and rill_forward_open() to any bus of that build that
- *               has streams: what is forwarded keeps its id. The numbers are how many there may be,
- *               and how many bytes a message takes at most, 32 of its own among them; streams and
- *               groups are fixed when it is formatted. RILL_ENOENT: no store is there, and
+ *               has streams: what is forwarded keeps its id, and all its headers but those that
+ *               begin with "Nats-". The numbers are how many there may be, and how many bytes a
+ *               message takes at most, 32 of its own among them, and 8 more if it has a msg_id;
+ *               streams, groups and ids are fixed when it is formatted. `ids` is the window of
+ *               msg_id: of the last so many that were stored, of all streams, one that comes again is
+ *               not stored again, and its receipt says so, after a loss of power, too; 64 bits of a
+ *               keyed hash are compared. ids=0: a msg_id is RILL_ENOTSUP. Of a bucket that is watched
+ *               each deletion takes one of `keys` until it has been read; when there is none left for
+ *               a key that is put it is lost, and the watch ends, by RILL_EV_ERROR with RILL_EFULL.
+ *               RILL_ENOENT: no store is there, and
  *               `format` was not said; format=always erases one that is. NAME and subjects of a
  *               stream have 47 bytes together. max_bytes is kept for a stream, as it is on flash;
  *               0 takes all that is left, and RILL_EFULL says that nothing is

@@ -26,7 +26,8 @@ MICRO = """/* SPDX-License-Identifier: Apache-2.0 */
  *     arm-none-eabi-gcc -std=c11 -Os -mcpu=cortex-m3 -mthumb -DNDEBUG -c rill_micro.c
  *
  * It has all parts unless some are named: -DRI_MICRO_MEM, the bus of this process, -DRI_MICRO_NATS,
- * the client of NATS, and, with that, -DRI_MICRO_JETSTREAM; -DRI_MICRO_FLASH, a store on flash. */
+ * the client of NATS, and, with that, -DRI_MICRO_JETSTREAM; -DRI_MICRO_FLASH, a store on flash.
+ * -DRI_MICRO_TLS, beside any of them, is TLS by a key that is shared, and wants mbedTLS. */
 """
 
 

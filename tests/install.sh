@@ -13,7 +13,7 @@ build="gcc libc6-dev meson ninja-build pkg-config libevent-dev libmbedtls-dev
     libxxhash-dev zlib1g-dev"
 test="g++ clang binutils python3 python3-dev check nats-server libnats-dev libzmq3-dev
     abigail-tools libssl-dev liblz4-dev libzstd-dev libsodium-dev librdkafka-dev
-    libhttp-parser-dev libwslay-dev kcat mandoc shellcheck"
+    libhttp-parser-dev libwslay-dev liblwip-dev kcat mandoc shellcheck"
 ci="valgrind libclang-rt-14-dev strace golang-go nodejs npm python3-venv ca-certificates
     debhelper fakeroot lintian mmdebstrap libcrypt-dev cmake skopeo umoci"
 image="liblz4-dev libzstd-dev libsodium-dev libhttp-parser-dev"

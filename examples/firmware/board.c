@@ -49,9 +49,21 @@ static void board_fault(void)
     }
 }
 
+/* Of a scheduler, if there is one: board_ticked() is called each millisecond, and board_switch() is
+ * the exception PendSV. */
+__attribute__((weak)) void board_ticked(void)
+{
+}
+
+__attribute__((weak)) void board_switch(void)
+{
+    board_fault();
+}
+
 static void board_tick(void)
 {
     if (++ticks == 0) rounds++;
+    board_ticked();
 }
 
 /* One byte each; what finds no room is lost, as on any line without flow control. */
@@ -70,7 +82,7 @@ __attribute__((section(".vectors"), used)) const uintptr_t board_vectors[16 + 4]
     [1] = (uintptr_t)board_reset,
     [2] = (uintptr_t)board_fault, [3] = (uintptr_t)board_fault, [4] = (uintptr_t)board_fault,
     [5] = (uintptr_t)board_fault, [6] = (uintptr_t)board_fault, [11] = (uintptr_t)board_fault,
-    [15] = (uintptr_t)board_tick,
+    [14] = (uintptr_t)board_switch, [15] = (uintptr_t)board_tick,
     [16] = (uintptr_t)board_byte,
 };
 
@@ -100,6 +112,11 @@ int64_t board_ns(void)
 void board_sleep(void)
 {
     __asm volatile("wfi");
+}
+
+bool board_has_bytes(void)
+{
+    return ring_tail != ring_head;
 }
 
 size_t board_read(void *buf, size_t len)

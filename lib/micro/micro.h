@@ -22,6 +22,10 @@
  * what was waiting when it began, and returns: it never waits, and it does not call itself. A
  * callback that waits (rill_append() in it) turns the peer alone; what comes then waits in queues.
  *
+ * Where the host says which task calls (rill_host.task), the others go on while a callback runs: each
+ * call holds the lock but in callbacks and idle(), so that what it has begun is whole between. Only
+ * one callback runs at a time.
+ *
  * A peer is what a URL names: the bus of this process (micro_mem.c), a server of NATS
  * (micro_nats.c, and micro_js.c for its JetStream), or a store on flash. It fills ri_micro_peer. */
 #ifndef RI_MICRO_H
@@ -136,6 +140,7 @@ typedef struct ri_micro_out {
     size_t nheaders;
     rill_header extras[RI_MICRO_EXTRAS]; /* behind these: what a post's fields mean */
     size_t nextras;
+    ri_str lines;                        /* and behind all, as they stand in a block */
     size_t header_bytes;                 /* of the block of all; 0: none */
     char digits[2][RI_NUMBER_MAX];       /* texts of extras */
 } ri_micro_out;
@@ -210,6 +215,8 @@ struct rill_bus {
     char reply[RI_MICRO_INBOX_LEN + RI_NUMBER_MAX + 1];
     bool in_callback, turning, closed;
     bool turning_below; /* while a callback runs: it was begun within the peer's turn */
+    void *callback_task;            /* ... and by whom, if the host can say */
+    uint32_t idling;                /* tasks that wait without the lock */
     uint32_t ran;                   /* callbacks, in this turn */
     /* Options that are kept. */
     void (*on_event)(rill_bus *bus, const rill_event *ev, void *arg);
@@ -255,6 +262,8 @@ int64_t ri_micro_bus_until(const rill_bus *bus, int timeout_ms);
 int ri_micro_bus_enter(rill_bus *bus);
 int ri_micro_bus_leave(rill_bus *bus, int rc);
 void ri_micro_bus_callback(rill_bus *bus, bool begins);
+/* Is who calls in a callback of this bus, as far as the host can say? */
+bool ri_micro_bus_calls_back(const rill_bus *bus);
 /* An event that comes when callbacks may run. `err` 0 and `up`: RILL_EV_UP. */
 void ri_micro_bus_went(rill_bus *bus, bool up, int err);
 void ri_micro_bus_error(rill_bus *bus, int err); /* the sentence is the last one made */
@@ -281,7 +290,7 @@ void ri_micro_sub_close(rill_sub *sub); /* within the lock */
 void ri_micro_sub_dispatch(rill_bus *bus);
 
 /* ---- micro_send.c ---- */
-/* Fills bus->out. */
+/* Fills bus->out, of which `lines` is given before, and used up by any outcome. */
 int ri_micro_send_out(rill_bus *bus, const char *subject, const void *data, size_t len,
                       const rill_post *post);
 char *ri_micro_send_headers(char *at, const ri_micro_out *out);
@@ -312,6 +321,9 @@ void ri_micro_call_dispatch(rill_bus *bus);
 /* Begin an append within the lock, of a peer that has streams: its call, or NULL with *rc. */
 ri_micro_call *ri_micro_stored_begin(rill_bus *bus, const char *subject, const void *data,
                                      size_t len, const rill_post *post, int timeout_ms, int *rc);
+/* rill_append_async(), with more lines of headers. */
+int ri_micro_stored_async(rill_bus *bus, const char *subject, ri_str data, const rill_post *post,
+                          ri_str lines, rill_stored_fn done, void *arg);
 int ri_micro_stored_watch(rill_bus *bus, rill_sub **sub, ri_str stream, ri_str filter,
                           const rill_sub_opts *opts);
 

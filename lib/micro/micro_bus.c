@@ -36,7 +36,9 @@ int ri_micro_bus_enter(rill_bus *bus)
     if (!bus) return ri_err(RILL_EINVAL, "the bus is NULL");
     if (bus->magic != RI_MICRO_MAGIC) return ri_err(RILL_ECLOSED, "the bus is closed");
     micro_bus_lock(bus, true);
-    return RILL_OK;
+    if (bus->magic == RI_MICRO_MAGIC) return RILL_OK;
+    micro_bus_lock(bus, false); /* another task has closed it meanwhile */
+    return ri_err(RILL_ECLOSED, "the bus is closed");
 }
 
 int ri_micro_bus_leave(rill_bus *bus, int rc)
@@ -47,14 +49,22 @@ int ri_micro_bus_leave(rill_bus *bus, int rc)
 
 void ri_micro_bus_callback(rill_bus *bus, bool begins)
 {
+    if (!begins) micro_bus_lock(bus, true);
     RI_ASSERT(bus->in_callback != begins);
     if (begins) {
         bus->ran++;
         bus->turning_below = bus->turning;
+        if (bus->host.task) bus->callback_task = bus->host.task(bus->host.arg);
     }
     bus->turning = begins ? false : bus->turning_below; /* a callback that waits turns the peer */
     bus->in_callback = begins;
-    micro_bus_lock(bus, !begins);
+    if (begins) micro_bus_lock(bus, false);
+}
+
+bool ri_micro_bus_calls_back(const rill_bus *bus)
+{
+    if (!bus->in_callback || !bus->host.task) return bus->in_callback;
+    return bus->host.task(bus->host.arg) == bus->callback_task;
 }
 
 /* ---- Events ---- */
@@ -159,6 +169,16 @@ static int64_t micro_bus_due(rill_bus *bus)
     return RI_MIN(due, call);
 }
 
+static void micro_bus_idle(rill_bus *bus, int64_t ns)
+{
+    bus->idling++;
+    micro_bus_lock(bus, false);
+    if (bus->host.idle) bus->host.idle(bus->host.arg, ns);
+    micro_bus_lock(bus, true);
+    RI_ASSERT(bus->idling > 0);
+    bus->idling--;
+}
+
 int ri_micro_bus_wait(rill_bus *bus, bool (*done)(void *arg), void *arg, int64_t until_ns)
 {
     RI_CHECK(bus, RI_MICRO_MAGIC);
@@ -170,10 +190,9 @@ int ri_micro_bus_wait(rill_bus *bus, bool (*done)(void *arg), void *arg, int64_t
         if (now >= until_ns) return ri_err(RILL_ETIMEDOUT, "the time allowed ran out");
         if (moved > 0) continue;
         int64_t due = RI_MIN(until_ns, micro_bus_due(bus));
-        if (due <= now || !bus->host.idle) continue;
-        micro_bus_lock(bus, false);
-        bus->host.idle(bus->host.arg, due == INT64_MAX ? -1 : due - now);
-        micro_bus_lock(bus, true);
+        if (bus->in_callback && !ri_micro_bus_calls_back(bus)) /* nobody says when that ends */
+            due = RI_MIN(due, ri_ns_add(now, RI_MS));
+        if (due > now) micro_bus_idle(bus, due == INT64_MAX ? -1 : due - now);
     }
 }
 
@@ -211,7 +230,9 @@ static int micro_bus_check(const rill_opts *opts)
         return ri_err(RILL_EINVAL, "the host needs the functions mono_ns and entropy");
     if (opts->drive != RILL_DRIVE_HOST)
         return ri_err(RILL_EINVAL, "this build has no threads: rill_opts.drive is RILL_DRIVE_HOST");
+#ifndef RI_MICRO_TLS
     if (opts->tls) return ri_err(RILL_ENOTSUP, "this build has no TLS but that of your own wire");
+#endif
     if (opts->memory->max_msg_bytes > UINT16_MAX || opts->memory->max_subject_bytes > 1024)
         return ri_err(RILL_EINVAL, "max_msg_bytes is at most 65535, max_subject_bytes 1024");
     return RILL_OK;
@@ -383,12 +404,13 @@ int rill_close(rill_bus *bus, int timeout_ms)
     if (!bus) return RILL_OK;
     int rc = ri_micro_bus_enter(bus);
     if (rc < 0) return rc;
-    if (bus->in_callback)
+    if (ri_micro_bus_calls_back(bus))
         return ri_micro_bus_leave(bus, ri_err(RILL_EDEADLK, "a callback cannot close its bus"));
     if (!bus->closed && !bus->peer->flushed(bus, true))
         rc = ri_micro_bus_wait(bus, micro_bus_no_appends, bus, ri_micro_bus_until(bus, timeout_ms));
     if (rc == RILL_ECLOSED) rc = RILL_OK;
     bus->closed = true;
+    while (bus->in_callback || bus->idling > 0) micro_bus_idle(bus, RI_MS); /* other tasks */
     for (uint32_t i = 0; i < bus->max_calls; i++)
         if (bus->calls[i].kind != RI_MICRO_CALL_FREE && !bus->calls[i].over)
             ri_micro_call_end(bus, &bus->calls[i], RILL_ECLOSED, NULL);
@@ -405,7 +427,7 @@ int rill_flush(rill_bus *bus, int timeout_ms)
 {
     int rc = ri_micro_bus_enter(bus);
     if (rc < 0) return rc;
-    if (bus->in_callback) rc = ri_err(RILL_EDEADLK, "a callback cannot flush its bus");
+    if (ri_micro_bus_calls_back(bus)) rc = ri_err(RILL_EDEADLK, "a callback cannot flush its bus");
     else if (!bus->peer->flushed(bus, true))
         rc = ri_micro_bus_wait(bus, micro_bus_no_appends, bus, ri_micro_bus_until(bus, timeout_ms));
     return ri_micro_bus_leave(bus, rc);
@@ -426,7 +448,7 @@ int rill_poll(rill_bus *bus, int timeout_ms)
 {
     int rc = ri_micro_bus_enter(bus);
     if (rc < 0) return rc;
-    if (bus->in_callback)
+    if (ri_micro_bus_calls_back(bus))
         return ri_micro_bus_leave(bus, ri_err(RILL_EDEADLK, "a callback cannot poll its bus"));
     micro_bus_polled polled = {bus, bus->ran};
     if (timeout_ms == 0) ri_micro_bus_turn(bus);

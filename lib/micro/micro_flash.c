@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The peer that is a store on flash: "flash:NAME?streams=4&groups=4&keys=32&record=512&format".
+/* The peer that is a store on flash:
+ * "flash:NAME?streams=4&groups=4&ids=16&keys=32&record=512&format".
  *
- * The numbers say what room the store has; streams and groups are fixed when it is formatted, keys
- * and record (bytes that one message takes on flash, 32 of its own among them) may change.
+ * The numbers say what room the store has; streams, groups and ids are fixed when it is formatted,
+ * keys and record (bytes that one message takes on flash, 32 of its own among them) may change.
  * reserve=BLOCKS stays free of data. format makes a store if there is none, format=always in any
  * case. Without it a flash that holds no store is RILL_ENOENT.
  *
  * A stream is kept under its name and subjects, "NAME SUBJECT ...", which have 47 bytes together. A
  * bucket is the stream KV_NAME, as everywhere; its keys are whole subjects, and what is deleted is
- * gone. Each call is done when it returns: what was acknowledged is on flash. */
+ * gone, but for who watches: flash_bucket.c keeps what he has not read yet. Each call is done when it returns: what was acknowledged is on flash. */
 #include "micro/micro_flash.h"
 
 #include "codec/nats/headers.h"
@@ -24,6 +25,8 @@ typedef struct ri_micro_flash_reader {
     uint32_t seq;             /* then: what it reads next */
     uint32_t wanted, ack_wait_ms;
     bool no_ack, upto;
+    bool watch, caught_up;
+    uint32_t lost;            /* the last deletion that was lost before it began to watch */
     ri_str filter;            /* in `text`; empty: all */
     char *text;               /* room of max_subject_bytes + 1 */
 } micro_flash_reader;
@@ -53,6 +56,7 @@ static int micro_flash_option(micro_flash_conf *m, ri_str name, ri_str value)
     uint8_t few = (uint8_t)RI_MIN(n, (uint64_t)UINT8_MAX);
     if (ri_str_is(name, "streams")) m->conf.max_streams = few;
     else if (ri_str_is(name, "groups")) m->conf.max_groups = few;
+    else if (ri_str_is(name, "ids")) m->conf.max_ids = (uint16_t)n;
     else if (ri_str_is(name, "keys")) m->conf.max_keys = (uint16_t)n;
     else if (ri_str_is(name, "record")) m->conf.max_record = (uint32_t)n;
     else if (ri_str_is(name, "reserve")) m->conf.reserve = (uint16_t)n;
@@ -64,6 +68,7 @@ static int micro_flash_url(micro_flash_conf *m, const char *url)
 {
     ri_str rest = ri_str_of(url), part, name;
     m->conf.max_streams = m->conf.max_groups = 4;
+    m->conf.max_ids = 16;
     m->conf.max_keys = 32;
     m->conf.max_record = 512;
     if (!ri_str_cut(&rest, '?', &part)) return RILL_OK;
@@ -186,9 +191,11 @@ RI_APART static int micro_flash_taker(const ri_flash *f, ri_str subject, bool *b
 static int micro_flash_limits(const rill_stream_opts *opts, bool bucket, ri_flash_limits *out)
 {
     if (opts->in_memory || opts->max_age_ms || opts->allow_ttl || opts->allow_schedules ||
-        opts->max_msgs_per_subject > (bucket ? 1 : 0) || opts->keep == RILL_KEEP_INTEREST)
-        return ri_err(RILL_ENOTSUP, "a stream on flash has no ages, no limits by subject, and is "
-                      "kept by limits or as work; a bucket has a history of 1");
+        opts->max_msgs_per_subject > (bucket ? 1 : 0) || opts->keep == RILL_KEEP_INTEREST ||
+        opts->dedupe_window_ms)
+        return ri_err(RILL_ENOTSUP, "a stream on flash has no ages, no limits by subject, knows a "
+                      "number of ids, and is kept by limits or as work; a bucket has a history of "
+                      "1");
     *out = (ri_flash_limits){
         .flags = (bucket ? RI_FLASH_BUCKET : 0) |
                  (opts->keep == RILL_KEEP_WORK ? RI_FLASH_WORK : 0) |
@@ -229,14 +236,18 @@ static int micro_flash_ensure(rill_bus *bus, ri_str stream, ri_str subjects,
 
 /* What a post asks of the store. Of its headers those that are stored stay in `out`. */
 RI_APART static int micro_flash_asked(ri_micro_out *out, bool bucket, uint32_t *expect,
-                                      bool *deletes)
+                                      bool *deletes, ri_str *id)
 {
     *expect = RI_FLASH_ANY;
     *deletes = false;
+    *id = RI_STR_NONE;
     for (size_t i = 0; i < out->nextras; i++) {
         ri_str name = out->extras[i].name;
         uint64_t n = 0;
-        if (ri_str_is(name, "Nats-Msg-Id")) continue; /* it is stored: a forward goes by it */
+        if (!bucket && ri_str_is(name, "Nats-Msg-Id")) { /* it is stored, too, for who reads it */
+            *id = out->extras[i].value;
+            continue;
+        }
         if (!bucket || !ri_str_is(name, "Nats-Expected-Last-Subject-Sequence") ||
             !ri_number_read(out->extras[i].value, &n))
             return ri_err(RILL_ENOTSUP, "a store on flash does not know %.*s", RI_ARG(name));
@@ -253,13 +264,14 @@ static int micro_flash_store(ri_micro_flash *m, uint32_t stream, bool bucket, ri
 {
     uint32_t expect;
     bool deletes;
-    int rc = micro_flash_asked(out, bucket, &expect, &deletes);
+    ri_str id;
+    int rc = micro_flash_asked(out, bucket, &expect, &deletes, &id);
     if (rc < 0) return rc;
     if (out->header_bytes > m->conf.max_record)
         return ri_err(RILL_ETOOBIG, "the headers are more than a record on flash");
     if (out->header_bytes > 0) ri_micro_send_headers(m->buf, out);
     ri_flash_msg msg = {.subject = out->subject, .headers = {m->buf, out->header_bytes},
-                        .data = out->data, .time_ns = now_ns};
+                        .data = out->data, .id = id, .time_ns = now_ns};
     if (!bucket) return ri_flash_append(m->f, stream, &msg, seq);
     if (!deletes) return ri_flash_put(m->f, stream, &msg, expect, seq);
     rc = ri_flash_delete(m->f, stream, &msg, expect);
@@ -283,6 +295,7 @@ static int micro_flash_append(rill_bus *bus, ri_micro_out *out, ri_micro_call *c
     micro_flash_stats(bus);
     m->due_now = true;
     call->receipt.seq = seq;
+    call->receipt.duplicate = rc == 1;
     ri_micro_call_end(bus, call, RILL_OK, NULL);
     return RILL_OK;
 }
@@ -335,23 +348,39 @@ static int micro_flash_reads(ri_micro_flash *m, micro_flash_reader *r, const ri_
     if (rc < 0) return rc;
     r->stream = (uint32_t)rc;
     ri_flash_stream_about(m->f, r->stream, &info);
-    if (ask->watch || (info.limits.flags & RI_FLASH_BUCKET))
-        return ri_err(RILL_ENOTSUP, "a bucket on flash is not watched");
-    r->seq = ask->opts->from == RILL_FROM_SEQ
+    if (!ask->watch && (info.limits.flags & RI_FLASH_BUCKET))
+        return ri_err(RILL_ENOTSUP, "a bucket on flash is watched, and not read");
+    r->watch = ask->watch;
+    r->seq = ask->from == RILL_FROM_SEQ
                  ? (uint32_t)RI_MIN(ask->opts->from_seq, (uint64_t)UINT32_MAX) : 0;
-    if (ask->opts->from == RILL_FROM_NEW) r->seq = info.last_seq + 1;
-    if (ask->opts->from == RILL_FROM_LAST) r->seq = info.last_seq;
-    if (ask->opts->headers_only || ask->opts->from == RILL_FROM_LAST_PER_SUBJECT ||
-        (ask->opts->from == RILL_FROM_LAST && ask->filter.len > 0))
+    if (ask->from == RILL_FROM_NEW) r->seq = info.last_seq + 1;
+    if (ask->from == RILL_FROM_LAST) r->seq = info.last_seq;
+    if (ask->opts->headers_only || (ask->from == RILL_FROM_LAST_PER_SUBJECT && !ask->watch) ||
+        (ask->from == RILL_FROM_LAST && ask->filter.len > 0))
         return ri_err(RILL_ENOTSUP, "a stream on flash is read whole: no last of a subject or "
                       "filter, no headers alone");
     if (ask->ordered) return RILL_OK;
-    if (ask->group.len == 0 || ask->filter.len > 0 || ask->opts->from || ask->opts->max_deliveries)
+    if (ask->group.len == 0 || ask->filter.len > 0 || ask->from || ask->opts->max_deliveries)
         return ri_err(RILL_ENOTSUP, "who consumes from flash has a group, which reads all from the "
                       "first on, without an end of deliveries");
     rc = ri_flash_group_ensure(m->f, r->stream, ask->group);
     r->group = rc < 0 ? RI_MICRO_FLASH_NONE : (uint32_t)rc;
     return RI_MIN(rc, 0);
+}
+
+/* Deletions are kept from the first on that a watch has not read. The last that was lost. */
+static uint32_t micro_flash_watched(const rill_bus *bus, uint32_t stream)
+{
+    ri_micro_flash *m = bus->state;
+    uint32_t from = 0;
+    for (uint32_t i = 0; i < bus->max_readers; i++) {
+        const micro_flash_reader *r = &m->readers[i];
+        if (!r->sub || !r->watch || r->stream != stream || r->sub->state != RI_MICRO_SUB_OPEN)
+            continue;
+        uint32_t next = RI_MAX(r->seq, 1u);
+        from = from ? RI_MIN(from, next) : next;
+    }
+    return ri_flash_watch(m->f, stream, from);
 }
 
 static int micro_flash_consume(rill_bus *bus, rill_sub *sub, const ri_micro_ask *ask,
@@ -374,6 +403,7 @@ static int micro_flash_consume(rill_bus *bus, rill_sub *sub, const ri_micro_ask 
     if (rc < 0) return rc;
     r->sub = sub;
     sub->reader = r;
+    if (r->watch) r->lost = micro_flash_watched(bus, r->stream);
     m->due_now = true;
     ri_micro_call_end(bus, call, RILL_OK, NULL);
     return RILL_OK;
@@ -381,10 +411,10 @@ static int micro_flash_consume(rill_bus *bus, rill_sub *sub, const ri_micro_ask 
 
 static void micro_flash_forget(rill_bus *bus, rill_sub *sub)
 {
-    (void)bus;
     micro_flash_reader *r = sub->reader;
     RI_ASSERT(r->sub == sub);
     r->sub = NULL;
+    if (r->watch) micro_flash_watched(bus, r->stream);
 }
 
 static void micro_flash_want(rill_bus *bus, rill_sub *sub, uint32_t msgs, int64_t until_ns)
@@ -402,7 +432,7 @@ static bool micro_flash_wants(const rill_bus *bus, const micro_flash_reader *r)
 }
 
 /* The next message for this reader. RILL_EAGAIN: none now. */
-static int micro_flash_next(rill_bus *bus, micro_flash_reader *r, ri_flash_msg *found)
+RI_APART static int micro_flash_next(rill_bus *bus, micro_flash_reader *r, ri_flash_msg *found)
 {
     ri_micro_flash *m = bus->state;
     if (r->group != RI_MICRO_FLASH_NONE)
@@ -416,13 +446,55 @@ static int micro_flash_next(rill_bus *bus, micro_flash_reader *r, ri_flash_msg *
     }
 }
 
+/* What a watch says of a message, when the next one may be looked at. */
+static void micro_flash_key(rill_bus *bus, micro_flash_reader *r, ri_micro_msg *msg, bool deleted)
+{
+    ri_flash_msg next;
+    uint32_t seq = r->seq;
+    RI_ASSERT(r->watch && ri_str_starts(msg->m.stream, RI_STR("KV_")));
+    msg->m.key = ri_str_from(msg->m.subject, sizeof "$KV." - 1 + msg->m.stream.len - 3 + 1);
+    if (deleted) msg->m.flags |= RILL_MSG_DELETED;
+    if (r->caught_up || micro_flash_next(bus, r, &next) != RILL_EAGAIN) {
+        r->seq = seq;
+        return;
+    }
+    r->caught_up = true;
+    msg->m.flags |= RILL_MSG_CAUGHT_UP;
+}
+
+/* There was nothing at all when it began. */
+static bool micro_flash_mark(rill_bus *bus, micro_flash_reader *r)
+{
+    const ri_str none = RI_STR_NONE;
+    ri_micro_msg *mark = ri_micro_msg_new(bus);
+    RI_ASSERT(mark);
+    ri_micro_msg_fill(mark, none, none, none, none);
+    mark->m.flags = RILL_MSG_CAUGHT_UP;
+    r->caught_up = true;
+    if (r->wanted > 0) r->wanted--;
+    ri_micro_sub_take(r->sub, mark, true);
+    ri_micro_msg_drop(mark);
+    return true;
+}
+
+/* RILL_EFULL: a watch has lost a deletion that made room for another key. */
+static int micro_flash_lost(const rill_bus *bus, const micro_flash_reader *r)
+{
+    uint32_t lost = r->watch ? micro_flash_watched(bus, r->stream) : 0;
+    if (lost <= r->lost || lost < r->seq) return RILL_OK;
+    return ri_err(RILL_EFULL, "a watch has not read a deletion before its entry of keys= in the URL "
+                  "was needed");
+}
+
 /* True: one message more has been handed on. */
 RI_APART static bool micro_flash_deliver(rill_bus *bus, micro_flash_reader *r)
 {
     ri_flash_msg found;
     rill_sub *sub = r->sub;
     RI_ASSERT(sub && sub->reader == r && bus->slots_free > 0);
-    int rc = micro_flash_next(bus, r, &found);
+    int rc = micro_flash_lost(bus, r);
+    if (rc == RILL_OK) rc = micro_flash_next(bus, r, &found);
+    if (rc == RILL_EAGAIN && r->watch && !r->caught_up) return micro_flash_mark(bus, r);
     if (rc < 0) {
         if (rc != RILL_EAGAIN) { /* the stream has gone, or the flash fails */
             ri_micro_bus_error(bus, rc);
@@ -437,6 +509,7 @@ RI_APART static bool micro_flash_deliver(rill_bus *bus, micro_flash_reader *r)
         (void)ri_flash_group_ack(((ri_micro_flash *)bus->state)->f, r->group, found.seq);
     else if (r->group != RI_MICRO_FLASH_NONE)
         msg->ack = (ri_str){&micro_flash_acks[r->group], r->upto ? 2 : 1};
+    if (r->watch) micro_flash_key(bus, r, msg, found.deleted);
     if (r->wanted > 0) r->wanted--;
     ri_micro_sub_take(sub, msg, true);
     ri_micro_msg_drop(msg);
@@ -511,8 +584,8 @@ const ri_micro_peer ri_micro_flash_peer = {
     .lay = micro_flash_lay, .open = micro_flash_open, .close = micro_flash_close,
     .turn = micro_flash_turn, .due = micro_flash_due, .flushed = micro_flash_flushed,
     .publish = micro_flash_publish, .listen = micro_flash_listen, .unlisten = micro_flash_unlisten,
-    .append = micro_flash_append, .get = micro_flash_get, .ensure = micro_flash_ensure, .consume = micro_flash_consume,
-    .want = micro_flash_want, .forget = micro_flash_forget, .settle = micro_flash_settle,
+    .append = micro_flash_append, .get = micro_flash_get, .ensure = micro_flash_ensure,
+    .consume = micro_flash_consume, .want = micro_flash_want, .forget = micro_flash_forget, .settle = micro_flash_settle,
 };
 
 #endif

@@ -6,8 +6,7 @@
 #include "micro/flash/flash.h"
 #include "micro/micro.h"
 
-enum { RI_MICRO_FORWARDS = 2, RI_MICRO_FLIGHTS = 8, RI_MICRO_FORWARD_HEADERS = 8,
-       RI_MICRO_FORWARD_ID = 128 };
+enum { RI_MICRO_FORWARDS = 2, RI_MICRO_FLIGHTS = 8, RI_MICRO_FORWARD_ID = 128 };
 #define RI_MICRO_FLASH_NONE UINT32_MAX /* no group */
 
 /* One message that was sent, and whose acknowledgement has not come. */
@@ -41,7 +40,7 @@ typedef struct ri_micro_flash {
     rill_forward forwards[RI_MICRO_FORWARDS];
     /* What is being sent, while it is given to the other bus. */
     char id[RI_MICRO_FORWARD_ID], subject[RI_FLASH_SUBJECT + 1];
-    rill_header headers[RI_MICRO_FORWARD_HEADERS];
+    rill_header expected;
     rill_post post;
 } ri_micro_flash;
 

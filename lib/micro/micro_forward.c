@@ -77,17 +77,20 @@ RI_APART static void micro_forward_id(const rill_forward *fwd, const ri_flash_ms
     micro_forward_part(out, at, (ri_str){digits, ri_number_write(digits, (uint64_t)msg->time_ns)});
 }
 
-/* Headers that are sent: its own, but for those by which its publisher asked the source for
- * something, and the name of the stream that is to have it. */
-RI_APART static size_t micro_forward_headers(const rill_forward *fwd, ri_str block,
-                                             rill_header *out)
+/* The lines of headers that are sent, moved to the front of the block, which is in m->buf: all, but
+ * for those by which its publisher asked the source for something. */
+RI_APART static ri_str micro_forward_lines(ri_str block)
 {
-    size_t n = 0;
     rill_header header;
-    while (n < RI_MICRO_FORWARD_HEADERS - 1 && ri_headers_next(&block, &header))
-        if (!ri_str_starts(header.name, RI_STR("Nats-"))) out[n++] = header;
-    out[n++] = (rill_header){RI_STR("Nats-Expected-Stream"), fwd->into};
-    return n;
+    char *front = (char *)(uintptr_t)block.ptr, *at = front;
+    while (ri_headers_next(&block, &header)) {
+        size_t len = (size_t)(block.ptr - header.name.ptr);
+        RI_ASSERT(header.name.ptr >= at);
+        if (ri_str_starts(header.name, RI_STR("Nats-"))) continue;
+        memmove(at, header.name.ptr, len);
+        at += len;
+    }
+    return (ri_str){front, (size_t)(at - front)};
 }
 
 static int micro_forward_send(rill_forward *fwd, ri_micro_flight *flight, const ri_flash_msg *msg)
@@ -97,15 +100,16 @@ static int micro_forward_send(rill_forward *fwd, ri_micro_flight *flight, const 
     memcpy(m->subject, msg->subject.ptr, msg->subject.len);
     m->subject[msg->subject.len] = 0;
     micro_forward_id(fwd, msg, m->id);
-    m->post = (rill_post){.size = sizeof m->post, .headers = m->headers, .msg_id = m->id};
-    m->post.nheaders = micro_forward_headers(fwd, msg->headers, m->headers);
+    m->expected = (rill_header){RI_STR("Nats-Expected-Stream"), fwd->into};
+    m->post = (rill_post){.size = sizeof m->post, .headers = &m->expected, .nheaders = 1,
+                          .msg_id = m->id};
     *flight = (ri_micro_flight){fwd, msg->seq};
     fwd->under_way++;
     /* The other bus has its own lock, and may be turned by another task. */
     bool nested = fwd->from->in_callback;
     if (!nested) ri_micro_bus_callback(fwd->from, true);
-    int rc = rill_append_async(fwd->to, m->subject, msg->data.ptr, msg->data.len, &m->post,
-                               micro_forward_done, flight);
+    int rc = ri_micro_stored_async(fwd->to, m->subject, msg->data, &m->post,
+                                   micro_forward_lines(msg->headers), micro_forward_done, flight);
     if (!nested) ri_micro_bus_callback(fwd->from, false);
     if (rc >= 0) return rc;
     fwd->under_way--;
@@ -284,7 +288,7 @@ int rill_forward_close(rill_forward *forward, int timeout_ms)
     int rc = ri_micro_bus_enter(to);
     forward->window = 0;
     if (rc >= 0) {
-        if (to->in_callback || forward->from->in_callback)
+        if (ri_micro_bus_calls_back(to) || ri_micro_bus_calls_back(forward->from))
             return ri_micro_bus_leave(to, ri_err(RILL_EDEADLK, "a callback cannot wait for it"));
         rc = ri_micro_bus_wait(to, micro_forward_landed, forward,
                                ri_micro_bus_until(to, timeout_ms));

@@ -64,7 +64,53 @@ static int micro_nats_lay(rill_bus *bus, const char *text, const rill_opts *opts
                          .name = {kept, name.len}, .dial = opts->dial, .readers = readers,
                          .texts = texts};
     bus->state = n;
+#ifdef RI_MICRO_TLS
+    if (opts->tls) rc = ri_micro_tls_lay(bus, opts->tls, &n->tls);
+#endif
+    return rc;
+}
+
+/* ---- The wire, or TLS over it ---- */
+
+int ri_micro_nats_tls(ri_micro_nats *n)
+{
+    RI_ASSERT(n->wire && !n->tls_on);
+    n->tls_due = false;
+#ifdef RI_MICRO_TLS
+    int rc = ri_micro_tls_begin(n->tls, n->wire);
+    n->tls_on = rc >= 0;
+    return rc;
+#else
     return RILL_OK;
+#endif
+}
+
+int64_t ri_micro_nats_read(ri_micro_nats *n, void *buf, size_t len)
+{
+#ifdef RI_MICRO_TLS
+    if (n->tls_on) return ri_micro_tls_read(n->tls, buf, len);
+#endif
+    return ri_micro_wire_read(n->wire, buf, len);
+}
+
+int64_t ri_micro_nats_write(ri_micro_nats *n, const void *buf, size_t len)
+{
+#ifdef RI_MICRO_TLS
+    if (n->tls_due) return RILL_EAGAIN;
+    if (n->tls_on) return ri_micro_tls_write(n->tls, buf, len);
+#endif
+    return ri_micro_wire_write(n->wire, buf, len);
+}
+
+static void micro_nats_hang_up(ri_micro_nats *n)
+{
+    rill_wire *wire = n->wire;
+#ifdef RI_MICRO_TLS
+    if (n->tls_on) ri_micro_tls_end(n->tls);
+#endif
+    n->tls_on = n->tls_due = false;
+    n->wire = NULL;
+    if (wire) ri_micro_wire_end(wire);
 }
 
 /* ---- Connections ---- */
@@ -117,9 +163,7 @@ static void micro_nats_lost(ri_micro_nats *n, int err)
     bus->ev_errors = 0;
     n->state = MICRO_NATS_DOWN;
     n->last_err = err;
-    rill_wire *wire = n->wire;
-    n->wire = NULL;
-    if (wire) ri_micro_wire_end(wire);
+    micro_nats_hang_up(n);
     n->in_len = n->in_at = 0;
     n->skip = RI_MICRO_NATS_SKIP_NONE;
     ri_nats_init(&n->parser, RI_NATS_FROM_SERVER);
@@ -173,6 +217,10 @@ static void micro_nats_dial(ri_micro_nats *n)
     n->wire = wire;
     n->state = MICRO_NATS_HELLO;
     n->due_ns = ri_ns_add(ri_micro_bus_now(n->bus), ri_ns_of_ms(n->connect_ms));
+#ifdef RI_MICRO_TLS
+    if (n->tls && ri_micro_tls_is_first(n->tls) && (rc = ri_micro_nats_tls(n)) < 0)
+        micro_nats_lost(n, rc);
+#endif
 }
 
 /* What the clock asks for; an error: the connection is lost. */
@@ -221,6 +269,9 @@ static int64_t micro_nats_due(rill_bus *bus)
     int64_t due = n->due_ns;
 #ifdef RI_MICRO_JETSTREAM
     if (n->state == MICRO_NATS_UP) due = RI_MIN(due, ri_micro_js_due(bus));
+#endif
+#ifdef RI_MICRO_TLS
+    if (n->tls_on && ri_micro_tls_has(n->tls)) return 0;
 #endif
     /* The wire takes no more at the moment: nothing says when it does. */
     if (ri_micro_nats_out_pending(n)) due = RI_MIN(due, ri_ns_add(ri_micro_bus_now(bus), RI_MS));
@@ -287,9 +338,12 @@ static int micro_nats_arrive(rill_bus *bus)
 static void micro_nats_close(rill_bus *bus)
 {
     ri_micro_nats *n = bus->state;
-    if (n->wire) ri_micro_wire_end(n->wire);
-    n->wire = NULL;
+    micro_nats_hang_up(n);
     n->state = MICRO_NATS_DOWN;
+#ifdef RI_MICRO_TLS
+    if (n->tls) ri_micro_tls_close(n->tls);
+    n->tls = NULL;
+#endif
 }
 
 static int micro_nats_publish(rill_bus *bus, const ri_micro_out *out, ri_micro_call *call)

@@ -25,6 +25,8 @@
 
 #include "micro/micro.h"
 
+#include "micro/micro_tls.h"
+
 #include "codec/nats/nats.h"
 #include "codec/nats/url.h"
 
@@ -50,6 +52,8 @@ typedef struct ri_micro_nats {
     uint32_t server, tried;    /* whose turn it is; how many failed in this round */
     uint32_t rounds, max_rounds;
     rill_wire *wire;           /* NULL: DOWN */
+    ri_micro_tls *tls;         /* NULL: none is wanted */
+    bool tls_on, tls_due;      /* it has begun, or will when INFO has been read to its end */
     int (*dial)(rill_wire **wire, const char *address, void *arg);
     char *address;             /* room for "HOST:PORT" of any of the URL */
     int64_t due_ns;            /* DOWN: to dial; HELLO, LOGIN: the deadline; UP: the next PING */
@@ -97,6 +101,9 @@ int ri_micro_nats_in_turn(ri_micro_nats *n);
 
 /* ---- micro_nats.c ---- */
 void ri_micro_nats_up(ri_micro_nats *n);
+int ri_micro_nats_tls(ri_micro_nats *n); /* it begins */
+int64_t ri_micro_nats_read(ri_micro_nats *n, void *buf, size_t len);
+int64_t ri_micro_nats_write(ri_micro_nats *n, const void *buf, size_t len);
 
 #ifdef RI_MICRO_JETSTREAM
 /* ---- micro_js.c ---- */

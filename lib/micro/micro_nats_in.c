@@ -110,8 +110,15 @@ RI_COLD static int micro_nats_in_info(ri_micro_nats *n, ri_str json)
     ri_micro_scan_number(json, "max_payload", &n->max_payload);
     if (n->state != MICRO_NATS_HELLO) return RILL_OK;
     n->headers = ri_micro_scan_is_true(json, "headers");
-    if (ri_micro_scan_is_true(json, "tls_required"))
-        return ri_err(RILL_ENOTSUP, "the server wants TLS, which the wire must do by itself");
+    bool wants = ri_micro_scan_is_true(json, "tls_required");
+    if (n->tls && !n->tls_on) {
+        if (!wants && !ri_micro_scan_is_true(json, "tls_available"))
+            return ri_err(RILL_ENOTSUP, "the server offers no TLS");
+        n->tls_due = true;
+    } else if (wants && !n->tls_on) {
+        return ri_err(RILL_ENOTSUP, "the server wants TLS, which rill_opts.tls, or the wire by "
+                      "itself, has to do");
+    }
     n->state = MICRO_NATS_LOGIN;
     ri_micro_nats_out_connect(n);
     return RILL_OK;
@@ -292,6 +299,14 @@ RI_APART static int micro_nats_in_parse(ri_micro_nats *n)
     return done;
 }
 
+/* INFO has been read to its end: what comes now is TLS. */
+RI_COLD static int micro_nats_in_tls(ri_micro_nats *n)
+{
+    if (n->in_at < n->in_len)
+        return ri_err(RILL_EPROTO, "the server has said more than INFO before TLS");
+    return ri_micro_nats_tls(n);
+}
+
 int ri_micro_nats_in_turn(ri_micro_nats *n)
 {
     RI_CHECK(n->bus, RI_MICRO_MAGIC);
@@ -309,11 +324,12 @@ int ri_micro_nats_in_turn(ri_micro_nats *n)
             if (rc < 0) return rc;
             continue; /* a callback may have waited, and read, or lost the connection */
         }
-        int64_t got = ri_micro_wire_read(n->wire, n->in + n->in_len, n->in_cap - n->in_len);
+        int64_t got = ri_micro_nats_read(n, n->in + n->in_len, n->in_cap - n->in_len);
         if (got == RILL_EAGAIN) break;
         if (got < 0) return (int)got;
         n->in_len += (size_t)got;
         int rc = micro_nats_in_parse(n);
+        if (rc >= 0 && n->tls_due && n->skip == RI_MICRO_NATS_SKIP_NONE) rc = micro_nats_in_tls(n);
         if (rc < 0) return rc;
         done += rc + 1;
     }

@@ -185,8 +185,7 @@ static int64_t micro_nats_out_some(ri_micro_nats *n)
     bool edge = n->out_sent == n->out_goal;
     if (edge) micro_nats_out_refill(n);
     if (n->ctl_len > n->ctl_sent && (edge || n->ctl_sent > 0)) {
-        int64_t wrote = ri_micro_wire_write(n->wire, n->ctl + n->ctl_sent,
-                                            n->ctl_len - n->ctl_sent);
+        int64_t wrote = ri_micro_nats_write(n, n->ctl + n->ctl_sent, n->ctl_len - n->ctl_sent);
         if (wrote < 0) return wrote;
         n->ctl_sent += (size_t)wrote;
         if (n->ctl_sent == n->ctl_len) n->ctl_sent = n->ctl_len = 0;
@@ -194,7 +193,7 @@ static int64_t micro_nats_out_some(ri_micro_nats *n)
     }
     if (n->state != MICRO_NATS_UP || n->out_sent == n->out_len) return 0;
     if (edge) n->out_goal = n->out_len;
-    int64_t wrote = ri_micro_wire_write(n->wire, n->out + n->out_sent, n->out_goal - n->out_sent);
+    int64_t wrote = ri_micro_nats_write(n, n->out + n->out_sent, n->out_goal - n->out_sent);
     if (wrote < 0) return wrote;
     n->out_sent += (size_t)wrote;
     if (n->out_sent == n->out_len) {

@@ -46,12 +46,13 @@ static int micro_send_post(ri_micro_out *out, const rill_post *post)
 
 static int micro_send_header_bytes(ri_micro_out *out)
 {
+    RI_ASSERT(out->lines.len == 0 || out->nheaders > 0);
     if (out->nheaders + out->nextras == 0) return RILL_OK;
     int own = ri_headers_size(out->headers, out->nheaders);
     int extras = own < 0 ? own : ri_headers_size(out->extras, out->nextras);
     if (extras < 0) return extras;
     size_t twice = out->nheaders > 0 && out->nextras > 0 ? sizeof RI_HEADERS_EMPTY - 1 : 0;
-    out->header_bytes = (size_t)own + (size_t)extras - twice;
+    out->header_bytes = (size_t)own + (size_t)extras - twice + out->lines.len;
     return RILL_OK;
 }
 
@@ -60,11 +61,11 @@ char *ri_micro_send_headers(char *at, const ri_micro_out *out)
     RI_ASSERT(out->nextras <= RI_MICRO_EXTRAS);
     if (out->nheaders == 0) return ri_headers_write(at, out->extras, out->nextras);
     at = ri_headers_write(at, out->headers, out->nheaders);
-    if (out->nextras == 0) return at;
+    if (out->nextras + out->lines.len == 0) return at;
     at -= 2; /* over the block's last CRLF */
     for (size_t i = 0; i < out->nextras; i++)
         at = ri_headers_write_line(at, out->extras[i].name, out->extras[i].value);
-    return ri_headers_copy(at, RI_STR("\r\n"));
+    return ri_headers_copy(ri_headers_copy(at, out->lines), RI_STR("\r\n"));
 }
 
 size_t ri_micro_send_bytes(const ri_micro_out *out)
@@ -149,7 +150,7 @@ int rill_request(rill_bus *bus, const char *subject, const void *data, size_t le
     *reply = NULL;
     int rc = ri_micro_bus_enter(bus);
     if (rc < 0) return rc;
-    if (bus->in_callback)
+    if (ri_micro_bus_calls_back(bus))
         return ri_micro_bus_leave(bus, ri_err(RILL_EDEADLK,
                                               "a callback cannot wait for a request"));
     ri_micro_call *call = micro_send_request(bus, subject, data, len, post, timeout_ms, &rc);

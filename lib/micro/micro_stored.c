@@ -63,18 +63,26 @@ int rill_append(rill_bus *bus, const char *subject, const void *data, size_t len
     return ri_micro_bus_leave(bus, rc);
 }
 
-int rill_append_async(rill_bus *bus, const char *subject, const void *data, size_t len,
-                      const rill_post *post, rill_stored_fn done, void *arg)
+int ri_micro_stored_async(rill_bus *bus, const char *subject, ri_str data, const rill_post *post,
+                          ri_str lines, rill_stored_fn done, void *arg)
 {
     int rc = micro_stored_enter(bus);
     if (rc < 0) return rc;
-    ri_micro_call *call = ri_micro_stored_begin(bus, subject, data, len, post, -1, &rc);
+    bus->out.lines = lines;
+    ri_micro_call *call = ri_micro_stored_begin(bus, subject, data.ptr, data.len, post, -1, &rc);
+    bus->out.lines = RI_STR_NONE;
     if (call) {
         call->waited = false;
         call->done.stored = done;
         call->arg = arg;
     }
     return ri_micro_bus_leave(bus, rc);
+}
+
+int rill_append_async(rill_bus *bus, const char *subject, const void *data, size_t len,
+                      const rill_post *post, rill_stored_fn done, void *arg)
+{
+    return ri_micro_stored_async(bus, subject, (ri_str){data, len}, post, RI_STR_NONE, done, arg);
 }
 
 /* ---- Streams ---- */

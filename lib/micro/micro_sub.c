@@ -277,7 +277,7 @@ static int micro_sub_wait(rill_sub *sub, uint32_t want, int timeout_ms)
     if (sub->first) return RILL_OK;
     if (sub->state != RI_MICRO_SUB_OPEN)
         return ri_err(RILL_ECLOSED, "the subscription has ended");
-    if (bus->in_callback && timeout_ms != 0)
+    if (timeout_ms != 0 && ri_micro_bus_calls_back(bus))
         return ri_err(RILL_EDEADLK, "a callback would have to wait for a message");
     if (sub->reader) bus->peer->want(bus, sub, want, until);
     int rc = ri_micro_bus_wait(bus, micro_sub_has, sub, until);

@@ -27,6 +27,7 @@ if have arm-none-eabi-gcc "sizes, stack, costs, and the device in QEMU"; then
     one=$dir/cortex-m3/lib/micro/rill_micro.c
     note "sizes"
     run python3 tests/micro/sizes.py "$one"
+    ! have qemu-system-arm "RAM" || run python3 tests/micro/ram.py "$one"
     js="-DRI_MICRO_NATS -DRI_MICRO_JETSTREAM"
     for parts in "-DRI_MICRO_MEM" "-DRI_MICRO_NATS" "$js" "-DRI_MICRO_MEM -DRI_MICRO_FLASH" \
         "-DRI_MICRO_MEM $js -DRI_MICRO_FLASH"; do
@@ -44,6 +45,8 @@ if have arm-none-eabi-gcc "sizes, stack, costs, and the device in QEMU"; then
         run python3 tests/micro/firmware.py "$device" "$rilld"
         if [ -x "${peer:-}" ]; then run python3 tests/micro/firmware.py "$device" "$peer"
         else echo "skipped, for want of a nats-server: the device at one"; fi
+        note "two tasks"
+        run python3 tests/micro/tasks.py "$dir/cortex-m3/examples/firmware/tasks.elf" "$rilld"
         note "the sensor"
         store=$dir/cortex-m3/examples/firmware/store.elf
         run python3 tests/micro/store.py "$store" "$rilld"

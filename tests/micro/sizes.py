@@ -2,7 +2,7 @@
 """sizes.py RILL_MICRO.C [WORK]: what the library for firmware takes of flash, for each option and
 each processor whose compiler is here, and of RAM besides the arena; the table of the README, and
 what is allowed. A program that links it with --gc-sections takes less. What is not here is
-named."""
+named. Of TLS it is the adapter, over the headers of this machine's mbedTLS, which comes on top."""
 import shutil
 import subprocess
 import sys
@@ -13,12 +13,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = [("client", ["NATS"]), ("+ JetStream", ["NATS", "JETSTREAM"]),
          ("+ bus of the process", ["NATS", "JETSTREAM", "MEM"]),
          ("+ store on flash", ["NATS", "JETSTREAM", "MEM", "FLASH"]), ("that bus alone", ["MEM"])]
+TLS = ["NATS", "TLS"]  # beside "client"
 KIB = 1024
 # Of a Cortex-M3: flash of the client, and what each option may add to it.
 BOUNDS = {"client": 48 * KIB, "+ JetStream": 64 * KIB, "+ bus of the process": 16 * KIB,
           "+ store on flash": 32 * KIB}
 STATIC_BOUND = 512  # .data and .bss; all else is in the arena
 ARM, RISCV = "arm-none-eabi", "riscv64-unknown-elf"
+# mbedTLS's alone: the others of that folder are this machine's C library.
+HEADERS = ["-idirafter", "/usr/include"]
 TARGETS = [
     ("Cortex-M0+", ARM, ["-mcpu=cortex-m0plus", "-mthumb"]),
     ("Cortex-M3", ARM, ["-mcpu=cortex-m3", "-mthumb"]),
@@ -40,15 +43,18 @@ def size(tools, flags, parts, source, work):
 
 def main():
     source, failed = sys.argv[1], 0
-    print("| processor | " + " | ".join(name for name, _ in PARTS) + " | static RAM |")
-    print("|---|" + "--:|" * (len(PARTS) + 1))
+    tls = Path("/usr/include/mbedtls/ssl.h").is_file()
+    print("| processor | " + " | ".join(name for name, _ in PARTS) + " | TLS adds | static RAM |")
+    print("|---|" + "--:|" * (len(PARTS) + 2))
     for target, tools, flags in TARGETS:
         if not shutil.which(f"{tools}-gcc"):
             print(f"| {target} | skipped: there is no {tools}-gcc |")
             continue
         with tempfile.TemporaryDirectory() as work:
             found = [size(tools, flags, parts, source, work) for _, parts in PARTS]
+            adds = size(tools, [*flags, *HEADERS], TLS, source, work)[0] if tls else None
         print(f"| {target} | " + " | ".join(f"{flash}" for flash, _ in found)
+              + f" | {adds - found[0][0] if tls else 'skipped: no libmbedtls-dev'}"
               + f" | {max(ram for _, ram in found)} |")
         failed += any(ram > STATIC_BOUND for _, ram in found)
         before = 0

@@ -383,6 +383,76 @@ START_TEST(test_lock)
 END_TEST
 
 /* Two that lose nothing share a table with one place left: neither gets what the other cannot. */
+/* ---- Several tasks ---- */
+
+static int tasks[2], task_now, tasks_held;
+static rill_sub *tasks_sub;
+static bool tasks_publish;
+
+static void *tasks_task(void *arg)
+{
+    (void)arg;
+    return &tasks[task_now];
+}
+
+static void tasks_lock(void *arg, bool enter)
+{
+    (void)arg;
+    ck_assert_int_eq(tasks_held, !enter);
+    tasks_held = enter;
+}
+
+static void tasks_idle(void *arg, int64_t ns)
+{
+    ck_assert_int_eq(tasks_held, 0);
+    if (tasks_publish) ck_assert_ok(rill_publish(r.bus, "late", "x", 1, NULL));
+    tasks_publish = false;
+    rig_idle(arg, ns < 0 ? -1 : ns);
+}
+
+/* What another task may do while this runs, and what this may not. */
+static void tasks_hear(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    const rill_msg *late;
+    rill_msg *reply;
+    (void)sub;
+    (void)m;
+    ck_assert_rc(rill_poll(r.bus, 1), RILL_EDEADLK);
+    ck_assert_rc(rill_flush(r.bus, 1), RILL_EDEADLK);
+    ck_assert_rc(rill_request(r.bus, "nobody", "", 0, NULL, &reply, 1), RILL_EDEADLK);
+    ck_assert_rc(rill_next(tasks_sub, &late, 1), RILL_EDEADLK);
+    ck_assert_rc(rill_close(r.bus, 1), RILL_EDEADLK);
+    task_now = 1;
+    tasks_publish = true;
+    ck_assert_ok(rill_next(tasks_sub, &late, 100));
+    ck_assert_span(late->data, "x");
+    ck_assert_int_eq(rill_poll(r.bus, 5), 0); /* no callback runs beside another */
+    ck_assert_ok(rill_flush(r.bus, 5));
+    ck_assert_rc(rill_request(r.bus, "nobody", "", 0, NULL, &reply, 5), RILL_ENOREPLY);
+    task_now = 0;
+    ++*(int *)arg;
+}
+
+START_TEST(test_tasks)
+{
+    int came = 0;
+    rill_sub *sub;
+    rig_init();
+    r.host.task = tasks_task;
+    r.host.lock = tasks_lock;
+    r.host.idle = tasks_idle;
+    ck_assert_ok(rig_open("mem:"));
+    ck_assert_ok(rill_subscribe(r.bus, &tasks_sub, "late", NULL));
+    ck_assert_ok(rill_subscribe(r.bus, &sub, "a", RILL_OPTS(rill_sub_opts, .on_msg = tasks_hear,
+                                                            .arg = &came)));
+    ck_assert_ok(rill_publish(r.bus, "a", "", 0, NULL));
+    ck_assert_int_ge(rill_poll(r.bus, 0), 1);
+    ck_assert_int_eq(came, 1);
+    rig_done();
+    ck_assert_int_eq(tasks_held, 0);
+}
+END_TEST
+
 START_TEST(test_block_two)
 {
     rill_sub *subs[2];
@@ -409,6 +479,6 @@ END_TEST
 SUITE_MAIN_ROWS("micro bus",
                 SUITE_ONCE(test_publish, test_on_publisher, test_headers, test_request, test_groups,
                            test_ends, test_full_tables, test_too_big, test_kept, test_options,
-                           test_lock, test_block_two),
+                           test_lock, test_tasks, test_block_two),
                 SUITE_EACH(RI_LEN(bus_full_cases), test_full_queue),
                 SUITE_EACH(2, test_arena))

@@ -258,6 +258,136 @@ START_TEST(test_deletions_last)
 }
 END_TEST
 
+/* Who watches gets deletions, also when their blocks have been collected, until he has read them, or
+ * their entry is needed. */
+START_TEST(test_deletions_watched)
+{
+    ri_flash_msg msg;
+    char key[8];
+    uint32_t kv = make("kv", RI_FLASH_BUCKET, 0, 4000), s = make("x", 0, 4, 4000);
+    ck_assert_uint_eq(ri_flash_watch(st.f, kv, 1), 0);
+    ck_assert_ok(put(kv, "gone", "x", 0));
+    ck_assert_ok(forget(kv, "gone", RI_FLASH_ANY));
+    ck_assert_rc(get(kv, "gone", &msg), RILL_ENOENT);
+    ck_assert_ok(put(kv, "gone", "y", 0)); /* a new one beside it */
+    for (int i = 0; i < 3000; i++) ck_assert_ok(append(s, "x", forty));
+    ck_assert_ok(ri_flash_key_after(st.f, kv, 0, st.buf, sizeof st.buf, &msg));
+    ck_assert_uint_eq(msg.seq, 2);
+    ck_assert(msg.deleted);
+    ck_assert_span(msg.subject, "gone");
+    ck_assert_uint_eq(ri_flash_watch(st.f, kv, 3), 0);
+    ck_assert_ok(ri_flash_key_after(st.f, kv, 0, st.buf, sizeof st.buf, &msg));
+    ck_assert_uint_eq(msg.seq, 3);
+    ck_assert(!msg.deleted);
+    ck_assert_ok(forget(kv, "gone", 3));
+    for (int i = 0; i < 31; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        ck_assert_ok(put(kv, key, "v", 0));
+    }
+    ck_assert_uint_eq(ri_flash_watch(st.f, kv, 3), 0); /* there is an entry for each */
+    ck_assert_ok(put(kv, "k31", "v", 0));
+    ck_assert_uint_eq(ri_flash_watch(st.f, kv, 3), 4);
+    ck_assert_rc(put(kv, "k32", "v", 0), RILL_EFULL);
+    ck_assert_ok(forget(kv, "k0", RI_FLASH_ANY));
+    ck_assert_uint_eq(ri_flash_watch(st.f, kv, 0), 4); /* nobody watches any more */
+    ck_assert_ok(put(kv, "k32", "v", 0));
+    store_remount();
+    ck_assert_rc(get(kv, "k0", &msg), RILL_ENOENT);
+    ck_assert_ok(get(kv, "k32", &msg));
+}
+END_TEST
+
+/* Deletions that are kept give way when the bucket has its bytes. */
+START_TEST(test_deletions_take_no_room)
+{
+    char data[450], key[8];
+    memset(data, 'x', sizeof data);
+    data[sizeof data - 1] = 0;
+    uint32_t kv = make("kv", RI_FLASH_BUCKET, 0, 1024);
+    ri_flash_watch(st.f, kv, 1);
+    for (int i = 0; i < 40; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        ck_assert_ok(put(kv, key, data, 0));
+        if (i > 0) {
+            snprintf(key, sizeof key, "k%d", i - 1);
+            ck_assert_ok(forget(kv, key, RI_FLASH_ANY));
+        }
+    }
+    ck_assert_uint_gt(ri_flash_watch(st.f, kv, 1), 0);
+}
+END_TEST
+
+static void store_make_ids(uint16_t ids)
+{
+    nor_fini(&st.flash);
+    nor_init(&st.flash, 16, 4096, 4, 1);
+    st.conf.max_ids = ids;
+    ck_assert_ok(ri_flash_format(&st.conf, st.memory, sizeof st.memory));
+    store_remount();
+}
+
+static int append_id(uint32_t stream, const char *id, uint32_t *seq)
+{
+    ri_flash_msg msg = {.subject = RI_STR("s"), .data = RI_STR("data"), .id = ri_str_of(id)};
+    return ri_flash_append(st.f, stream, &msg, seq);
+}
+
+START_TEST(test_hash_of_ids)
+{
+    static const uint32_t key[2] = {0x03020100, 0x07060504};
+    static const uint8_t want[RI_FLASH_ID] = {0x21, 0x8d, 0x1f, 0x59, 0xb9, 0xb8, 0x3c, 0xc8};
+    uint8_t hash[RI_FLASH_ID];
+    ri_flash_ids_hash(key, RI_STR(""), hash); /* the first of the vectors that its authors give */
+    ck_assert_mem_eq(hash, want, sizeof want);
+}
+END_TEST
+
+/* The last so many ids are known, whatever became of their messages, and of the power. */
+START_TEST(test_ids)
+{
+    ri_flash_msg msg;
+    uint32_t seq = 0, s = make("s", RI_FLASH_WORK, 0, 8000), x = make("x", 0, 4, 4000);
+    ck_assert_rc(append_id(s, "a", NULL), RILL_ENOTSUP);
+    store_make_ids(3);
+    s = make("s", RI_FLASH_WORK, 0, 8000);
+    x = make("x", 0, 4, 4000);
+    uint32_t g = (uint32_t)ri_flash_group_ensure(st.f, s, RI_STR("g"));
+    ck_assert_ok(append_id(s, "a", &seq));
+    ck_assert_ok(append_id(s, "b", NULL));
+    ck_assert_ok(append_id(x, "a", NULL)); /* of another stream */
+    ck_assert_int_eq(append_id(s, "a", &seq), 1);
+    ck_assert_uint_eq(seq, 1);
+    ck_assert_ok(next(s, 1, &msg));
+    ck_assert_span(msg.data, "data");
+    ck_assert_ok(ri_flash_group_ack_all(st.f, g, 2));
+    for (int round = 0; round < 40; round++) { /* they are collected */
+        for (int i = 0; i < 50; i++) ck_assert_ok(append(x, "x", forty));
+        if (round % 3 == 0) store_remount();
+        ck_assert_int_eq(append_id(s, "b", &seq), 1);
+        ck_assert_uint_eq(seq, 2);
+    }
+    ck_assert_int_eq(append_id(s, "a", NULL), 1);
+    ck_assert_ok(append_id(s, "c", NULL));
+    ck_assert_int_eq(append_id(s, "b", NULL), 1);
+    ck_assert_ok(append_id(s, "a", &seq)); /* three others have come since */
+    ck_assert_uint_eq(seq, 4);
+    store_remount();
+    ck_assert_int_eq(append_id(s, "a", NULL), 1);
+    ck_assert_int_eq(append_id(s, "c", NULL), 1);
+    ck_assert_ok(append_id(s, "b", NULL));
+    ck_assert_ok(ri_flash_stream_delete(st.f, s));
+    s = make("t", RI_FLASH_WORK, 0, 8000); /* with the number of the one that has gone */
+    ck_assert_ok(append_id(s, "b", NULL));
+    store_remount();
+    ck_assert_int_eq(append_id(s, "b", NULL), 1);
+    ck_assert_ok(append_id(s, "c", NULL));
+    st.conf.max_ids = 4;
+    ck_assert_rc(ri_flash_mount(&st.f, &st.conf, st.memory, sizeof st.memory), RILL_ENOTSUP);
+    st.conf.max_ids = RI_FLASH_IDS + 1;
+    ck_assert_uint_eq(ri_flash_need(&st.conf), 0);
+}
+END_TEST
+
 START_TEST(test_group)
 {
     ri_flash_msg msg;
@@ -545,6 +675,7 @@ START_TEST(test_wear)
 END_TEST
 
 SUITE_MAIN_ROWS("flash", SUITE_WITH(setup, teardown, test_sum_is_crc32c, test_bytes_on_flash,
-    test_stream, test_oldest_make_room, test_full, test_bucket, test_deletions_last, test_group,
+    test_stream, test_oldest_make_room, test_full, test_bucket, test_deletions_last, test_deletions_watched,
+    test_deletions_take_no_room, test_hash_of_ids, test_ids, test_group,
     test_streams_come_and_go, test_options_are_looked_at, test_no_store, test_heads_damaged,
     test_one_bit, test_block_missing, test_a_record_in_a_message, test_bad_blocks, test_wear))

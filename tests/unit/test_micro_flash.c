@@ -89,6 +89,11 @@ static void again(device *d)
     ck_assert_ok(device_open(d, "flash:a?record=256&keys=8"));
 }
 
+static int number_of(const rill_msg *m)
+{
+    return atoi(m->data.ptr);
+}
+
 static void count_one(rill_sub *sub, const rill_msg *m, void *arg)
 {
     (void)sub;
@@ -207,6 +212,156 @@ START_TEST(test_buckets)
 }
 END_TEST
 
+/* ---- Watching ---- */
+
+static char log_text[1024];
+
+/* "key=data" of each, with ! behind what was caught up with, and - in place of what is gone. */
+static void note(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    (void)sub;
+    (void)arg;
+    size_t used = strlen(log_text);
+    bool gone = m->flags & RILL_MSG_DELETED;
+    snprintf(log_text + used, sizeof log_text - used, "%s%s%s%s ", m->key.ptr,
+             m->key.len ? gone ? "-" : "=" : "", m->data.ptr,
+             m->flags & RILL_MSG_CAUGHT_UP ? "!" : "");
+}
+
+static void check_log(const char *want)
+{
+    while (rill_wait_ms(here.bus) == 0) ck_assert_int_ge(rill_poll(here.bus, 0), 0);
+    ck_assert_str_eq(log_text, want);
+    log_text[0] = 0;
+}
+
+START_TEST(test_watch)
+{
+    rill_kv *kv;
+    rill_sub *all, *some, *late;
+    char key[16];
+    log_text[0] = 0;
+    ck_assert_ok(rill_kv_open(here.bus, &kv, "conf", RILL_OPTS(rill_bucket_opts,
+                                                               .max_bytes = 4000)));
+    ck_assert_ok(rill_kv_watch(kv, &all, RILL_OPTS(rill_sub_opts, .on_msg = note)));
+    check_log("! ");
+    ck_assert_ok(rill_kv_put(kv, "a", "1", 1, NULL, NULL));
+    ck_assert_ok(rill_kv_put(kv, "b.c", "2", 1, NULL, NULL));
+    check_log("a=1 b.c=2 ");
+    ck_assert_ok(rill_kv_put(kv, "a", "3", 1, NULL, NULL));
+    ck_assert_ok(rill_kv_put(kv, "a", "4", 1, NULL, NULL)); /* the last one, as anywhere */
+    check_log("a=4 ");
+    ck_assert_ok(rill_kv_delete(kv, "b.c", NULL));
+    ck_assert_ok(rill_kv_put(kv, "b.d", "5", 1, NULL, NULL));
+    check_log("b.c- b.d=5 ");
+    rill_sub_close(all);
+    ck_assert_ok(rill_kv_put(kv, "b.e", "6", 1, NULL, NULL));
+    ck_assert_ok(rill_kv_watch(kv, &some, RILL_OPTS(rill_sub_opts, .on_msg = note,
+                                                    .filter = "b.*")));
+    check_log("b.d=5 b.e=6! ");
+    ck_assert_ok(rill_kv_delete(kv, "a", NULL));
+    ck_assert_ok(rill_kv_purge(kv, "b.d", NULL));
+    check_log("b.d- ");
+    rill_sub_close(some);
+    ck_assert_ok(rill_kv_watch(kv, &late, RILL_OPTS(rill_sub_opts, .on_msg = note,
+                                                    .from = RILL_FROM_NEW)));
+    check_log("! ");
+    ck_assert_ok(rill_kv_delete(kv, "b.e", NULL));
+    for (int i = 0; i < 8; i++) { /* as many keys as there may be, the deletion unread */
+        ck_assert_int_eq(errors, 0);
+        snprintf(key, sizeof key, "k%d", i);
+        ck_assert_ok(rill_kv_put(kv, key, "", 0, NULL, NULL));
+    }
+    while (rill_wait_ms(here.bus) == 0) ck_assert_int_ge(rill_poll(here.bus, 0), 0);
+    ck_assert_int_eq(errors, 1); /* it was lost, and the watch ends */
+    ck_assert_str_eq(log_text, "");
+    rill_sub_close(late);
+}
+END_TEST
+
+/* ---- Ids ---- */
+
+START_TEST(test_ids)
+{
+    rill_receipt receipt = {.size = sizeof receipt};
+    const rill_post one = {.size = sizeof one, .msg_id = "one"};
+    ck_assert_ok(rill_stream_ensure(here.bus, "S", NULL));
+    ck_assert_ok(rill_append(here.bus, "S", "x", 1, &one, &receipt, 100));
+    ck_assert(!receipt.duplicate);
+    ck_assert_ok(rill_append(here.bus, "S", "y", 1, NULL, NULL, 100));
+    again(&here);
+    ck_assert_ok(rill_append(here.bus, "S", "x", 1, &one, &receipt, 100));
+    ck_assert(receipt.duplicate);
+    ck_assert_uint_eq(receipt.seq, 1);
+    ck_assert_rc(rill_stream_ensure(here.bus, "T", RILL_OPTS(rill_stream_opts,
+                 .dedupe_window_ms = 1000)), RILL_ENOTSUP);
+    ck_assert_ok(rill_close(here.bus, 0));
+    ck_assert_ok(device_open(&here, "flash:a?ids=0&record=256&keys=8&format=always"));
+    ck_assert_ok(rill_stream_ensure(here.bus, "S", NULL));
+    ck_assert_rc(rill_append(here.bus, "S", "x", 1, &one, NULL, 100), RILL_ENOTSUP);
+    ck_assert_ok(rill_close(here.bus, 0));
+    ck_assert_rc(device_open(&here, "flash:a?ids=8&record=256&keys=8"), RILL_ENOTSUP);
+    ck_assert_ok(device_open(&here, "flash:a?ids=0&record=256&keys=8"));
+}
+END_TEST
+
+/* Each is stored under its id until that is acknowledged, whatever became of the power; what has
+ * been read is gone from the queue, and known still. Each is read once, but for those that were
+ * read when the power went. */
+START_TEST(test_ids_without_power)
+{
+    rng dice;
+    char id[12];
+    int stored = 0, come = 0, twice = 0, cuts = 0;
+    rng_init(&dice, rng_seed(41) + (uint64_t)_i);
+    here.flash.drifts = true;
+    for (int round = 0; round < 150; round++) {
+        here.flash.tear = (int)rng_below(&dice, NOR_TEARS);
+        here.flash.cut_at = here.flash.ops + 1 + rng_below(&dice, 40);
+        while (!here.flash.off) {
+            rill_stream_ensure(here.bus, "S", RILL_OPTS(rill_stream_opts, .keep = RILL_KEEP_WORK));
+            size_t len = (size_t)snprintf(id, sizeof id, "%d", stored);
+            rill_post post = {.size = sizeof post, .msg_id = id};
+            rill_receipt receipt = {.size = sizeof receipt};
+            int rc = rill_append(here.bus, "S", id, len, &post, &receipt, 100);
+            twice += rc >= 0 && receipt.duplicate;
+            stored += rc >= 0;
+            rill_sub *sub;
+            const rill_msg *m;
+            if (rng_below(&dice, 3) || rill_consume(here.bus, &sub, "S",
+                                                    RILL_OPTS(rill_sub_opts, .group = "g")) < 0)
+                continue;
+            while (rill_next(sub, &m, 0) == RILL_OK) {
+                int n = number_of(m);
+                ck_assert_int_le(n, come);
+                come += n == come;
+                if (rill_ack(m) < 0) break;
+            }
+            rill_sub_close(sub);
+        }
+        cuts++;
+        rill_close(here.bus, 0);
+        nor_power(&here.flash);
+        here.flash.cut_at = 0;
+        ck_assert_ok(device_open(&here, "flash:a?record=256&keys=8"));
+    }
+    ck_assert_int_eq(cuts, 150);
+    ck_assert_int_gt(twice, 0); /* some were cut off when they had happened */
+    ck_assert_int_gt(come, 50);
+    rill_sub *sub;
+    const rill_msg *m;
+    ck_assert_ok(rill_consume(here.bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "g")));
+    for (int last = -1; rill_next(sub, &m, 0) == RILL_OK;) { /* what is there is there once */
+        ck_assert_int_gt(number_of(m), last);
+        last = number_of(m);
+        come = last + 1;
+        ck_assert_ok(rill_ack(m));
+    }
+    ck_assert_int_ge(come, stored);
+    ck_assert_int_le(come, stored + 1); /* the last one was not acknowledged, and may be there */
+}
+END_TEST
+
 /* ---- Store and forward ---- */
 
 static void make_streams(void)
@@ -214,11 +369,6 @@ static void make_streams(void)
     (void)rill_stream_ensure(here.bus, "OUT", RILL_OPTS(rill_stream_opts, .subjects = "log.>",
                              .keep = RILL_KEEP_WORK, .reject_when_full = true));
     (void)rill_stream_ensure(there.bus, "IN", RILL_OPTS(rill_stream_opts, .subjects = "log.>"));
-}
-
-static int number_of(const rill_msg *m)
-{
-    return atoi(m->data.ptr);
 }
 
 START_TEST(test_forward)
@@ -252,6 +402,46 @@ START_TEST(test_forward)
     }
     ck_assert_ok(rill_tail(here.bus, &sub, "OUT", NULL)); /* and it is gone here */
     ck_assert_rc(rill_next(sub, &m, 5), RILL_ETIMEDOUT);
+    ck_assert_ok(rill_forward_close(fwd, 100));
+}
+END_TEST
+
+/* All headers are carried, but for what their publisher asked of the source. */
+START_TEST(test_forward_headers)
+{
+    enum { MANY = 14 };
+    rill_forward *fwd;
+    rill_sub *sub;
+    const rill_msg *m;
+    char names[MANY][4];
+    rill_header headers[MANY];
+    make_streams();
+    for (int i = 0; i < MANY; i++) {
+        size_t len = (size_t)snprintf(names[i], sizeof names[i], "H%d", i);
+        headers[i] = (rill_header){{names[i], len}, {names[i], 1}};
+    }
+    ck_assert_ok(rill_append(here.bus, "log.x", "data", 4, RILL_OPTS(rill_post,
+                 .headers = headers, .nheaders = MANY, .msg_id = "own"), NULL, 100));
+    ck_assert_ok(rill_append(here.bus, "log.x", "bare", 4, NULL, NULL, 100));
+    ck_assert_ok(rill_forward_open(&fwd, here.bus, "OUT", there.bus, "IN",
+                                   RILL_OPTS(rill_forward_opts, .name = "up")));
+    for (int i = 0; i < 10; i++) {
+        ck_assert_int_ge(rill_poll(here.bus, 0), 0);
+        ck_assert_int_ge(rill_poll(there.bus, 0), 0);
+    }
+    ck_assert_ok(rill_tail(there.bus, &sub, "IN", NULL));
+    ck_assert_ok(rill_next(sub, &m, 100));
+    ck_assert_span(m->data, "data");
+    ck_assert_uint_eq(m->nheaders, MANY + 2);
+    for (uint32_t i = 0, at = 0; i < m->nheaders; i++) {
+        rill_header h = rill_header_at(m, i);
+        if (ri_str_is(h.name, "Nats-Msg-Id")) ck_assert(ri_str_starts(h.value, RI_STR("up/OUT/")));
+        else if (ri_str_is(h.name, "Nats-Expected-Stream")) ck_assert_span(h.value, "IN");
+        else ck_assert(ri_str_eq(h.name, headers[at++].name));
+    }
+    ck_assert_ok(rill_next(sub, &m, 100));
+    ck_assert_span(m->data, "bare");
+    ck_assert_uint_eq(m->nheaders, 2);
     ck_assert_ok(rill_forward_close(fwd, 100));
 }
 END_TEST
@@ -402,7 +592,8 @@ START_TEST(test_forward_without_power)
 END_TEST
 
 SUITE_MAIN_ROWS("micro_flash", SUITE_WITH(setup, teardown, test_open, test_streams, test_buckets,
-                                          test_forward, test_forward_left, test_wait,
+                                          test_watch, test_ids, test_forward,
+                                          test_forward_headers, test_forward_left, test_wait,
                                           test_options),
                 {.times = 6, .setup = setup, .teardown = teardown,
-                 SUITE_LIST(test_forward_without_power)})
+                 SUITE_LIST(test_forward_without_power, test_ids_without_power)})

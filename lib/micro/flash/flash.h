@@ -7,10 +7,10 @@
  * waits but the device, no function calls itself. One thread at a time. What a function returns 0
  * for is on flash, and stays.
  *
- *     memory   +-------+--------+---------+--------+--------+------+-----------------------+
- *              | store | blocks | streams | groups | ranges | keys | one chunk of programs |
- *              +-------+--------+---------+--------+--------+------+-----------------------+
- *                        12 each            224 each   |      12 each
+ *     memory   +-------+--------+---------+--------+--------+------+-----+-----------------------+
+ *              | store | blocks | streams | groups | ranges | keys | ids | one chunk of programs |
+ *              +-------+--------+---------+--------+--------+------+-----+-----------------------+
+ *                        12 each            224 each   |      12 each 16 each
  *                                                      8 for each stream of each block
  *
  * What a call costs: a message is found without a table of messages: `ranges` says which blocks
@@ -36,6 +36,7 @@ enum {
     RI_FLASH_WINDOW = 32,     /* messages that a group has out at a time */
     RI_FLASH_BAD = 16,        /* blocks that no longer work, until the store takes nothing more */
     RI_FLASH_BLOCKS = 65535,
+    RI_FLASH_IDS = 1024,      /* that are known at a time */
 };
 #define RI_FLASH_ANY UINT32_MAX /* ri_flash_put(): whatever the revision is */
 
@@ -49,6 +50,7 @@ typedef struct ri_flash_conf {
     uint16_t max_keys;        /* of all buckets */
     uint16_t reserve;         /* blocks that stay free of data, so that collecting costs little;
                                  0: one in eight */
+    uint16_t max_ids;         /* of messages, of all streams: as formatted. 0: none are taken */
     uint8_t max_streams, max_groups; /* as formatted */
     bool accept_loss;         /* mount although whole blocks are missing */
     uint8_t unused;
@@ -68,8 +70,10 @@ typedef struct ri_flash_limits {
 
 typedef struct ri_flash_msg { /* the spans are in the reader's buffer */
     ri_str subject, headers, data;
+    ri_str id;                /* of one that is appended; empty: none */
     int64_t time_ns;
     uint32_t seq, tries;      /* tries: of a group's, from 1 on */
+    bool deleted;             /* of a key: it is gone */
 } ri_flash_msg;
 
 typedef struct ri_flash_stream_info {
@@ -113,7 +117,8 @@ int ri_flash_stream_ensure(ri_flash *f, ri_str name, const ri_flash_limits *limi
 int ri_flash_stream_delete(ri_flash *f, uint32_t stream); /* and its groups */
 int ri_flash_stream_about(const ri_flash *f, uint32_t stream, ri_flash_stream_info *out);
 int ri_flash_stream_purge(ri_flash *f, uint32_t stream, uint32_t first); /* all before `first` */
-/* Store one. *seq, which may be NULL: its number. */
+/* Store one. *seq, which may be NULL: its number. 1: one with this id is known, and that is its
+ * number. RILL_ENOTSUP: it has an id, and max_ids is 0. */
 int ri_flash_append(ri_flash *f, uint32_t stream, const ri_flash_msg *msg, uint32_t *seq);
 /* The first that lives at or after `seq`. RILL_ENOENT: none. RILL_ETOOBIG: `cap` is too small.
  * Those that are damaged are left out, and counted. */
@@ -128,9 +133,14 @@ int ri_flash_get(ri_flash *f, uint32_t bucket, ri_str key, void *buf, size_t cap
                  ri_flash_msg *out);
 /* Of `msg` the subject and the time count. */
 int ri_flash_delete(ri_flash *f, uint32_t bucket, const ri_flash_msg *msg, uint32_t expect);
-/* The key with the least revision after `revision`: all of them in the order they were put. */
+/* The key with the least revision after `revision`: all of them in the order they were put, and
+ * deletions that are kept. */
 int ri_flash_key_after(ri_flash *f, uint32_t bucket, uint32_t revision, void *buf, size_t cap,
                        ri_flash_msg *out);
+
+/* Deletions from the revision `from` on are kept for who watches, an entry of max_keys each, until
+ * another key needs it; 0: nobody watches. Returns the last one that was lost by that; 0: none. */
+uint32_t ri_flash_watch(ri_flash *f, uint32_t bucket, uint32_t from);
 
 /* ---- flash_group.c ---- */
 /* Its number; makes it if it is not there, behind what has gone from the stream already. A stream

@@ -21,12 +21,15 @@ void ri_flash_key_moved(ri_flash *f, const ri_flash_record *from, uint32_t to)
     if (key) key->at = to;
 }
 
+/* The entry is free; `len`: of its record. */
 static void flash_bucket_drop(ri_flash *f, ri_flash_key *key, uint32_t len)
 {
     ri_flash_stream *s = &f->streams[key->bucket];
-    RI_ASSERT(key->at != 0 && s->keys > 0);
+    RI_ASSERT(key->at != 0 && (key->grave ? s->graves : s->keys) > 0);
+    if (key->grave) s->graves--;
+    else s->keys--;
     key->at = 0;
-    s->keys--;
+    key->grave = false;
     s->sum -= RI_MIN(s->sum, ri_flash_round(f, len));
 }
 
@@ -59,7 +62,7 @@ static ri_flash_key *flash_bucket_look(ri_flash *f, uint32_t bucket, uint32_t ha
 {
     for (uint32_t i = 0; i < f->conf.max_keys; i++) {
         ri_flash_key *key = &f->keys[i];
-        if (key->at && key->hash == hash && key->bucket == bucket &&
+        if (key->at && key->hash == hash && key->bucket == bucket && !key->grave &&
             ri_flash_record_at(f, key->at, r) && r->subject == len &&
             flash_bucket_same(f, key->at, name, other, len))
             return key;
@@ -74,19 +77,61 @@ static ri_flash_key *flash_bucket_free(const ri_flash *f)
     return NULL;
 }
 
+/* A deletion of this bucket, or RI_FLASH_NONE, that who watches has not read makes room. */
+static ri_flash_key *flash_bucket_take_grave(ri_flash *f, uint32_t bucket)
+{
+    ri_flash_record r = {.len = 0};
+    for (uint32_t i = 0; i < f->conf.max_keys; i++) {
+        ri_flash_key *key = &f->keys[i];
+        if (!key->at || !key->grave || (bucket != RI_FLASH_NONE && key->bucket != bucket))
+            continue;
+        ri_flash_stream *s = &f->streams[key->bucket];
+        if (ri_flash_record_at(f, key->at, &r)) s->lost = RI_MAX(s->lost, r.seq);
+        else s->lost = s->last;
+        flash_bucket_drop(f, key, r.len);
+        return key;
+    }
+    return NULL;
+}
+
+static bool flash_bucket_has_room(const ri_flash *f)
+{
+    for (uint32_t i = 0; i < f->conf.max_keys; i++)
+        if (f->keys[i].at == 0 || f->keys[i].grave) return true;
+    return false;
+}
+
 /* `r` is the newest of its key, whose entry is `key`, with `old` bytes; NULL: it has none yet. */
 static bool flash_bucket_set(ri_flash *f, ri_flash_key *key, uint32_t old, const ri_flash_record *r)
 {
     ri_flash_stream *s = &f->streams[r->stream];
     RI_ASSERT(s->limits.flags & RI_FLASH_BUCKET && r->kind == RI_FLASH_KIND_MESSAGE);
+    bool grave = r->flags & RI_FLASH_TOMB;
     if (key) flash_bucket_drop(f, key, old);
-    if (r->flags & RI_FLASH_TOMB) return true;
+    if (grave && (s->watched == 0 || r->seq < s->watched)) return true;
     if (!key) key = flash_bucket_free(f);
+    if (!key) key = flash_bucket_take_grave(f, RI_FLASH_NONE);
     if (!key) return false;
-    *key = (ri_flash_key){r->mark, r->at, r->stream};
-    s->keys++;
+    *key = (ri_flash_key){r->mark, r->at, r->stream, grave};
+    if (grave) s->graves++;
+    else s->keys++;
     s->sum += ri_flash_round(f, r->len);
     return true;
+}
+
+uint32_t ri_flash_watch(ri_flash *f, uint32_t bucket, uint32_t from)
+{
+    ri_flash_stream *s = &f->streams[bucket];
+    ri_flash_record r;
+    RI_ASSERT(bucket < f->conf.max_streams);
+    s->watched = from;
+    for (uint32_t i = 0; s->graves > 0 && i < f->conf.max_keys; i++) {
+        ri_flash_key *key = &f->keys[i];
+        if (!key->at || !key->grave || key->bucket != bucket) continue;
+        if (ri_flash_record_at(f, key->at, &r) && (from == 0 || r.seq < from))
+            flash_bucket_drop(f, key, r.len);
+    }
+    return s->lost;
 }
 
 int ri_flash_key_seen(ri_flash *f, const ri_flash_record *r)
@@ -150,13 +195,16 @@ static int flash_bucket_expected(uint32_t expect, uint32_t revision)
 }
 
 /* Is there room for one of `len` bytes in place of one of `old`, or of none? */
-static int flash_bucket_room(const ri_flash *f, const ri_flash_stream *s, bool is_new, uint32_t len,
+static int flash_bucket_room(ri_flash *f, const ri_flash_stream *s, bool is_new, uint32_t len,
                              uint32_t old)
 {
-    if (is_new && (!flash_bucket_free(f) || (s->limits.max_msgs && s->keys >= s->limits.max_msgs)))
+    uint32_t more = ri_flash_round(f, len) - ri_flash_round(f, old);
+    if (is_new && (!flash_bucket_has_room(f) || (s->limits.max_msgs && s->keys >= s->limits.max_msgs)))
         return ri_err(RILL_EFULL, "%s has %u keys: as many as it may, or as there is memory for",
                       s->name, (unsigned)s->keys);
-    if (s->sum - ri_flash_round(f, old) + ri_flash_round(f, len) > s->limits.max_bytes)
+    while (s->graves > 0 && s->sum + more > s->limits.max_bytes)
+        (void)flash_bucket_take_grave(f, (uint32_t)(s - f->streams));
+    if (s->sum + more > s->limits.max_bytes)
         return ri_err(RILL_EFULL, "%s has its %u bytes", s->name, (unsigned)s->limits.max_bytes);
     return RILL_OK;
 }

@@ -26,7 +26,7 @@
  *   16  4  wear: erases so far               32  4  block_bytes
  *   20  4  tail: blocks below are none       36  4  blocks
  *   24  4  where the records of the block    40  1  max_streams     41  1  max_groups
- *          before this one end               42  2  0               44  4  sum of bytes 0..43
+ *          before this one end               42  2  max_ids         44  4  sum of bytes 0..43
  *
  * Record, 32 bytes, then a subject or name, headers, data:
  *
@@ -39,10 +39,11 @@
  *   12  4  seq
  *
  *   1 MESSAGE   seq in its stream; mark: bytes of the stream before it, modulo 2^32; of a bucket
- *               the sum of the key; flags 1: the key is deleted
+ *               the sum of the key; flags 1: the key is deleted; flags 4: it has an id, whose hash is
+ *               the last 8 bytes (flash_ids.c)
  *   2 STATE     seq: tail; mark: the block that is erased next; time: its wear then. Data: of each
  *               stream its options, name, first, last and bytes, of each group its name and
- *               position, and the blocks that are bad (flash_state.c)
+ *               position, the blocks that are bad, and the ids that are known (flash_state.c)
  *   3 STREAM    of one stream: seq: its first, mark: flags; data: max_msgs, max_bytes, name. A name
  *               of no length: it is deleted
  *   4 GROUP     mark: the group, seq: all up to it are settled, time: those behind that are, a bit
@@ -127,6 +128,7 @@ void ri_flash_put_head(uint8_t out[RI_FLASH_HEAD], const ri_flash_head *head)
     ri_flash_put32(out + 36, head->blocks);
     out[40] = head->max_streams;
     out[41] = head->max_groups;
+    ri_flash_put16(out + 42, head->max_ids);
     ri_flash_put32(out + 44, ri_flash_sum(0, out, 44));
 }
 
@@ -144,6 +146,7 @@ int ri_flash_get_head(const uint8_t in[RI_FLASH_HEAD], ri_flash_head *head)
         .prev_end = ri_flash_get32(in + 24), .flags = in[29],
         .program_bytes = (uint16_t)ri_flash_get16(in + 30), .block_bytes = ri_flash_get32(in + 32),
         .blocks = ri_flash_get32(in + 36), .max_streams = in[40], .max_groups = in[41],
+        .max_ids = (uint16_t)ri_flash_get16(in + 42),
     };
     return RILL_OK;
 }
@@ -178,7 +181,8 @@ void ri_flash_put_record(uint8_t out[RI_FLASH_RECORD], uint32_t seed, const ri_f
 bool ri_flash_get_record(const uint8_t in[RI_FLASH_RECORD], uint32_t seed, ri_flash_record *r)
 {
     uint32_t len = ri_flash_get16(in + 4), headers = ri_flash_get16(in + 6);
-    if (len < RI_FLASH_RECORD + headers + in[31] || in[28] < RI_FLASH_KIND_MESSAGE ||
+    uint32_t id = in[30] & RI_FLASH_HAS_ID ? RI_FLASH_ID : 0;
+    if (len < RI_FLASH_RECORD + headers + in[31] + id || in[28] < RI_FLASH_KIND_MESSAGE ||
         in[28] > RI_FLASH_KIND_TAIL ||
         ri_flash_get32(in) != ri_flash_sum(seed, in + 4, RI_FLASH_RECORD - 4))
         return false;

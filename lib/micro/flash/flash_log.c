@@ -99,6 +99,7 @@ RI_APART static int flash_log_heads(ri_flash *f, uint32_t block, uint32_t prev_e
         .block_bytes = f->dev->block_bytes, .blocks = f->dev->blocks,
         .program_bytes = (uint16_t)f->dev->program_bytes,
         .max_streams = f->conf.max_streams, .max_groups = f->conf.max_groups,
+        .max_ids = f->conf.max_ids,
     };
     ri_flash_put_head(out, &head);
     int rc = RILL_OK;

@@ -54,9 +54,9 @@ static int flash_mount_conf(ri_flash *f, const ri_flash_conf *conf)
     f->foretold = f->dev->blocks;
     if (conf->reserve == 0) f->conf.reserve = (uint16_t)(f->dev->blocks / 8);
     if (conf->max_streams == 0 || conf->max_streams > RI_FLASH_STREAMS ||
-        conf->max_groups > RI_FLASH_GROUPS)
-        return ri_err(RILL_EINVAL, "a store on flash has 1 to %d streams, and up to %d groups",
-                      RI_FLASH_STREAMS, RI_FLASH_GROUPS);
+        conf->max_groups > RI_FLASH_GROUPS || conf->max_ids > RI_FLASH_IDS)
+        return ri_err(RILL_EINVAL, "a store on flash has 1 to %d streams, and up to %d groups and "
+                      "%d ids", RI_FLASH_STREAMS, RI_FLASH_GROUPS, RI_FLASH_IDS);
     uint32_t own = 2 * f->chunk + ri_flash_round(f, ri_flash_state_max(f)) +
                    3 * ri_flash_round(f, RI_FLASH_RECORD);
     f->room = f->dev->block_bytes > own ? f->dev->block_bytes - own : 0;
@@ -84,6 +84,7 @@ static size_t flash_mount_lay(ri_flash *f, char *memory)
         {(void **)&f->groups, f->conf.max_groups * sizeof *f->groups},
         {(void **)&f->ranges, n * streams * sizeof *f->ranges},
         {(void **)&f->keys, f->conf.max_keys * sizeof *f->keys},
+        {(void **)&f->ids, f->conf.max_ids * sizeof *f->ids},
         {(void **)&f->pen, f->chunk},
     };
     for (size_t i = 0; i < RI_LEN(parts); i++) {
@@ -137,9 +138,10 @@ static int flash_mount_same(const ri_flash *f, const ri_flash_head *head, uint32
         return ri_err(RILL_ENOTSUP, "the flash was formatted as %u blocks of %u bytes, "
                       "programmed by %u", (unsigned)head->blocks, (unsigned)head->block_bytes,
                       head->program_bytes);
-    if (head->max_streams != f->conf.max_streams || head->max_groups != f->conf.max_groups)
-        return ri_err(RILL_ENOTSUP, "the flash was formatted for %d streams and %d groups",
-                      head->max_streams, head->max_groups);
+    if (head->max_streams != f->conf.max_streams || head->max_groups != f->conf.max_groups ||
+        head->max_ids != f->conf.max_ids)
+        return ri_err(RILL_ENOTSUP, "the flash was formatted for %d streams, %d groups and %d ids",
+                      head->max_streams, head->max_groups, head->max_ids);
     if (head->prev_end > f->dev->block_bytes || head->tail > head->seq)
         return ri_err(RILL_ECORRUPT, "the head of a block on flash is not sound");
     return RILL_OK;
@@ -314,6 +316,8 @@ static int flash_mount_message(ri_flash *f, const ri_flash_record *r, bool count
     if (counts && r->seq > s->last) {
         s->last = r->seq;
         if (!bucket) s->sum = r->mark + ri_flash_round(f, r->len);
+        int rc = bucket ? RILL_OK : ri_flash_ids_seen(f, r);
+        if (rc < 0) return rc;
     }
     if (r->seq < s->first || r->seq > s->last) return RILL_OK;
     if (!bucket) ri_flash_seen(f, r);
@@ -419,6 +423,7 @@ static int flash_mount_spare(ri_flash *f, uint32_t block)
         .block_bytes = f->dev->block_bytes, .blocks = f->dev->blocks,
         .program_bytes = (uint16_t)f->dev->program_bytes,
         .max_streams = f->conf.max_streams, .max_groups = f->conf.max_groups,
+        .max_ids = f->conf.max_ids,
     };
     ri_flash_put_head(out, &head);
     ri_flash_pen_at(f, ri_flash_at(f, block, 0));

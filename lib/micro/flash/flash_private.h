@@ -16,6 +16,7 @@ enum {
     RI_FLASH_CHUNK = 64,  /* the least that a program call is for */
     RI_FLASH_LEAST = 4,   /* blocks of a store */
     RI_FLASH_NONE = 0xff, /* no stream */
+    RI_FLASH_ID = 8,      /* bytes of the hash of an id */
 };
 #define RI_FLASH_MAGIC 0x464c5348u
 
@@ -28,11 +29,11 @@ typedef enum ri_flash_kind {
 } ri_flash_kind;
 
 enum { RI_FLASH_COLLECTS = 1 };                           /* of a block's head */
-enum { RI_FLASH_TOMB = 1, RI_FLASH_POSITION = 2 };        /* of a record */
+enum { RI_FLASH_TOMB = 1, RI_FLASH_POSITION = 2, RI_FLASH_HAS_ID = 4 }; /* of a record */
 
 typedef struct ri_flash_head {
     uint32_t log_id, seq, wear, tail, prev_end, block_bytes, blocks;
-    uint16_t program_bytes;
+    uint16_t program_bytes, max_ids;
     uint8_t flags, max_streams, max_groups;
     bool second; /* the second one holds, too */
 } ri_flash_head;
@@ -60,6 +61,8 @@ typedef struct ri_flash_stream {
     uint32_t first_at;        /* where that is; 0: there is none */
     uint32_t hint_at;         /* where what was read last is; 0: nothing was */
     uint32_t keys;            /* of a bucket; their bytes are its `sum` */
+    uint32_t watched;         /* deletions from here on are kept; 0: none are */
+    uint32_t graves, lost;    /* how many are; the last that was lost */
 } ri_flash_stream;
 
 typedef struct ri_flash_group {
@@ -78,7 +81,14 @@ typedef struct ri_flash_range { /* of one stream in one block */
 typedef struct ri_flash_key {
     uint32_t hash, at;        /* at 0: none */
     uint8_t bucket;
+    bool grave;               /* of a key that is deleted: who watches has not read it */
 } ri_flash_key;
+
+typedef struct ri_flash_known {  /* seq 0: none */
+    uint8_t hash[RI_FLASH_ID];
+    uint32_t seq;
+    uint8_t stream;
+} ri_flash_known;
 
 struct ri_flash {
     uint32_t magic;
@@ -97,6 +107,8 @@ struct ri_flash {
     ri_flash_group *groups;
     ri_flash_range *ranges;   /* block by block */
     ri_flash_key *keys;
+    ri_flash_known *ids;         /* a ring */
+    uint32_t ids_next;        /* where the next one goes: the oldest */
     uint16_t bad[RI_FLASH_BAD];
     uint32_t nbad;
     uint32_t broken;          /* the record there does not hold; 0: none is known */
@@ -226,6 +238,15 @@ void ri_flash_key_moved(ri_flash *f, const ri_flash_record *from, uint32_t to);
 ri_flash_key *ri_flash_key_at(const ri_flash *f, const ri_flash_record *r);
 int ri_flash_key_seen(ri_flash *f, const ri_flash_record *r); /* when mounting */
 int ri_flash_keys_drop(ri_flash *f, uint32_t bucket, uint32_t first);
+
+/* ---- flash_ids.c ---- */
+void ri_flash_ids_hash(const uint32_t key[2], ri_str id, uint8_t out[RI_FLASH_ID]);
+void ri_flash_ids_make(const ri_flash *f, ri_str id, uint8_t out[RI_FLASH_ID]);
+uint32_t ri_flash_ids_find(const ri_flash *f, uint32_t stream, const uint8_t hash[RI_FLASH_ID]);
+void ri_flash_ids_add(ri_flash *f, uint32_t stream, uint32_t seq, const uint8_t hash[RI_FLASH_ID]);
+const ri_flash_known *ri_flash_ids_at(const ri_flash *f, uint32_t i);
+void ri_flash_ids_drop(ri_flash *f, uint32_t stream);
+int ri_flash_ids_seen(ri_flash *f, const ri_flash_record *r);
 
 /* ---- flash_group.c ---- */
 void ri_flash_groups_drop(ri_flash *f, uint32_t stream);

@@ -86,8 +86,11 @@ int ri_flash_record_load(ri_flash *f, const ri_flash_record *r, void *buf, size_
     if (ri_flash_sum(0, p, len) != r->sum)
         return ri_err(RILL_ECORRUPT, "the record at 0x%x does not hold", (unsigned)r->at);
     uint32_t data = (uint32_t)r->subject + r->headers;
-    *out = (ri_flash_msg){{p, r->subject}, {p + r->subject, r->headers},
-                          {p + data, len - data}, r->time, r->seq, 0};
+    if (r->flags & RI_FLASH_HAS_ID) len -= RI_FLASH_ID;
+    RI_ASSERT(len >= data); /* ri_flash_get_record() */
+    *out = (ri_flash_msg){.subject = {p, r->subject}, .headers = {p + r->subject, r->headers},
+                          .data = {p + data, len - data}, .time_ns = r->time, .seq = r->seq,
+                          .deleted = r->flags & RI_FLASH_TOMB};
     return RILL_OK;
 }
 

@@ -6,6 +6,8 @@
  *              14 last u32, 18 bytes u32, 22 the name. One that is deleted has no name, and `last`
  *     group     0 stream u8, 1 bytes of the name u8, 2 position u32, 6 behind it u32, 10 the name
  *     block     its number u16
+ *            then, if any are taken, how many ids are known u16, and of each, the oldest first:
+ *     id        0 its hash 8 bytes, 8 the number of its message u32, 12 stream u8
  *   STREAM   the name, then max_msgs u32, max_bytes u32
  *   GROUP    the name */
 #include <string.h>
@@ -14,13 +16,15 @@
 
 #ifndef RI_FLASH_ABSENT
 
-enum { FLASH_STATE_TOP = 4, FLASH_STATE_STREAM = 22, FLASH_STATE_GROUP = 10 };
+enum { FLASH_STATE_TOP = 4, FLASH_STATE_STREAM = 22, FLASH_STATE_GROUP = 10,
+       FLASH_STATE_ID = RI_FLASH_ID + 5 };
 
 uint32_t ri_flash_state_max(const ri_flash *f)
 {
     return RI_FLASH_RECORD + FLASH_STATE_TOP +
            f->conf.max_streams * (FLASH_STATE_STREAM + RI_FLASH_TITLE) +
-           f->conf.max_groups * (FLASH_STATE_GROUP + RI_FLASH_NAME) + RI_FLASH_BAD * 2;
+           f->conf.max_groups * (FLASH_STATE_GROUP + RI_FLASH_NAME) + RI_FLASH_BAD * 2 +
+           (f->conf.max_ids ? 2 + f->conf.max_ids * FLASH_STATE_ID : 0);
 }
 
 /* Where the bytes go: first they are counted and summed, then written. */
@@ -60,6 +64,24 @@ static void flash_state_add_group(flash_state_out *out, const ri_flash_group *g)
     flash_state_add(out, g->name, g->name_len);
 }
 
+static void flash_state_add_ids(flash_state_out *out)
+{
+    const ri_flash *f = out->f;
+    uint8_t b[FLASH_STATE_ID];
+    uint32_t known = 0;
+    for (uint32_t i = 0; i < f->conf.max_ids; i++) known += f->ids[i].seq != 0;
+    ri_flash_put16(b, known);
+    if (f->conf.max_ids > 0) flash_state_add(out, b, 2);
+    for (uint32_t i = 0; i < f->conf.max_ids; i++) {
+        const ri_flash_known *id = ri_flash_ids_at(f, i);
+        if (id->seq == 0) continue;
+        memcpy(b, id->hash, RI_FLASH_ID);
+        ri_flash_put32(b + RI_FLASH_ID, id->seq);
+        b[RI_FLASH_ID + 4] = id->stream;
+        flash_state_add(out, b, sizeof b);
+    }
+}
+
 static void flash_state_add_all(flash_state_out *out)
 {
     const ri_flash *f = out->f;
@@ -72,6 +94,7 @@ static void flash_state_add_all(flash_state_out *out)
         ri_flash_put16(b, f->bad[i]);
         flash_state_add(out, b, 2);
     }
+    flash_state_add_ids(out);
 }
 
 int ri_flash_state_put(ri_flash *f, ri_flash_record *r)
@@ -149,6 +172,25 @@ static bool flash_state_take_group(flash_state_in *in, ri_flash_group *g)
     return flash_state_take_name(in, g->name, &g->name_len, b[1], RI_FLASH_NAME);
 }
 
+static int flash_state_take_ids(flash_state_in *in)
+{
+    ri_flash *f = in->f;
+    uint8_t b[FLASH_STATE_ID];
+    if (f->conf.max_ids == 0) return RILL_OK;
+    if (!flash_state_take(in, b, 2)) return in->rc;
+    uint32_t known = ri_flash_get16(b);
+    if (known > f->conf.max_ids) return ri_err(RILL_ECORRUPT, "the flash has too many ids");
+    memset(f->ids, 0, f->conf.max_ids * sizeof *f->ids);
+    for (f->ids_next = 0; known > 0; known--) {
+        if (!flash_state_take(in, b, sizeof b)) return in->rc;
+        uint32_t seq = ri_flash_get32(b + RI_FLASH_ID), stream = b[RI_FLASH_ID + 4];
+        if (seq == 0 || stream >= f->conf.max_streams)
+            return ri_err(RILL_ECORRUPT, "an id on flash is not sound");
+        ri_flash_ids_add(f, stream, seq, b);
+    }
+    return RILL_OK;
+}
+
 int ri_flash_state_get(ri_flash *f, const ri_flash_record *r)
 {
     flash_state_in in = {f, r->at + RI_FLASH_RECORD, r->len - RI_FLASH_RECORD, RILL_OK};
@@ -167,7 +209,7 @@ int ri_flash_state_get(ri_flash *f, const ri_flash_record *r)
         if (f->bad[f->nbad] >= f->dev->blocks)
             return ri_err(RILL_ECORRUPT, "a bad block on flash is none");
     }
-    return RILL_OK;
+    return flash_state_take_ids(&in);
 }
 
 static int flash_state_apply_stream(ri_flash *f, const ri_flash_record *r)
@@ -184,7 +226,10 @@ static int flash_state_apply_stream(ri_flash *f, const ri_flash_record *r)
     if (s->last + 1 < s->first) s->last = s->first - 1; /* it was there, and is damaged */
     int rc = was_bucket ? ri_flash_keys_drop(f, r->stream, s->first) : RILL_OK;
     if (was_bucket != (r->mark & RI_FLASH_BUCKET)) s->sum = 0;
-    if (s->name_len == 0) ri_flash_groups_drop(f, r->stream);
+    if (s->name_len == 0) {
+        ri_flash_groups_drop(f, r->stream);
+        ri_flash_ids_drop(f, r->stream);
+    }
     return rc;
 }
 

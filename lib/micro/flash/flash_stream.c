@@ -237,7 +237,10 @@ static int flash_stream_cut(ri_flash *f, uint32_t stream, const ri_flash_stream 
     if (rc < 0) return rc;
     s->first = as->first;
     s->name_len = as->name_len;
-    if (s->name_len == 0) ri_flash_groups_drop(f, stream);
+    if (s->name_len == 0) {
+        ri_flash_groups_drop(f, stream);
+        ri_flash_ids_drop(f, stream);
+    }
     return s->limits.flags & RI_FLASH_BUCKET ? ri_flash_keys_drop(f, stream, s->first)
                                              : ri_flash_stream_settle(f, stream);
 }
@@ -278,7 +281,9 @@ int ri_flash_stream_about(const ri_flash *f, uint32_t stream, ri_flash_stream_in
 
 static int flash_stream_check(const ri_flash *f, const ri_flash_stream *s, const ri_flash_msg *msg)
 {
-    size_t len = RI_FLASH_RECORD + msg->subject.len;
+    size_t len = RI_FLASH_RECORD + msg->subject.len + (msg->id.len ? RI_FLASH_ID : 0);
+    if (msg->id.len > 0 && f->conf.max_ids == 0)
+        return ri_err(RILL_ENOTSUP, "the flash was formatted for no ids of messages");
     if (s->limits.flags & RI_FLASH_BUCKET)
         return ri_err(RILL_EINVAL, "%s is a bucket on flash", s->name);
     if (msg->subject.len > RI_FLASH_SUBJECT)
@@ -296,24 +301,33 @@ int ri_flash_append(ri_flash *f, uint32_t stream, const ri_flash_msg *msg, uint3
 {
     RI_ASSERT(ri_flash_is_sound(f));
     ri_flash_stream *s = ri_flash_stream_of(f, stream);
+    uint8_t hash[RI_FLASH_ID];
+    uint32_t known = 0, id = msg->id.len ? RI_FLASH_ID : 0;
     int rc = s ? flash_stream_check(f, s, msg) : RILL_ENOENT;
     if (rc < 0) return rc;
+    if (id) ri_flash_ids_make(f, msg->id, hash);
+    if (id && (known = ri_flash_ids_find(f, stream, hash)) != 0) {
+        if (seq) *seq = known;
+        return 1;
+    }
     ri_flash_record r = {.kind = RI_FLASH_KIND_MESSAGE, .stream = (uint8_t)stream,
                          .seq = s->last + 1, .mark = s->sum, .time = msg->time_ns,
                          .headers = (uint16_t)msg->headers.len,
-                         .subject = (uint8_t)msg->subject.len};
-    ri_flash_part parts[3] = {{msg->subject.ptr, (uint32_t)msg->subject.len},
+                         .subject = (uint8_t)msg->subject.len,
+                         .flags = id ? RI_FLASH_HAS_ID : 0};
+    ri_flash_part parts[4] = {{msg->subject.ptr, (uint32_t)msg->subject.len},
                               {msg->headers.ptr, (uint32_t)msg->headers.len},
-                              {msg->data.ptr, (uint32_t)msg->data.len}};
+                              {msg->data.ptr, (uint32_t)msg->data.len}, {hash, id}};
     uint32_t bytes = ri_flash_round(f, RI_FLASH_RECORD + parts[0].len + parts[1].len +
-                                           parts[2].len);
+                                           parts[2].len + id);
     if (s->limits.flags & RI_FLASH_REJECT && flash_stream_over(f, stream, 1, bytes))
         return ri_err(RILL_EFULL, "%s has its %u messages or %u bytes", s->name,
                       (unsigned)s->limits.max_msgs, (unsigned)s->limits.max_bytes);
-    rc = ri_flash_write(f, &r, parts, 3);
+    rc = ri_flash_write(f, &r, parts, 4);
     if (rc < 0) return rc;
     s->last++;
     s->sum += bytes;
+    if (id) ri_flash_ids_add(f, stream, r.seq, hash);
     RI_ASSERT(s->last == r.seq);
     ri_flash_seen(f, &r);
     if (seq) *seq = r.seq;
