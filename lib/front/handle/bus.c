@@ -177,7 +177,7 @@ static int bus_bus_event(rill_bus *bus)
     ev.err = ev.kind == RILL_EV_DOWN ? RILL_ECLOSED : RILL_OK;
     bool more = ev.kind == RILL_EV_ERROR && bus->refusals;
     if (more) {
-        trouble = bus->refused ? *bus->refused : (ri_failure){RILL_ENOMEM, "publishes were refused"};
+        trouble = bus->refused ? *bus->refused : (ri_failure){RILL_ENOMEM, "it was refused"};
         ev.count = bus->refusals;
         bus->refusals = 0;
     } else if (ev.kind == RILL_EV_ERROR) {
