@@ -23,12 +23,13 @@ void task_start(void (*run)(void), void *stack, size_t bytes)
 {
     uint32_t *sp = (uint32_t *)stack + bytes / sizeof *sp - SAVED;
     for (int i = 0; i < SAVED; i++) sp[i] = 0;
-    sp[SAVED - 2] = (uint32_t)(uintptr_t)run;
+    sp[SAVED - 2] = (uint32_t)(uintptr_t)run & ~UINT32_C(1);
     sp[SAVED - 1] = THUMB;
     tasks[ntasks++].sp = sp;
 }
 
 /* From PendSV: the stack that was, and the one that is next. */
+uint32_t *scheduler_next(uint32_t *sp);
 __attribute__((used)) uint32_t *scheduler_next(uint32_t *sp)
 {
     if (now < TASKS) tasks[now].sp = sp;
