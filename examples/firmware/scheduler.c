@@ -11,7 +11,8 @@ enum { TASKS = 4, SAVED = 16, THUMB = 0x01000000, PENDSV = 1 << 28 };
 
 typedef struct task {
     uint32_t *sp;
-    int64_t until;        /* it waits so long, or until a byte comes */
+    int64_t until;        /* it waits so long, ... */
+    volatile bool woken;  /* ... or until a byte comes, which one of the others may read */
 } task;
 
 static task tasks[TASKS];
@@ -37,7 +38,7 @@ __attribute__((used)) uint32_t *scheduler_next(uint32_t *sp)
         int64_t time = board_ns();
         for (uint32_t i = 1; i <= ntasks; i++) {
             uint32_t next = ((now < TASKS ? now : 0) + i) % ntasks;
-            if (tasks[next].until > time && !board_has_bytes()) continue;
+            if (tasks[next].until > time && !tasks[next].woken) continue;
             now = next;
             return tasks[now].sp;
         }
@@ -60,6 +61,11 @@ __attribute__((naked)) void board_switch(void)
 void board_ticked(void)
 {
     if (ntasks > 0) ICSR = PENDSV;
+}
+
+void board_came(void)
+{
+    for (uint32_t i = 0; i < ntasks; i++) tasks[i].woken = true;
 }
 
 static void task_yield(void)
@@ -93,6 +99,7 @@ void task_wait(int64_t ns)
     task_yield();
     __asm volatile("cpsid i" ::: "memory");
     self->until = 0;
+    self->woken = false;
     __asm volatile("cpsie i" ::: "memory");
 }
 
