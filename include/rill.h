@@ -286,7 +286,9 @@ typedef struct rill_host {
      * entropy must be given, and of the rest only these are called. */
     void (*idle)(void *arg, int64_t ns);  /* a call that waits has nothing to do for so long; < 0:
                                              until a byte or an interrupt comes. Sleep, or return
-                                             at once. NULL: waits turn without rest */
+                                             at once; all tasks that sleep in it are woken, as one
+                                             may get what another waits for. NULL: waits turn
+                                             without rest */
     void (*lock)(void *arg, bool enter);  /* a mutex around all that rill does, not held while a
                                              callback runs or idle(); NULL: one task only */
     void *(*task)(void *arg);  /* which task calls, for who has several: not NULL, and the same for

@@ -12,6 +12,7 @@ enum {
     NVIC_ENABLE = 0xE000E100,
     CLOCK_HZ = 25000000, TICKS = 1000, /* a second */
     RING = 1024,                       /* a power of two: bytes that came and were not read yet */
+    BYTE_SPINS = 250,                  /* about the time of a byte on the line */
     BOOTED = 0x600df1a5,
 };
 
@@ -49,9 +50,13 @@ static void board_fault(void)
     }
 }
 
-/* Of a scheduler, if there is one: board_ticked() is called each millisecond, and board_switch() is
- * the exception PendSV. */
+/* Of a scheduler, if there is one: board_ticked() is called each millisecond, board_came() when a
+ * byte has come, and board_switch() is the exception PendSV. */
 __attribute__((weak)) void board_ticked(void)
+{
+}
+
+__attribute__((weak)) void board_came(void)
 {
 }
 
@@ -74,6 +79,7 @@ static void board_byte(void)
         uint8_t byte = (uint8_t)REG(UART_LINE + UART_DATA);
         if (ring_head - ring_tail < RING) ring[ring_head++ % RING] = byte;
     }
+    board_came();
 }
 
 extern const uintptr_t board_vectors[16 + 4];
@@ -114,11 +120,6 @@ void board_sleep(void)
     __asm volatile("wfi");
 }
 
-bool board_has_bytes(void)
-{
-    return ring_tail != ring_head;
-}
-
 size_t board_read(void *buf, size_t len)
 {
     uint8_t *out = buf;
@@ -131,8 +132,11 @@ size_t board_write(const void *buf, size_t len)
 {
     const uint8_t *in = buf;
     size_t n = 0;
-    while (n < len && !(REG(UART_LINE + UART_STATE) & UART_TX_FULL))
+    for (int spins = 0; n < len && spins < BYTE_SPINS; spins++) {
+        if (REG(UART_LINE + UART_STATE) & UART_TX_FULL) continue;
         REG(UART_LINE + UART_DATA) = in[n++];
+        spins = 0;
+    }
     return n;
 }
 

@@ -15,10 +15,10 @@ int64_t board_ns(void);               /* since then */
 void board_sleep(void);               /* until an interrupt: a byte has come,
     or a millisecond is over */
 size_t board_read(void *buf, size_t len);        /* of the line to the server: what has come */
-bool board_has_bytes(void);
 size_t board_write(const void *buf, size_t len); /* what it takes */
 void board_ticked(void);              /* each millisecond: a scheduler may have its own, ... */
-void board_switch(void);              /* ... and this, the exception PendSV */
+void board_came(void);                /* ... of this, when a byte has come, ... */
+void board_switch(void);              /* ... and of this, the exception PendSV */
 void board_print(const char *text);   /* on the other line, for people */
 void board_print_number(uint32_t n);
 void board_random(void *out, size_t len);

@@ -11,7 +11,8 @@ enum { TASKS = 4, SAVED = 16, THUMB = 0x01000000, PENDSV = 1 << 28 };
 
 typedef struct task {
     uint32_t *sp;
-    int64_t until;        /* it waits so long, or until a byte comes */
+    int64_t until;        /* it waits so long, ... */
+    volatile bool woken;  /* ... or until a byte comes, which one of the others may read */
 } task;
 
 static task tasks[TASKS];
@@ -23,12 +24,13 @@ void task_start(void (*run)(void), void *stack, size_t bytes)
 {
     uint32_t *sp = (uint32_t *)stack + bytes / sizeof *sp - SAVED;
     for (int i = 0; i < SAVED; i++) sp[i] = 0;
-    sp[SAVED - 2] = (uint32_t)(uintptr_t)run;
+    sp[SAVED - 2] = (uint32_t)(uintptr_t)run & ~UINT32_C(1);
     sp[SAVED - 1] = THUMB;
     tasks[ntasks++].sp = sp;
 }
 
 /* From PendSV: the stack that was, and the one that is next. */
+uint32_t *scheduler_next(uint32_t *sp);
 __attribute__((used)) uint32_t *scheduler_next(uint32_t *sp)
 {
     if (now < TASKS) tasks[now].sp = sp;
@@ -36,7 +38,7 @@ __attribute__((used)) uint32_t *scheduler_next(uint32_t *sp)
         int64_t time = board_ns();
         for (uint32_t i = 1; i <= ntasks; i++) {
             uint32_t next = ((now < TASKS ? now : 0) + i) % ntasks;
-            if (tasks[next].until > time && !board_has_bytes()) continue;
+            if (tasks[next].until > time && !tasks[next].woken) continue;
             now = next;
             return tasks[now].sp;
         }
@@ -59,6 +61,11 @@ __attribute__((naked)) void board_switch(void)
 void board_ticked(void)
 {
     if (ntasks > 0) ICSR = PENDSV;
+}
+
+void board_came(void)
+{
+    for (uint32_t i = 0; i < ntasks; i++) tasks[i].woken = true;
 }
 
 static void task_yield(void)
@@ -92,6 +99,7 @@ void task_wait(int64_t ns)
     task_yield();
     __asm volatile("cpsid i" ::: "memory");
     self->until = 0;
+    self->woken = false;
     __asm volatile("cpsie i" ::: "memory");
 }
 

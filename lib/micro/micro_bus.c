@@ -190,8 +190,8 @@ int ri_micro_bus_wait(rill_bus *bus, bool (*done)(void *arg), void *arg, int64_t
         if (now >= until_ns) return ri_err(RILL_ETIMEDOUT, "the time allowed ran out");
         if (moved > 0) continue;
         int64_t due = RI_MIN(until_ns, micro_bus_due(bus));
-        if (bus->in_callback && !ri_micro_bus_calls_back(bus)) /* nobody says when that ends */
-            due = RI_MIN(due, ri_ns_add(now, RI_MS));
+        if (bus->in_callback && !ri_micro_bus_calls_back(bus))
+            due = ri_ns_add(now, RI_MS); /* let it go on; nobody says when it ends */
         if (due > now) micro_bus_idle(bus, due == INT64_MAX ? -1 : due - now);
     }
 }

@@ -132,8 +132,10 @@ int64_t ri_micro_call_due(const rill_bus *bus)
     int64_t due = INT64_MAX;
     for (uint32_t i = 0; bus->calls_open > 0 && i < bus->max_calls; i++) {
         const ri_micro_call *call = &bus->calls[i];
-        if (call->kind != RI_MICRO_CALL_FREE)
-            due = RI_MIN(due, call->over ? 0 : call->due_ns);
+        if (call->kind == RI_MICRO_CALL_FREE) continue;
+        /* Who waits for it has it in a moment; its function runs behind the callback. */
+        if (call->over && (call->waited || bus->in_callback)) continue;
+        due = RI_MIN(due, call->over ? 0 : call->due_ns);
     }
     return due;
 }

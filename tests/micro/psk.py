@@ -40,7 +40,8 @@ def main():
             assert code == 0 and said == "300 messages, there and back", (said, code)
             for key, name in ((KEY[:-1] + "0", NAME), (KEY, "pump 8")):
                 said, code = client(broker.port, key, name, *args)
-                assert code == 1 and "EAUTH: the other side has another psk" in said, said
+                # An alert says so, unless the end of the connection has overtaken it.
+                assert code == 1 and "another psk or psk_identity" in said, said
             said, code = client(broker.port, KEY[:-2], NAME)
             assert code == 1 and "EINVAL: psk is 32 to 128 digits of base 16" in said, said
     with tempfile.TemporaryDirectory() as folder, server(folder, "") as broker:

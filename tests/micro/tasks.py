@@ -13,7 +13,7 @@ from emulator import Line  # noqa: E402
 from server import Client, Server, free_port  # noqa: E402
 
 BOUND_S = 30
-SLOW, ANSWERS = 8, 40
+SLOW, ANSWERS = 6, 30
 
 
 def serve(client):
@@ -26,7 +26,7 @@ def serve(client):
             client.say("PONG")
         if not line.startswith("MSG "):
             continue
-        subject, _, reply, data = client.read_body(line)
+        subject, reply, _, data = client.read_body(line)
         if subject == "server.ask":
             asked += 1
             during += sent > slow
