@@ -539,6 +539,7 @@ type ListenOptions struct {
 	WSCompress   bool
 	WSOrigins    string
 	WSHandshake  time.Duration
+	Socket       int32 // a descriptor that listens already; it stays yours
 }
 
 // BrokerInfo is rill_broker_info.

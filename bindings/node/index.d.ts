@@ -350,6 +350,7 @@ export interface ListenOptions { // rill_listen_opts
     wsCompress?: boolean;
     wsOrigins?: string;
     wsHandshakeMs?: number;
+    socket?: number; // a descriptor that listens already; it stays yours
 }
 
 export interface Stats { // rill_stats

@@ -20,7 +20,7 @@ WITHOUT = {
 APART = {
     "size": "it is filled in", "arg": "a function's own", "reserved": "", "reserved2": "",
     "idle": "of a build for firmware, whose programs are in C", "lock": "likewise",
-    "memory": "likewise", "flash": "likewise",
+    "memory": "likewise", "flash": "likewise", "task": "likewise",
     "alloc": "of rill_host: memory of C's stays C's; Rust's allocator knows no old sizes of it",
     "on_page": "a Rust program's own pages are served by a server of its own",
     "on_page_arg": "likewise",

@@ -515,6 +515,7 @@ options! {
         flag ws_compress;
         text ws_origins;
         millis ws_handshake = ws_handshake_ms;
+        num socket: i32;
     }
     /// Which connections are listed: `rill_conns_opts`.
     ConnsOptions: rill_conns_opts {
