@@ -351,8 +351,8 @@ func (b *Bus) patiently(send func() (int, error)) (int, error) {
 // To a server, messages without a post are gathered, up to 32 KiB of them, and cross to C together: as
 // soon as another goroutine gets a turn, when there are so many, and before whatever else is asked of
 // the bus, Flush and Close included. Nothing overtakes them. What goes wrong with a message that was
-// gathered is the error of the next Publish, PublishAll, Flush or Drain; EAGAIN, that there is no room,
-// is that of the Publish whose message does not go.
+// gathered is the error of the next Publish, PublishAll, Flush or Drain; a publish sends nothing of its
+// own then. EAGAIN, that there is no room, is that of the Publish whose message does not go.
 func (b *Bus) Publish(subject string, data []byte, post *Post) error {
 	if b.out != nil && post == nil && len(data) < outboxMessage {
 		if done, err := b.gather(subject, data); done {
