@@ -201,7 +201,9 @@ START_TEST(follows_streams)
     has("\"seq\": 100,\"pending\": 0,");
     OK(rill_append(bus, "s.new", "fresh", 5, NULL, NULL, WAIT_MS));
     hear_until(fd, "\"data\": \"fresh\"}");
-    close(fd);
+    close(fd); /* and its consumer goes */
+    EVENTUALLY(GET("/metrics") == 200 &&
+               strstr(text, "rill_stream_consumers{account=\"$G\",stream=\"S\"} 0\n"));
     fd = follow_well("stream=S&subject=s.3&last=1", ANN);
     hear_until(fd, "\"data\": \"m93\"}");
     ck_assert_ptr_null(strstr(text, "m83"));
@@ -231,8 +233,11 @@ START_TEST(follows_streams)
     hear_until(fd, "event: end\n");
     ck_assert(hear_all(fd));
     close(fd);
+    OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.>")));
+    int stays[] = {follow_well("stream=S", ANN), follow_well("subject=>", ANN)};
     OK(rill_close(bus, WAIT_MS));
-    end();
+    end(); /* under those who follow */
+    for (size_t i = 0; i < 2; i++) close(stays[i]);
     serve(RILL_OPTS(rill_broker_opts, .users = people, .nusers = 3));
     fd = follow_well("stream=S", ANN);
     hear_until(fd, "event: end\n");
