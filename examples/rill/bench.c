@@ -51,6 +51,8 @@ typedef struct bench_client {
     int (*work)(struct bench_client *c);
     pthread_t thread;
     rill_bus *bus;
+    bool driven;               /* by this thread: a thread for it would take its part of what is
+                                  measured */
     uint64_t count, done, bytes;
     int64_t began_ns, ended_ns;
     histogram times;
@@ -116,7 +118,8 @@ static int bench_pub(bench_client *c)
         bench_stamp_now(c, timed);
         err = rill_publish(c->bus, run->subject, c->data, run->size, NULL);
         if (err == RILL_EAGAIN) { /* what waits to be sent has to leave first */
-            err = rill_flush(c->bus, tool_timeout_ms(run->t));
+            err = c->driven ? rill_poll(c->bus, tool_timeout_ms(run->t))
+                            : rill_flush(c->bus, tool_timeout_ms(run->t));
             continue;
         }
         if (err < 0) break;
@@ -330,7 +333,9 @@ static bool bench_client_open(bench_run *run, bench_client *c, int (*work)(bench
     /* A broker without a name is its bus's own: all clients are at that one. */
     const char *url = tool_text(t, OPT_URL);
     bool alone = i == 0 || (url && strcmp(url, "mem:") == 0);
-    if (alone) c->bus = t->bus;
+    c->driven = work == bench_pub && link_can_drive(t);
+    if (c->driven) c->code = link_open_driven(t, &c->bus);
+    else if (alone) c->bus = t->bus;
     else c->code = link_open_again(t, &c->bus);
     return c->code == TOOL_OK && c->data;
 }

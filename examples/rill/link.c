@@ -15,6 +15,7 @@
 enum {
     LINK_SEED_BYTES = 256,
     LINK_CONNECT_MS = 2000,
+    LINK_DRIVEN_BYTES = 1 << 20, /* that may wait to be sent */
     LINK_EVENT_S = 1,       /* how long the reason of an end may come behind it */
 };
 
@@ -153,7 +154,8 @@ bool link_is_server(const tool *t)
     return link_is_remote(t->url);
 }
 
-static int link_dial(tool *t, const args *a, rill_bus **bus, bool redial)
+/* `driven`: it has no thread, and is the caller's to poll. */
+static int link_dial(tool *t, const args *a, rill_bus **bus, bool redial, bool driven)
 {
     char seed[LINK_SEED_BYTES] = "";
     const char *from = a->text[OPT_URL] ? a->text[OPT_URL] : "nats://127.0.0.1:4222";
@@ -173,7 +175,8 @@ static int link_dial(tool *t, const args *a, rill_bus **bus, bool redial)
         .domain = remote ? a->text[OPT_DOMAIN] : NULL, .no_redial = remote && !redial,
         .connect_timeout_ms = LINK_CONNECT_MS, .call_timeout_ms = (uint32_t)tool_timeout_ms(t),
         .tls = remote ? link_tls(a, &tls) : NULL, .creds_file = a->text[OPT_CREDS],
-        .nkey_seed = seed[0] ? seed : NULL};
+        .nkey_seed = seed[0] ? seed : NULL, .drive = driven ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD,
+        .send_buffer_bytes = driven ? LINK_DRIVEN_BYTES : 0};
     int err = rill_open(bus, url.ptr, &opts);
     memset(seed, 0, sizeof seed);
     text_free(&url);
@@ -198,12 +201,23 @@ int link_open(tool *t)
     if (!link_where(t, &t->args, &t->context)) return TOOL_USAGE;
     const char *url = tool_text(t, OPT_URL);
     t->url = context_plain_url(url ? url : "nats://127.0.0.1:4222");
-    return link_dial(t, &t->args, &t->bus, tool_has(t, OPT_REDIAL));
+    return link_dial(t, &t->args, &t->bus, tool_has(t, OPT_REDIAL), false);
 }
 
 int link_open_again(tool *t, rill_bus **bus)
 {
-    return link_dial(t, &t->args, bus, tool_has(t, OPT_REDIAL));
+    return link_dial(t, &t->args, bus, tool_has(t, OPT_REDIAL), false);
+}
+
+int link_open_driven(tool *t, rill_bus **bus)
+{
+    return link_dial(t, &t->args, bus, tool_has(t, OPT_REDIAL), true);
+}
+
+bool link_can_drive(const tool *t)
+{
+    const char *url = tool_text(t, OPT_URL);
+    return !url || strncmp(url, "nats://", 7) == 0 || strncmp(url, "tls://", 6) == 0;
 }
 
 int link_open_at(tool *t, rill_bus **bus, const char *where)
@@ -213,7 +227,7 @@ int link_open_at(tool *t, rill_bus **bus, const char *where)
     bool found = true;
     if (strchr(where, ':')) at.text[OPT_URL] = where;
     else found = context_load(t, &at, where, &room);
-    int code = found ? link_dial(t, &at, bus, true) : TOOL_USAGE;
+    int code = found ? link_dial(t, &at, bus, true, false) : TOOL_USAGE;
     free(room);
     return code;
 }

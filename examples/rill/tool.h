@@ -116,6 +116,10 @@ int link_open_at(tool *t, rill_bus **bus, const char *where);
 bool link_is_server(const tool *t);
 /* One more bus to where link_open() has been. */
 int link_open_again(tool *t, rill_bus **bus);
+/* The same without a thread, where link_can_drive(): its one user polls it, and what waits to be
+ * sent fits into a processor's cache. */
+int link_open_driven(tool *t, rill_bus **bus);
+bool link_can_drive(const tool *t);
 /* How long the peer takes to answer that something has arrived; an error of rill_flush(). */
 int link_round_trip(tool *t, int64_t *ns);
 void link_close(tool *t);

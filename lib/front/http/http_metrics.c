@@ -186,7 +186,7 @@ static char *metrics_begin(metrics_work *w, metrics_of of)
         metrics_put_head(out, w->open, family);
     }
     char *at = ri_buffer_room(out, family->sample_len + labels.len + METRICS_VALUE);
-    if (!at) return NULL;
+    if (!at || w->labels.failed) return NULL;
     memcpy(at, family->sample, family->sample_len);
     memcpy(at + family->sample_len, labels.ptr, labels.len);
     return at + family->sample_len + labels.len;
