@@ -115,6 +115,9 @@ START_TEST(test_of_the_broker)
     ck_assert_span(find(r, "auto.create.topics.enable")->value, "true");
     ck_assert_span(find(r, "message.max.bytes")->value, "1048588");
     ck_assert_span(find(r, "offsets.retention.minutes")->value, "10080");
+    ck_assert_int_eq(find(r, "offsets.retention.minutes")->config_type, RI_KAFKA_CONFIG_INT);
+    ck_assert_int_eq(find(r, "offsets.retention.check.interval.ms")->config_type,
+                     RI_KAFKA_CONFIG_LONG);
     ck_assert(find(r, "node.id")->read_only);
     snprintf(text, sizeof text, "PLAINTEXT://127.0.0.1:%d", port);
     ck_assert_span(find(r, "advertised.listeners")->value, text);

@@ -149,10 +149,11 @@ END_TEST
  * than a read. */
 START_TEST(test_halves)
 {
-    enum { EDGE = 24, STEPS = 12 };
-    uint32_t n = _i ? 4 * IDS : IDS;
-    for (size_t cut = 1, len = EDGE + 1; cut < len;
-         cut += cut < EDGE || cut + EDGE >= len ? 1 : RI_MIN(len / STEPS, len - EDGE - cut)) {
+    enum { STEPS = 6 };
+    const uint32_t n = _i ? 4 * IDS : IDS;
+    const size_t edge = _i ? 6 : 24;
+    for (size_t cut = 1, len = edge + 1; cut < len;
+         cut += cut < edge || cut + edge >= len ? 1 : RI_MIN(len / STEPS, len - edge - cut)) {
         kclient one;
         kclient_open(&one, port);
         ri_str frame = made(&one, n);

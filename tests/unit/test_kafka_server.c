@@ -195,6 +195,12 @@ START_TEST(test_topics)
     q.topics.items[0] = (ri_kafka_metadata_request_topic){.topic_id = id};
     m = kclient_ask(&c, RI_KAFKA_METADATA, 12, &q);
     ck_assert_span(m->topics.items[0].name, "a.b");
+    q.topics.items[0].name = RI_STR(""); /* beside its id, as of Kafka's admin client */
+    m = kclient_ask(&c, RI_KAFKA_METADATA, 12, &q);
+    ck_assert_span(m->topics.items[0].name, "a.b");
+    q.topics.items[0].topic_id.bytes[0] ^= 1;
+    m = kclient_ask(&c, RI_KAFKA_METADATA, 12, &q);
+    ck_assert_int_eq(m->topics.items[0].error_code, RI_KAFKA_E_UNKNOWN_TOPIC_ID);
     m = kclient_ask(&c, RI_KAFKA_METADATA, 9, kclient_metadata("nope"));
     ck_assert_int_eq(m->topics.items[0].error_code, RI_KAFKA_E_UNKNOWN_TOPIC);
     m = kclient_ask(&c, RI_KAFKA_METADATA, 9, kclient_metadata("no pe"));

@@ -85,7 +85,8 @@ static bool kafka_metadata_asked(ri_kafka_request *r, const ri_kafka_metadata_re
     kafka_metadata *m = r->work;
     ri_kafka_topic topic;
     ri_js *js = ri_kafka_serve_js(r);
-    bool by_id = !asked->name.ptr;
+    /* Who names an id may say an empty name beside it, as Kafka's admin client does. */
+    bool by_id = !asked->name.ptr || !ri_kafka_catalog_is_none(&asked->topic_id);
     ri_kafka_error error = RI_KAFKA_E_NONE;
     ri_budget_spend(&ri_js_router(js)->budget, 1);
     if (by_id) {
@@ -103,7 +104,7 @@ static bool kafka_metadata_asked(ri_kafka_request *r, const ri_kafka_metadata_re
     if (error == RI_KAFKA_E_NONE && !m->making) return kafka_metadata_put(r, &topic, out);
     out->error_code = (int16_t)error;
     out->topic_id = asked->topic_id;
-    return ri_kafka_serve_copy(r, asked->name, &out->name);
+    return by_id || ri_kafka_serve_copy(r, asked->name, &out->name);
 }
 
 /* ---- All of them ---- */

@@ -152,7 +152,9 @@ static void kafka_settings_put_number(ri_kafka_request *r, const char *name, int
 {
     char text[32];
     int n = snprintf(text, sizeof text, "%" PRId64, value);
-    const kafka_setting setting = {name, {text, (size_t)n}, source, RI_KAFKA_CONFIG_LONG, true};
+    bool is_long = strcmp(name, "offsets.retention.check.interval.ms") == 0; /* to Kafka */
+    const kafka_setting setting = {name, {text, (size_t)n}, source,
+                                   is_long ? RI_KAFKA_CONFIG_LONG : RI_KAFKA_CONFIG_INT, true};
     kafka_settings_put(r, &setting);
 }
 
