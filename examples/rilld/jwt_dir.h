@@ -29,6 +29,7 @@ typedef struct jwt_dir_entry {
     char *text;                       /* ours */
     size_t len;
     int64_t issued_s, expires_s;      /* 0: not said */
+    bool is_signed;                   /* by whom it names */
 } jwt_dir_entry;
 
 typedef struct jwt_dir {

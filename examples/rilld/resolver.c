@@ -109,12 +109,14 @@ static bool resolver_check(void *arg, jwt_dir_entry *entry, char error[JWT_DIR_E
     ri_claims_account claims;
     ri_arena_init(&arena, &r->host);
     int rc = ri_jwt_read(&jwt, ri_jwt_undress((ri_str){entry->text, entry->len}), &arena);
+    if (jwt.subject.len == JWT_DIR_KEY)
+        snprintf(entry->key, sizeof entry->key, "%s", jwt.subject.ptr);
     if (rc == RILL_OK) rc = ri_claims_read_account(&claims, &jwt, &arena);
     if (rc == RILL_OK && !ri_jwt_is_signed(&jwt))
         rc = ri_err(RILL_EINVAL, "claim failed signature verification");
     bool good = rc < 0 ? resolver_fail(error, ri_err_text()) : resolver_judge(r, &jwt, error);
     if (rc == RILL_OK) {
-        snprintf(entry->key, sizeof entry->key, "%s", claims.key.ptr);
+        entry->is_signed = true;
         entry->issued_s = claims.issued_s;
         entry->expires_s = claims.expires_s;
     }
@@ -268,7 +270,7 @@ static void resolver_update(resolver *r, const rill_msg *m, const char *key)
     jwt_dir_entry *entry = jwt_dir_entry_new(text.len ? text.ptr : "", text.len);
     if (!entry) return; /* who asks hears nothing, and asks again */
     bool good = resolver_check(r, entry, error);
-    snprintf(about, sizeof about, "%s", key ? key : entry->key[0] ? entry->key : "n/a");
+    snprintf(about, sizeof about, "%s", key ? key : entry->is_signed ? entry->key : "n/a");
     if (good && strcmp(about, entry->key) != 0)
         good = resolver_fail(error, "subject does not match jwt content");
     bool skips = good && r->kind != RESOLVER_FULL && !jwt_dir_find(&r->dir, entry->key);
@@ -428,6 +430,11 @@ static bool resolver_preload(resolver *r, const char *text, bool keeps, char err
     bool good = resolver_check(r, entry, error);
     const jwt_dir_entry *there = good ? jwt_dir_find(&r->dir, entry->key) : NULL;
     bool newer = good && (!there || entry->issued_s > there->issued_s);
+    if (!good) {
+        char why[JWT_DIR_ERROR];
+        snprintf(why, sizeof why, "%s", error);
+        snprintf(error, JWT_DIR_ERROR, "account %s: %.180s", entry->key, why);
+    }
     if (newer) good = jwt_dir_swap(&r->dir, entry->key, entry, &before, error);
     if (!newer || !good) jwt_dir_entry_free(entry);
     else if (keeps) good = jwt_dir_write(&r->dir, entry, error);

@@ -16,8 +16,20 @@ void ri_buffer_init(ri_buffer *b, const ri_host *host)
 void ri_buffer_fini(ri_buffer *b)
 {
     RI_ASSERT(ri_buffer_is_sound(b));
+    if (b->secret && b->ptr) explicit_bzero(b->ptr, b->cap);
     if (b->host) ri_free(b->host, b->ptr, b->cap);
-    *b = (ri_buffer){.host = b->host};
+    *b = (ri_buffer){.host = b->host, .secret = b->secret};
+}
+
+/* An allocator may leave the bytes where they were. */
+static char *buffer_move(ri_buffer *b, size_t cap)
+{
+    char *grown = ri_alloc(b->host, cap);
+    if (!grown || !b->ptr) return grown;
+    memcpy(grown, b->ptr, b->len);
+    explicit_bzero(b->ptr, b->cap);
+    ri_free(b->host, b->ptr, b->cap);
+    return grown;
 }
 
 static bool buffer_make_room(ri_buffer *b, size_t n)
@@ -26,7 +38,7 @@ static bool buffer_make_room(ri_buffer *b, size_t n)
     size_t need = b->len + n;
     size_t cap = RI_MAX(b->cap, (size_t)BUFFER_FIRST);
     while (cap < need) cap *= 2;
-    char *grown = ri_realloc(b->host, b->ptr, b->cap, cap);
+    char *grown = b->secret ? buffer_move(b, cap) : ri_realloc(b->host, b->ptr, b->cap, cap);
     if (!grown) {
         b->failed = true;
         return false;

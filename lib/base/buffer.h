@@ -14,6 +14,7 @@ typedef struct ri_buffer {
     size_t len;      /* end of the bytes, so len - head are there */
     size_t cap;      /* allocated */
     bool failed;     /* an allocation failed since init or reset */
+    bool secret;     /* what it held is wiped when it grows or ends; set behind init */
 } ri_buffer;
 
 /* What holds between any two calls; for assertions. */

@@ -43,7 +43,8 @@ enum {
 enum {
     RI_LIMIT_FILTER_TOKENS = 256,             /* of a subject with wildcards */
     RI_LIMIT_SHAPE_TOKENS = 9,                /* of a filter, from which on its shape is counted */
-    RI_LIMIT_SHAPES = 4096,                   /* ways of deeper filters to place wildcards */
+    RI_LIMIT_SHAPES = 4096,                   /* ways of deeper filters to place wildcards, ... */
+    RI_LIMIT_SHADOW_SHAPES = 256,             /* ... of them, for what one account imports */
     RI_LIMIT_OVERLAP_WORK = 1 << 15,          /* comparisons of the subjects that a request names,
                                                * and four more of each */
     RI_LIMIT_CACHE_ENTRIES = 65536,           /* subjects remembered by a match cache */

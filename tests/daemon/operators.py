@@ -217,6 +217,45 @@ class Operators(OperatorCase):
             wait_for("the revocation", is_over)
             self.conf(exporter, importer, (STRANGER, account(of=STRANGER)))
 
+    def test_an_activation_that_is_over(self):
+        """What is imported by it is heard until then, without a reload."""
+        exports = [{"name": "b", "type": "stream", "subject": "priv.>", "token_req": True}]
+        for server, until in self.each_with_an_end(exports):
+            hears, sends = self.come(server, user(by=IMPORTER)), self.come(server, user())
+            hears.say("SUB priv.> 1")
+            self.assertTrue(hears.ping())
+
+            def is_heard():
+                sends.say("PUB priv.a 1\r\nx\r\nPING")
+                while sends.read() != "PONG":
+                    pass
+                hears.say("PING")
+                lines = []
+                while not lines or lines[-1] != "PONG":
+                    lines.append(hears.read())
+                return "MSG priv.a 1 1" in lines
+            self.assertTrue(is_heard() or time.time() >= until)
+            wait_for("the end", lambda: not is_heard())
+            self.assertGreaterEqual(time.time(), until)
+            self.assertTrue(self.come(server, user(by=IMPORTER)).ping())
+
+    def each_with_an_end(self, exports):
+        peer = os.environ.get("RILL_PEER")
+        for exe in [self.exe] + ([peer] if peer and os.path.exists(peer) else []):
+            until = int(time.time()) + 4
+            token = ACCOUNT.jwt("activation", IMPORTER, {"subject": "priv.>", "kind": "stream"},
+                                exp=until)
+            imports = {"imports": [{"name": "i", "account": ACCOUNT.public, "type": "stream",
+                                    "subject": "priv.>", "token": token}]}
+            path = self.conf((ACCOUNT, account({"exports": exports})),
+                             (IMPORTER, account(imports, of=IMPORTER)))
+            os.unlink(self.path("nats-server"))
+            os.symlink(exe, self.path("nats-server"))
+            server = self.serve("-c", path)
+            with self.subTest(server=exe):
+                yield server, until
+            server.stop()
+
     def trade(self, server):
         """The importer hears what is public, and what he has a token for; and is answered."""
         hears, sends = self.come(server, user(by=IMPORTER)), self.come(server, user())

@@ -102,4 +102,42 @@ START_TEST(test_faults)
 }
 END_TEST
 
-SUITE_MAIN("buffer", test_basics, test_stream, test_faults)
+/* An allocator that looks at what it gets back. */
+static uint32_t secrets_seen, blocks_freed;
+
+static void *looking_alloc(void *arg, void *p, size_t old_size, size_t new_size)
+{
+    const char *bytes = p;
+    (void)arg;
+    if (p && new_size == 0) blocks_freed++;
+    for (size_t i = 0; p && i + 5 <= old_size; i++)
+        secrets_seen += memcmp(bytes + i, "token", 5) == 0;
+    if (new_size) return realloc(p, new_size);
+    free(p);
+    return NULL;
+}
+
+/* What holds a secret leaves none of it in memory that it gives back. */
+START_TEST(test_secret)
+{
+    ri_host host;
+    ri_host_init(&host, NULL);
+    host.alloc = looking_alloc;
+    for (int secret = 0; secret < 2; secret++) {
+        ri_buffer b;
+        secrets_seen = blocks_freed = 0;
+        ri_buffer_init(&b, &host);
+        b.secret = secret;
+        for (int i = 0; i < 500; i++) ri_buffer_puts(&b, "token ");
+        ck_assert_uint_eq(ri_buffer_size(&b), 3000);
+        ck_assert_int_eq(memcmp(ri_buffer_str(&b).ptr + 2994, "token ", 6), 0);
+        ri_buffer_fini(&b);
+        ck_assert(b.secret == (secret != 0));
+        ck_assert_uint_gt(blocks_freed, 0);
+        if (secret) ck_assert_uint_eq(secrets_seen, 0);
+        else ck_assert_uint_gt(secrets_seen, 500);
+    }
+}
+END_TEST
+
+SUITE_MAIN("buffer", test_basics, test_stream, test_secret, test_faults)

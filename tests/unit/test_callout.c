@@ -25,6 +25,7 @@ typedef struct office {
     ri_callout *callout;     /* of the configuration, or ... */
     ri_trust *trust;         /* ... of operators */
     ri_callout_letter *letter;
+    uint32_t timeout_ms;     /* 0: 1500 */
 } office;
 
 static const char *const service_names[] = {"auth"};
@@ -61,7 +62,7 @@ static int office_ask(office *o, const ri_claims_callout *rules)
     if (!letter) return RILL_ENOMEM;
     o->trust = NULL;
     o->callout = NULL;
-    letter->timeout_ms = 1500;
+    letter->timeout_ms = o->timeout_ms ? o->timeout_ms : 1500;
     letter->type = "STANDARD";
     snprintf(letter->peer, sizeof letter->peer, "10.0.0.7");
     ri_callout_put_facts(&letter->text, &facts);
@@ -127,6 +128,36 @@ START_TEST(what_is_asked)
     office o;
     office_open(&o, false);
     check_request(&o, ri_buffer_str(&o.letter->text));
+    office_close(&o);
+}
+END_TEST
+
+/* The longest time that can be said is not the shortest one. */
+START_TEST(the_longest_time)
+{
+    office o = {0};
+    ri_arena arena;
+    ri_jwt jwt;
+    fault_init(&o.f);
+    o.timeout_ms = UINT32_MAX;
+    ck_assert_ok(office_begin(&o, false));
+    ck_assert_ok(office_ask(&o, ri_callout_rules(o.callout)));
+    ri_arena_init(&arena, &o.f.host);
+    ck_assert_ok(ri_jwt_read(&jwt, ri_buffer_str(&o.letter->text), &arena));
+    ck_assert_int_eq(jwt.expires_s, NOW + UINT32_MAX / 1000 + 1);
+    ri_arena_fini(&arena);
+    office_close(&o);
+}
+END_TEST
+
+/* A broker that could not make its keys asks nobody. */
+START_TEST(without_keys)
+{
+    office o = {0};
+    fault_init(&o.f);
+    ck_assert_ok(office_begin(&o, false));
+    memset(o.keys.seed, 0, sizeof o.keys.seed);
+    ck_assert_int_eq(office_ask(&o, ri_callout_rules(o.callout)), RILL_ENOMEM);
     office_close(&o);
 }
 END_TEST
@@ -448,8 +479,8 @@ START_TEST(every_allocation_fails_once)
 }
 END_TEST
 
-SUITE_MAIN("callout", what_is_asked, what_is_asked_under_seal, who_is_let_in, who_is_not,
-           one_that_was_changed, whose_account_may_let_in, what_users_of_its_account_are_denied,
+SUITE_MAIN("callout", what_is_asked, the_longest_time, without_keys, what_is_asked_under_seal,
+           who_is_let_in, who_is_not, one_that_was_changed, whose_account_may_let_in, what_users_of_its_account_are_denied,
            a_configuration_that_is_wrong, every_allocation_fails_once)
 
 #else

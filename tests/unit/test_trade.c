@@ -277,6 +277,53 @@ START_TEST(test_dice)
 }
 END_TEST
 
+/* Filters of 16 tokens, whose wildcards are where the bits of a number are. */
+static void shape_of(uint32_t bits, char out[48])
+{
+    for (int i = 0; i < 16; i++) {
+        out[2 * i] = i == 0 ? 's' : bits >> (i % 15) & 1 ? '*' : 'w';
+        out[2 * i + 1] = '.';
+    }
+    strcpy(out + 32, "z");
+}
+
+static char shape_texts[2 * CROWD][48];
+static ri_subscription shape_subs[2 * CROWD];
+
+/* Whoever imports places its wildcards in a few ways at the exporter, and the exporter, and others
+ * who import, in theirs. */
+START_TEST(test_shapes)
+{
+    begin();
+    configure((const rill_account *const[]){
+        ACCOUNT(.name = "A", IMPORTS(IMPORT(.account = "B", .subject = "s.>"))),
+        ACCOUNT(.name = "B", EXPORTS(EXPORT(.subject = "s.>"))),
+        ACCOUNT(.name = "C", IMPORTS(IMPORT(.account = "B", .subject = "s.>")))}, 3);
+    static const char *const of[] = {"A", "C", "B"};
+    ri_party parties[3];
+    size_t n = 0, taken[3] = {0, 0, 0};
+    for (int p = 0; p < 3; p++) {
+        ri_party_init(&parties[p], &router, &ear_ops);
+        ri_party_enter(&parties[p], ri_accounts_find(accounts, of[p]));
+        int rc = RILL_OK;
+        for (uint32_t bits = 1; rc == RILL_OK && n < 2 * CROWD; bits++, n++) {
+            shape_of(bits, shape_texts[n]);
+            shape_subs[n] = (ri_subscription){.entry.subject = ri_str_of(shape_texts[n])};
+            rc = ri_router_subscribe(&parties[p], &shape_subs[n]);
+            taken[p] += rc == RILL_OK;
+        }
+        ck_assert_int_eq(rc, RILL_EFULL);
+        ck_assert_uint_eq(parties[p].nshadows, p < 2 ? taken[p] : 0);
+    }
+    ck_assert_uint_gt(taken[0], 10);
+    ck_assert_uint_eq(taken[0], taken[1]); /* as much as the first one */
+    ck_assert_uint_gt(taken[2], 4 * taken[0]);
+    for (int p = 0; p < 3; p++) ri_party_fini(&parties[p]);
+    ck_assert_uint_eq(ri_accounts_find(accounts, "A")->trade->shapes.deep, 0);
+    finish();
+}
+END_TEST
+
 /* A subscription that ends by its count ends whichever way the last one comes. */
 START_TEST(test_max)
 {
@@ -728,8 +775,13 @@ START_TEST(test_refused)
     REFUSES_EXPORT("a stream has no answers", .subject = "x", .answer_ms = 1);
     REFUSES_EXPORT("\"Q\" account not defined for stream export", .subject = "x",
                    .accounts = (const char *const[]){"Q"}, .naccounts = 1);
-    REFUSES_EXPORT("latency are not supported", .subject = "x", .service = true,
-                   .latency_subject = "y");
+    REFUSES_EXPORT("invalid publish subject", .subject = "x.>", .service = true,
+                   .latency_subject = "x.y");
+    REFUSES_EXPORT("bad service response type", .subject = "x", .service = true,
+                   .latency_subject = "y", .answers = RILL_ANSWERS_STREAM);
+    REFUSES_EXPORT("bad sampling percentage", .subject = "x", .service = true,
+                   .latency_subject = "y", .latency_percent = 101);
+    REFUSES_EXPORT("a stream has no answers", .subject = "x", .latency_subject = "y");
     refuses(ACCOUNT(.name = "A", IMPORTS(IMPORT(.account = "B", .subject = "s.>"),
                                          IMPORT(.account = "B", .subject = "s.>"))), b,
             "stream import already exists");
@@ -792,7 +844,6 @@ START_TEST(test_no_memory)
 END_TEST
 
 SUITE_MAIN_ROWS("trade", SUITE_EACH(8, test_dice), SUITE_EACH(2, test_fan),
-                SUITE_ONCE(test_max, test_service, test_many_answers, test_reload, test_flood,
-                           test_flood_of_a_colleague, test_charged, test_one_is_missed,
-                           test_made_up,
-                           test_refused, test_no_memory))
+                SUITE_ONCE(test_shapes, test_max, test_service, test_many_answers,
+                           test_reload, test_flood, test_flood_of_a_colleague, test_charged,
+                           test_one_is_missed, test_made_up, test_refused, test_no_memory))

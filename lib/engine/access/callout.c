@@ -252,10 +252,10 @@ void ri_callout_put_facts(ri_buffer *out, const ri_callout_facts *facts)
 /* ---- The letter ---- */
 
 /* A password may be in it. */
-static void callout_wipe(ri_buffer *text)
+static void callout_init(ri_buffer *text, const ri_host *host)
 {
-    if (text->ptr) explicit_bzero(text->ptr, text->cap);
-    ri_buffer_fini(text);
+    ri_buffer_init(text, host);
+    text->secret = true;
 }
 
 ri_callout_letter *ri_callout_letter_new(const ri_host *host, const ri_callout_keys *keys,
@@ -263,7 +263,8 @@ ri_callout_letter *ri_callout_letter_new(const ri_host *host, const ri_callout_k
                                          const ri_claims_callout *rules)
 {
     RI_ASSERT(!trust != !callout && rules->account.len);
-    RI_ASSERT(host && keys->seed[0]);
+    RI_ASSERT(host);
+    if (!keys->seed[0]) return NULL; /* a broker without keys signs nothing */
     ri_callout_letter *letter = ri_new(host, ri_callout_letter);
     if (!letter) return NULL;
     letter->host = host;
@@ -272,7 +273,7 @@ ri_callout_letter *ri_callout_letter_new(const ri_host *host, const ri_callout_k
     letter->callout = callout;
     letter->rules = rules;
     letter->asks = true;
-    ri_buffer_init(&letter->text, host);
+    callout_init(&letter->text, host);
     return letter;
 }
 
@@ -282,7 +283,7 @@ void ri_callout_letter_free(ri_callout_letter *letter)
     ri_access_unref(letter->verdict.access);
     ri_trust_unref(letter->trust);
     ri_callout_unref(letter->callout);
-    callout_wipe(&letter->text);
+    ri_buffer_fini(&letter->text);
     ri_delete(letter->host, letter);
 }
 
@@ -291,7 +292,7 @@ void ri_callout_letter_free(ri_callout_letter *letter)
 static void callout_put_claims(const ri_callout_letter *letter, ri_buffer *out)
 {
     int64_t now_s = ri_wall_ns(letter->host) / RI_SEC;
-    int64_t until_s = now_s + (letter->timeout_ms + 999) / 1000;
+    int64_t until_s = now_s + ((int64_t)letter->timeout_ms + 999) / 1000;
     const ri_claims_callout *rules = letter->rules;
     ri_buffer_printf(out, "{\"aud\":\"%s\",\"exp\":%lld,\"jti\":\"%s\",\"iat\":%lld,\"iss\":\"%s\","
                      "\"sub\":\"%.*s\",\"nats\":{\"user_nkey\":\"%s\"", CALLOUT_AUDIENCE,
@@ -334,7 +335,7 @@ static int callout_seal(ri_callout_letter *letter, ri_buffer *jwt)
     ri_buffer_init(&sealed, letter->host);
     int rc = ri_xkey_seal(&letter->keys->xkey, letter->rules->xkey, letter->host,
                           ri_buffer_str(jwt), &sealed);
-    callout_wipe(jwt);
+    ri_buffer_fini(jwt);
     *jwt = sealed;
     return rc;
 }
@@ -347,14 +348,14 @@ static int callout_ask(ri_callout_letter *letter)
     int rc = ri_nkey_new(letter->host, 'U', seed, letter->user);
     explicit_bzero(seed, sizeof seed);
     if (rc < 0) return rc;
-    ri_buffer_init(&claims, letter->host);
-    ri_buffer_init(&jwt, letter->host);
+    callout_init(&claims, letter->host);
+    callout_init(&jwt, letter->host);
     callout_put_claims(letter, &claims);
     rc = claims.failed || letter->text.failed ? RILL_ENOMEM : RILL_OK;
     if (rc == RILL_OK) rc = callout_sign(letter, ri_buffer_str(&claims), &jwt);
     if (rc == RILL_OK) rc = callout_seal(letter, &jwt);
-    callout_wipe(&claims);
-    callout_wipe(&letter->text);
+    ri_buffer_fini(&claims);
+    ri_buffer_fini(&letter->text);
     letter->text = jwt;
     return rc;
 }
@@ -376,7 +377,7 @@ static int callout_open(ri_callout_letter *letter, bool *sealed)
     if (!*sealed) return RILL_OK;
     ri_buffer_init(&opened, letter->host);
     int rc = ri_xkey_open(&letter->keys->xkey, xkey, text, &opened);
-    callout_wipe(&letter->text);
+    ri_buffer_fini(&letter->text);
     letter->text = opened;
     if (rc == RILL_OK || rc == RILL_ENOMEM) return rc;
     return ri_err_wrap(rc, "Error decrypting auth callout response");

@@ -371,7 +371,26 @@ static int claims_answers_of(rill_export *row, ri_json object, ri_arena *arena)
     return RILL_OK;
 }
 
-/* Samples of how long a service takes are not made: what asks for them is passed over. */
+/* "sampling" is a number of percent, 0 where headers alone ask for it. */
+static int claims_latency(rill_export *row, ri_json object, ri_arena *arena)
+{
+    ri_str results;
+    ri_json latency = ri_json_get(object, "service_latency"), sampling;
+    if (ri_json_kind_of(latency) == RI_JSON_NULL || !row->service) return RILL_OK;
+    if (ri_json_kind_of(latency) != RI_JSON_OBJECT)
+        return claims_refuse("service_latency", "is no object");
+    int rc = claims_string(latency, "results", arena, &results);
+    if (rc < 0) return rc;
+    sampling = ri_json_get(latency, "sampling");
+    int64_t percent = ri_json_integer(sampling);
+    if (ri_json_is(sampling, RI_STR("headers"))) percent = 0;
+    else if (percent < 0 || percent > 100) return claims_refuse("sampling", "is not 0 to 100");
+    if (!results.len) return claims_refuse("results", "is no subject");
+    row->latency_subject = results.ptr;
+    row->latency_percent = (uint32_t)percent;
+    return RILL_OK;
+}
+
 static int claims_export(ri_claims_export *out, ri_json object, ri_arena *arena)
 {
     ri_str subject;
@@ -382,6 +401,7 @@ static int claims_export(ri_claims_export *out, ri_json object, ri_arena *arena)
     if (rc == RILL_OK) rc = claims_flag(object, "token_req", &out->by_token);
     if (rc == RILL_OK) rc = claims_number(object, "account_token_position", 0, &token);
     if (rc == RILL_OK) rc = claims_answers_of(&out->row, object, arena);
+    if (rc == RILL_OK) rc = claims_latency(&out->row, object, arena);
     if (rc == RILL_OK) rc = claims_revocations(object, arena, &out->revoked, &out->nrevoked);
     if (rc < 0) return rc;
     out->row.subject = subject.ptr;

@@ -46,8 +46,9 @@ typedef struct ri_reply {
     uint32_t answer_ms;
     int64_t expires_ns;
     size_t size;
-    ri_str name;             /* in `bytes`, as is the subject that it stands for */
+    ri_str name;             /* in `bytes`, as is the subject that it stands for, ... */
     ri_str back;
+    ri_str sample;           /* ... and what is kept of a request that is sampled; else empty */
     char bytes[];
 } ri_reply;
 
@@ -178,6 +179,19 @@ static void errand_forget(desk *k, ri_reply *reply)
     else errand_rank(a);
 }
 
+/* Nobody has answered it in time. */
+static void errand_end_late(desk *k, ri_reply *reply)
+{
+    const ri_import *i = reply->asking->import;
+    ri_buffer sample;
+    ri_buffer_init(&sample, k->party.router->host);
+    if (i) ri_buffer_put_str(&sample, reply->sample);
+    errand_forget(k, reply);
+    if (ri_buffer_size(&sample))
+        ri_latency_tell(i, &k->party, NULL, ri_buffer_str(&sample), 504);
+    ri_buffer_fini(&sample);
+}
+
 static ri_reply *errand_oldest(const ri_list *list)
 {
     return ri_list_empty(list) ? NULL : ri_container_of(list->next, ri_reply, link);
@@ -188,7 +202,17 @@ static void errand_sweep(desk *k, ri_list *list, int64_t now_ns)
     ri_reply *reply;
     for (int n = 0; n < ERRAND_SWEEP && (reply = errand_oldest(list)); n++) {
         if (reply->expires_ns > now_ns) return;
-        errand_forget(k, reply);
+        errand_end_late(k, reply);
+    }
+}
+
+void ri_errand_expire(ri_account *importer)
+{
+    ri_trade *t = importer->trade;
+    for (size_t i = 0; t && i < t->nimports; i++) {
+        ri_import *import = &t->imports[i];
+        for (int n = 0; import->latency_subject && n < ERRAND_ORPHANS / ERRAND_SWEEP; n++)
+            errand_sweep(import->exporter->desk, &import->replies, importer->router->time_ns);
     }
 }
 
@@ -259,7 +283,7 @@ static bool errand_make_room(desk *k, ri_import *i, ri_party *party, size_t size
     return true;
 }
 
-static ri_reply *errand_reply_new(ri_import *i, ri_str back, size_t size)
+static ri_reply *errand_reply_new(ri_import *i, ri_str back, ri_str sample, size_t size)
 {
     desk *k = i->exporter->desk;
     const ri_router *router = k->party.router;
@@ -270,6 +294,8 @@ static ri_reply *errand_reply_new(ri_import *i, ri_str back, size_t size)
     errand_new_name(k, reply->bytes);
     memcpy(reply->bytes + ERRAND_NAME, back.ptr, back.len);
     reply->back = (ri_str){reply->bytes + ERRAND_NAME, back.len};
+    if (sample.len) memcpy(reply->bytes + ERRAND_NAME + back.len, sample.ptr, sample.len);
+    reply->sample = (ri_str){reply->bytes + ERRAND_NAME + back.len, sample.len};
     reply->expires_ns = ri_ns_add(router->time_ns, ri_ns_of_ms(i->answer_ms));
     if (ri_map_put(&k->replies, ri_hash(reply->name), reply) == RILL_OK) return reply;
     ri_free(router->host, reply, size);
@@ -290,13 +316,13 @@ static void errand_wait(ri_import *i, ri_asking *a, ri_reply *reply)
     errand_rank(a);
 }
 
-static ri_reply *errand_expect(ri_import *i, ri_party *party, ri_str back)
+static ri_reply *errand_expect(ri_import *i, ri_party *party, ri_str back, ri_str sample)
 {
     desk *k = i->exporter->desk;
-    size_t size = sizeof(ri_reply) + ERRAND_NAME + back.len;
+    size_t size = sizeof(ri_reply) + ERRAND_NAME + back.len + sample.len;
     if (!errand_make_room(k, i, party, size)) return NULL;
     ri_asking *a = errand_begin_asking(i, party);
-    ri_reply *reply = a ? errand_reply_new(i, back, size) : NULL;
+    ri_reply *reply = a ? errand_reply_new(i, back, sample, size) : NULL;
     if (reply) {
         errand_wait(i, a, reply);
         return reply;
@@ -424,7 +450,7 @@ static ri_publish errand_publish(const ri_delivery *d, const ri_message *m)
 }
 
 typedef struct errand_bytes { /* of a message on its way */
-    ri_buffer subject, reply, headers;
+    ri_buffer subject, reply, headers, sample;
 } errand_bytes;
 
 static void errand_bytes_init(errand_bytes *b, const ri_host *host)
@@ -432,6 +458,7 @@ static void errand_bytes_init(errand_bytes *b, const ri_host *host)
     ri_buffer_init(&b->subject, host);
     ri_buffer_init(&b->reply, host);
     ri_buffer_init(&b->headers, host);
+    ri_buffer_init(&b->sample, host);
 }
 
 static void errand_bytes_fini(errand_bytes *b)
@@ -439,6 +466,7 @@ static void errand_bytes_fini(errand_bytes *b)
     ri_buffer_fini(&b->subject);
     ri_buffer_fini(&b->reply);
     ri_buffer_fini(&b->headers);
+    ri_buffer_fini(&b->sample);
 }
 
 /* The subject that it has at the exporter. */
@@ -460,23 +488,41 @@ static void errand_expect_none(ri_import *i, ri_str reply)
 
 static bool errand_reply(ri_import *i, const ri_delivery *d, errand_bytes *b)
 {
-    const ri_reply *reply = errand_expect(i, d->from, d->m->reply);
+    const ri_reply *reply = errand_expect(i, d->from, d->m->reply, ri_buffer_str(&b->sample));
     if (!reply) return false;
     ri_buffer_put(&b->reply, i->exporter->desk->filter, ERRAND_PREFIX);
     ri_buffer_put_str(&b->reply, reply->name);
     return true;
 }
 
+static uint32_t errand_dice(ri_router *router)
+{
+    return (uint32_t)(((ri_router_random(router) >> 32) * 100) >> 32);
+}
+
+/* Nobody gets it, or nobody may answer it: that is the whole sample. */
+static void errand_tell(ri_import *i, const errand_bytes *b, int status)
+{
+    if (ri_buffer_size(&b->sample))
+        ri_latency_tell(i, &i->exporter->desk->party, NULL, ri_buffer_str(&b->sample), status);
+}
+
 static int errand_ask(ri_import *i, const ri_delivery *d, errand_bytes *b)
 {
     if (!errand_subject(i, d, b) || !errand_headers(d, i, &b->headers)) return 0;
+    if (i->latency_subject && !ri_latency_begin(i, d, errand_dice(d->router), &b->sample))
+        ri_buffer_reset(&b->sample);
+    if (!d->m->reply.len) errand_tell(i, b, 400);
     if (d->m->reply.len && !errand_reply(i, d, b)) return 0;
     ri_str reply = ri_buffer_str(&b->reply);
     ri_message m = {.subject = ri_buffer_str(&b->subject), .reply = reply,
                     .headers = ri_buffer_str(&b->headers), .data = d->m->data};
     ri_publish p = errand_publish(d, &m);
     int took = b->reply.failed ? 0 : ri_router_send(i->exporter, d->from, &p);
-    if (took <= 0 && reply.len) errand_expect_none(i, reply);
+    if (took <= 0 && reply.len) {
+        errand_expect_none(i, reply);
+        errand_tell(i, b, 503);
+    }
     return took;
 }
 
@@ -499,7 +545,9 @@ static int errand_answer(desk *k, const ri_delivery *d, errand_bytes *b)
     bool last = late || reply->answers == RILL_ANSWERS_ONE ||
                 d->m->headers.len + d->m->data.len == 0;
     ri_account *to = ri_account_ref(reply->to);
+    const ri_import *i = reply->asking->import;
     ri_buffer_put_str(&b->subject, reply->back);
+    if (i) ri_buffer_put_str(&b->sample, reply->sample);
     if (last) errand_forget(k, reply);
     else errand_keep(k, reply);
     ri_message m = *d->m;
@@ -513,6 +561,11 @@ static int errand_answer(desk *k, const ri_delivery *d, errand_bytes *b)
     if (took <= 0 && !last && (reply = ri_map_get(&k->replies, ri_hash(name), &name)))
         errand_forget(k, reply);
     ri_account_unref(to);
+    if (ri_buffer_size(&b->sample)) {
+        int status = late ? 504 : took > 0 ? 200 : 408;
+        ri_latency_tell(i, &k->party, status == 200 ? d->from : NULL, ri_buffer_str(&b->sample),
+                        status);
+    }
     return took;
 }
 

@@ -72,6 +72,8 @@ typedef struct ri_party_ops {
     /* Who it is, as members of a JSON object, each with its comma, for services of other accounts
      * where the import shares it. NULL: nothing is known. */
     void (*facts)(const ri_party *party, ri_buffer *out);
+    /* How long its connection takes to answer; 0, NULL: not known. */
+    int64_t (*rtt_ns)(const ri_party *party);
     /* It is a stream: what it takes is stored. It looks at p->probe itself, and reports to it what
      * would become of the message. */
     bool stores;
@@ -106,6 +108,7 @@ struct ri_party {
     bool local;             /* a bus of this process */
     bool queues;            /* what it publishes to very many waits in router->backlog */
     uint32_t nsubs;
+    uint32_t nshadows;      /* of its subscriptions, where its account imports */
     uint64_t trade_bytes;   /* of interest, that its shadows and requests have; see trade.h */
     ri_list asking;         /* its requests that wait for answers of other accounts; errand.c */
     uint64_t in_msgs, in_bytes;   /* published by it; bytes of headers and data */

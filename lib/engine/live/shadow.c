@@ -148,7 +148,10 @@ static ri_str shadow_subject(const ri_import *i, ri_str subject, ri_buffer *meet
 static void shadow_free(ri_import *i, shadow *s)
 {
     ri_router *router = i->party.router;
+    ri_shapes_remove(&i->account->trade->shapes, s->sub.entry.subject);
     ri_router_unsubscribe(&s->sub);
+    RI_ASSERT(s->main->party->nshadows > 0);
+    s->main->party->nshadows--;
     ri_memory_refund(&router->memory, RI_MEMORY_INTEREST, s->size);
     RI_ASSERT(s->main->party->trade_bytes >= s->size);
     s->main->party->trade_bytes -= s->size;
@@ -171,11 +174,33 @@ static bool shadow_take(ri_import *i, shadow *s, bool comes)
     return false;
 }
 
+/* It stands in the exporter's interest, unless its wildcards are in a way too many: there, or of
+ * this importer. */
+static int shadow_enter(ri_import *i, shadow *s)
+{
+    ri_shapes *own = &i->account->trade->shapes;
+    const ri_shapes *all = &i->exporter->interest.shapes;
+    uint32_t before_own = own->deep, before = all->deep;
+    int rc = ri_shapes_add(own, s->sub.entry.subject);
+    if (rc < 0) return rc;
+    if ((rc = ri_router_place(&i->party, &s->sub)) < 0) {
+        ri_shapes_remove(own, s->sub.entry.subject);
+        return rc;
+    }
+    if ((own->deep <= RI_LIMIT_SHADOW_SHAPES || own->deep == before_own) &&
+        (all->deep <= RI_LIMIT_SHAPES / 2 || all->deep == before))
+        return RILL_OK;
+    ri_shapes_remove(own, s->sub.entry.subject);
+    ri_router_unsubscribe(&s->sub);
+    return ri_err(RILL_EFULL, "subscriptions to what is imported place their wildcards in too many "
+                  "ways");
+}
+
 static int shadow_place(ri_import *i, shadow *s, bool comes)
 {
     if (!shadow_take(i, s, comes))
         return ri_err(RILL_EFULL, "no memory for subscriptions to what is imported");
-    int rc = ri_router_place(&i->party, &s->sub);
+    int rc = shadow_enter(i, s);
     if (rc < 0) {
         s->main->party->trade_bytes -= s->size;
         ri_memory_refund(&i->party.router->memory, RI_MEMORY_INTEREST, s->size);
@@ -202,6 +227,7 @@ static int shadow_add(ri_import *i, ri_subscription *main, ri_str subject, bool 
     }
     s->next = main->shadows;
     main->shadows = s;
+    main->party->nshadows++;
     return RILL_OK;
 }
 

@@ -58,9 +58,6 @@ static int trade_check_export(const ri_export *e, const rill_export *row)
     if (row->account_token && !ri_str_is(trade_token(ri_str_of(e->subject), row->account_token),
                                          "*"))
         return trade_export_fails(e, "account_token is the place of no *");
-    if (row->latency_subject && e->service)
-        return ri_err(RILL_ENOTSUP, "service export \"%.100s\": samples of latency are not "
-                      "supported by this broker", e->subject);
     if (!e->service && (row->latency_subject || row->answers || row->answer_ms))
         return trade_export_fails(e, "a stream has no answers");
     if (row->answers < 0 || row->answers > RILL_ANSWERS_CHUNKED)
@@ -281,6 +278,7 @@ int ri_trade_new(const ri_host *host, const rill_account *row, ri_trade **out)
     ri_trade *t = ri_new(host, ri_trade);
     if (!t) return RILL_ENOMEM;
     *t = (ri_trade){.host = host, .cap_exports = row->nexports, .cap_imports = row->nimports};
+    ri_shapes_init(&t->shapes, host);
     if (row->nexports)
         t->exports = ri_calloc(host, ri_size_mul(row->nexports, sizeof *t->exports));
     if (row->nimports)
@@ -322,6 +320,7 @@ void ri_trade_free(ri_trade *t)
     for (size_t i = 0; i < t->nimports; i++) trade_free_import(host, &t->imports[i]);
     if (t->exports) ri_free(host, t->exports, ri_size_mul(t->cap_exports, sizeof *t->exports));
     if (t->imports) ri_free(host, t->imports, ri_size_mul(t->cap_imports, sizeof *t->imports));
+    ri_shapes_fini(&t->shapes);
     ri_delete(host, t);
 }
 
@@ -471,6 +470,13 @@ int ri_trade_check(const ri_account *account, ri_trade_find find, const void *ac
     for (size_t i = 0; rc == RILL_OK && i < t->nimports; i++)
         rc = trade_check_import(account, &t->imports[i], &search);
     return rc;
+}
+
+bool ri_trade_is_sampled(const ri_trade *t)
+{
+    for (size_t i = 0; t && i < t->nimports; i++)
+        if (t->imports[i].latency_subject) return true;
+    return false;
 }
 
 /* ---- Life ---- */

@@ -32,8 +32,14 @@
  * accounts or in his own. Requests of a party that has gone stay, since their answer may be for
  * somebody else, and are the first that go where there is no memory.
  *
+ * *Samples.* An export may say that some requests are sampled: what is kept of one lies behind its
+ * reply, and when it is over, by an answer or without, a message in the exporter's account says how
+ * long that took (latency.c). What is forgotten, since others need the room, is not told.
+ *
  * *Memory.* Shadows and replies count in the share of interest, and for the party that they are of,
- * in its trade_bytes: where the share is used up whoever has most is found with them.
+ * in its trade_bytes: where the share is used up whoever has most is found with them. A shadow is
+ * one more of the subscriptions that its party may have. Of the ways in which an exporter's filters
+ * may place wildcards (codec/subject/shapes.h) all its importers take half, and each a few.
  *
  * *Life.* The rows of an account are made with it and looked at together by ri_trade_check(). They
  * begin to count by ri_trade_link(), and end by ri_trade_unlink(), both inside the gate and outside
@@ -48,6 +54,7 @@
 
 #include "base/heap.h"
 #include "base/map.h"
+#include "codec/subject/shapes.h"
 #include "codec/subject/transform.h"
 #include "engine/live/router.h"
 #include "rill.h"
@@ -100,12 +107,14 @@ typedef struct ri_trade {
     ri_import *imports;
     size_t nexports, nimports;
     size_t cap_exports, cap_imports;
+    ri_shapes shapes;       /* of all shadows of what is imported */
 } ri_trade;
 
 /* Of the rows of an account; none: NULL. RILL_EINVAL and RILL_ETOOBIG name what is wrong with one
  * row, RILL_ENOMEM. The rows are not kept. */
 int ri_trade_new(const ri_host *host, const rill_account *row, ri_trade **out);
 void ri_trade_free(ri_trade *trade); /* that is not linked; NULL is nothing */
+bool ri_trade_is_sampled(const ri_trade *trade); /* is what it imports? It is linked, or NULL */
 bool ri_trade_same(const ri_trade *a, const ri_trade *b); /* either may be NULL */
 
 /* By whose name an account is found; NULL: there is none. */
@@ -150,5 +159,15 @@ void ri_errand_leave(ri_party *party); /* that has asked, and goes */
 bool ri_errand_forget_orphans(ri_router *router);
 bool ri_errand_same_party(const void *item, const void *key); /* of import->askers */
 size_t ri_errand_waiting(const ri_account *exporter); /* requests that its desk knows */
+/* What nobody has answered in time is told where samples go; some, and the rest the next time. */
+void ri_errand_expire(ri_account *importer);
+
+/* ---- latency.c ---- */
+
+/* Is that request sampled, `dice` being below 100? Then what has to be kept of it is in `out`. */
+bool ri_latency_begin(const ri_import *import, const ri_delivery *d, uint32_t dice, ri_buffer *out);
+/* 200: `responder` has answered; else NULL. `from`, of the exporter, publishes it. */
+void ri_latency_tell(const ri_import *import, ri_party *from, const ri_party *responder,
+                     ri_str sample, int status);
 
 #endif

@@ -13,13 +13,17 @@
 #include "engine/live/router.h"
 #include "engine/live/trade.h"
 
-enum { ACCOUNTS_NAME_MAX = 255 };
+enum {
+    ACCOUNTS_NAME_MAX = 255,
+    ACCOUNTS_LOOK_S = 60, /* between two looks at the clock of the day */
+};
 
 struct ri_accounts {
     const ri_host *host;
     ri_account **list;     /* owned references, by name */
     size_t n, cap;
     bool only_system;      /* it is the system's alone, and all users are of it */
+    int64_t turns_s;       /* of Unix: an activation begins or ends then; INT64_MAX: none does */
 };
 
 static int accounts_by_name(const void *a, const void *b)
@@ -272,11 +276,25 @@ static int accounts_rows_fill(accounts_rows *rows, const ri_claims_account *clai
     return RILL_OK;
 }
 
+/* When what it imports by activations changes next. */
+static int64_t accounts_turns_s(const ri_claims_account *claims, int64_t now_s)
+{
+    int64_t next_s = INT64_MAX;
+    for (size_t i = 0; i < claims->nimports; i++) {
+        const ri_claims_import *import = &claims->imports[i];
+        if (!import->is_active) continue;
+        if (import->not_before_s > now_s) next_s = RI_MIN(next_s, import->not_before_s);
+        if (import->expires_s > now_s) next_s = RI_MIN(next_s, import->expires_s);
+    }
+    return next_s;
+}
+
 static int accounts_trade_claimed(ri_accounts *accounts, ri_account *account,
                                   const ri_trust *trust, const ri_claims_account *claims)
 {
     RI_ASSERT(!account->trade);
     accounts_rows rows = {.trust = trust, .now_s = ri_wall_ns(accounts->host) / RI_SEC};
+    accounts->turns_s = RI_MIN(accounts->turns_s, accounts_turns_s(claims, rows.now_s));
     if (claims->nexports + claims->nimports == 0) return RILL_OK;
     ri_arena_init(&rows.arena, accounts->host);
     int rc = accounts_rows_fill(&rows, claims);
@@ -403,7 +421,7 @@ int ri_accounts_new(struct ri_router *router, const ri_host *host, const rill_br
     if (n == 0) return accounts_check_users(NULL, opts);
     ri_accounts *accounts = ri_new(host, ri_accounts);
     if (!accounts) return RILL_ENOMEM;
-    *accounts = (ri_accounts){.host = host, .cap = n};
+    *accounts = (ri_accounts){.host = host, .cap = n, .turns_s = INT64_MAX};
     accounts->list = ri_calloc(host, ri_size_mul(n, sizeof *accounts->list));
     int rc = accounts->list ? accounts_fill(accounts, router, opts, trust) : RILL_ENOMEM;
     if (rc < 0) ri_accounts_free(accounts);
@@ -455,6 +473,42 @@ static void accounts_take_over(ri_accounts *accounts, ri_accounts *from, bool sa
         i += order <= 0;
         k += order >= 0;
     }
+}
+
+/* Those of an operator once more, by what the clock says now. */
+static int accounts_turn(ri_accounts **accounts, struct ri_router *router, const ri_trust *trust)
+{
+    const rill_broker_opts none = {.size = sizeof none};
+    ri_accounts *fresh;
+    int rc = ri_accounts_new(router, (*accounts)->host, &none, trust, &fresh);
+    if (rc < 0) return rc;
+    ri_accounts_take_over(fresh, *accounts);
+    ri_accounts_free(*accounts);
+    *accounts = fresh;
+    return RILL_OK;
+}
+
+static bool accounts_are_sampled(const ri_accounts *accounts)
+{
+    for (size_t i = 0; i < accounts->n; i++)
+        if (ri_trade_is_sampled(accounts->list[i]->trade)) return true;
+    return false;
+}
+
+int64_t ri_accounts_tend(ri_accounts **accounts, struct ri_router *router, const ri_trust *trust)
+{
+    if (!*accounts) return INT64_MAX;
+    const ri_host *host = (*accounts)->host;
+    int64_t now_s = ri_wall_ns(host) / RI_SEC;
+    if ((*accounts)->turns_s <= now_s && trust && accounts_turn(accounts, router, trust) < 0)
+        ri_host_log(host, RILL_ERROR, "activations of accounts: %s", ri_err_text());
+    for (size_t i = 0; i < (*accounts)->n; i++) ri_errand_expire((*accounts)->list[i]);
+    int64_t left_s = (*accounts)->turns_s == INT64_MAX
+                         ? INT64_MAX : RI_MAX((*accounts)->turns_s - now_s, 1);
+    if (accounts_are_sampled(*accounts)) left_s = 1;
+    if (left_s == INT64_MAX) return INT64_MAX;
+    /* the clock of the day may be set: it is looked at each minute */
+    return ri_ns_add(ri_mono_ns(host), ri_ns_mul(RI_MIN(left_s, ACCOUNTS_LOOK_S), RI_SEC));
 }
 
 void ri_accounts_take_over(ri_accounts *accounts, ri_accounts *from)

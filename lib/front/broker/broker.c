@@ -259,6 +259,7 @@ static void broker_make_id(ri_broker *b)
         return;
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     uint8_t raw[55];
+    explicit_bzero(keys, sizeof *keys); /* it is that of another id, or half of one */
     b->host.entropy(b->host.arg, raw, sizeof raw);
     keys->id[0] = 'N';
     for (size_t i = 0; i < sizeof raw; i++) keys->id[i + 1] = digits[raw[i] & 31];

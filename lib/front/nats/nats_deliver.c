@@ -292,4 +292,6 @@ const ri_party_ops ri_nats_deliver_ops = {
     .slow_down = deliver_slow_down,
     .number = deliver_number,
     .make_interest = deliver_make_interest,
+    .facts = ri_nats_facts_put,
+    .rtt_ns = ri_nats_facts_rtt_ns,
 };

@@ -171,7 +171,7 @@ static uint32_t op_max_subs(const ri_nats_session *s)
 static void op_subscribe(ri_nats_session *s, const ri_nats_op *op)
 {
     uint32_t max = op_max_subs(s);
-    if (max && s->subs.len >= max) {
+    if (max && s->subs.len + s->party.nshadows >= max) {
         op_say_err(s, "maximum subscriptions exceeded", RI_STR_NONE);
         return;
     }

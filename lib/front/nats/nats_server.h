@@ -133,6 +133,7 @@ struct ri_nats_server {
     ri_loop_timer ldm_timer;    /* L */
     bool certs_changed;         /* a listener has another certificate, or the first one */
     ri_loop_timer cert_timer;   /* L: when the end of a certificate is near */
+    ri_loop_timer tend_timer;   /* L: when something is over between accounts */
 };
 
 /* L: the units that one connection's input may take now: all those of a turn of the loop take about

@@ -431,4 +431,8 @@ static inline ri_nats_session *ri_nats_session_of(ri_party *party)
     return ri_container_of(party, ri_nats_session, party);
 }
 
+/* ---- nats_facts.c: ri_party_ops ---- */
+void ri_nats_facts_put(const ri_party *party, ri_buffer *out);
+int64_t ri_nats_facts_rtt_ns(const ri_party *party);
+
 #endif
