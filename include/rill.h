@@ -1713,7 +1713,7 @@ typedef struct rill_export { /* what other accounts may have of an account */
     const char *latency_subject; /* of a service with one answer: where samples are published, in
                                  its account, of how long answers take, as JSON of nats-server's
                                  io.nats.server.metric.v1.service_latency; default: nowhere. What is
-                                 not answered in time is told within a second */
+                                 not answered in time is reported within a second */
     uint32_t latency_percent; /* of the requests; besides, or with 0 alone: those whose headers
                                  trace them, as of Zipkin, Jaeger and W3C's Trace Context */
     uint32_t reserved2;

@@ -9,7 +9,8 @@ from operators import ACCOUNT, IMPORTER, OperatorCase, account, user
 
 CONF = """accounts {
   B: { users: [ {user: b, password: p} ]
-       exports: [ {service: svc, latency: {sampling: 100%%, subject: lat}, response_threshold: "500ms"}
+       exports: [ {service: svc, latency: {sampling: 100%%, subject: lat},
+                   response_threshold: "500ms"}
                   {service: traced, latency: {sampling: headers, subject: lat}} ] }
   A: { users: [ {user: a, password: p} ]
        imports: [ {service: {account: B, subject: svc}, to: ask%s}

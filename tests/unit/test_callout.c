@@ -480,8 +480,9 @@ START_TEST(every_allocation_fails_once)
 END_TEST
 
 SUITE_MAIN("callout", what_is_asked, the_longest_time, without_keys, what_is_asked_under_seal,
-           who_is_let_in, who_is_not, one_that_was_changed, whose_account_may_let_in, what_users_of_its_account_are_denied,
-           a_configuration_that_is_wrong, every_allocation_fails_once)
+           who_is_let_in, who_is_not, one_that_was_changed, whose_account_may_let_in,
+           what_users_of_its_account_are_denied, a_configuration_that_is_wrong,
+           every_allocation_fails_once)
 
 #else
 

@@ -188,7 +188,7 @@ static void errand_end_late(desk *k, ri_reply *reply)
     if (i) ri_buffer_put_str(&sample, reply->sample);
     errand_forget(k, reply);
     if (ri_buffer_size(&sample))
-        ri_latency_tell(i, &k->party, NULL, ri_buffer_str(&sample), 504);
+        ri_latency_report(i, &k->party, NULL, ri_buffer_str(&sample), 504);
     ri_buffer_fini(&sample);
 }
 
@@ -501,10 +501,10 @@ static uint32_t errand_dice(ri_router *router)
 }
 
 /* Nobody gets it, or nobody may answer it: that is the whole sample. */
-static void errand_tell(ri_import *i, const errand_bytes *b, int status)
+static void errand_report(ri_import *i, const errand_bytes *b, int status)
 {
     if (ri_buffer_size(&b->sample))
-        ri_latency_tell(i, &i->exporter->desk->party, NULL, ri_buffer_str(&b->sample), status);
+        ri_latency_report(i, &i->exporter->desk->party, NULL, ri_buffer_str(&b->sample), status);
 }
 
 static int errand_ask(ri_import *i, const ri_delivery *d, errand_bytes *b)
@@ -512,7 +512,7 @@ static int errand_ask(ri_import *i, const ri_delivery *d, errand_bytes *b)
     if (!errand_subject(i, d, b) || !errand_headers(d, i, &b->headers)) return 0;
     if (i->latency_subject && !ri_latency_begin(i, d, errand_dice(d->router), &b->sample))
         ri_buffer_reset(&b->sample);
-    if (!d->m->reply.len) errand_tell(i, b, 400);
+    if (!d->m->reply.len) errand_report(i, b, 400);
     if (d->m->reply.len && !errand_reply(i, d, b)) return 0;
     ri_str reply = ri_buffer_str(&b->reply);
     ri_message m = {.subject = ri_buffer_str(&b->subject), .reply = reply,
@@ -521,7 +521,7 @@ static int errand_ask(ri_import *i, const ri_delivery *d, errand_bytes *b)
     int took = b->reply.failed ? 0 : ri_router_send(i->exporter, d->from, &p);
     if (took <= 0 && reply.len) {
         errand_expect_none(i, reply);
-        errand_tell(i, b, 503);
+        errand_report(i, b, 503);
     }
     return took;
 }
@@ -563,7 +563,7 @@ static int errand_answer(desk *k, const ri_delivery *d, errand_bytes *b)
     ri_account_unref(to);
     if (ri_buffer_size(&b->sample)) {
         int status = late ? 504 : took > 0 ? 200 : 408;
-        ri_latency_tell(i, &k->party, status == 200 ? d->from : NULL, ri_buffer_str(&b->sample),
+        ri_latency_report(i, &k->party, status == 200 ? d->from : NULL, ri_buffer_str(&b->sample),
                         status);
     }
     return took;

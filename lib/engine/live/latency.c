@@ -149,7 +149,7 @@ bool ri_latency_begin(const ri_import *i, const ri_delivery *d, uint32_t dice, r
     return wanted;
 }
 
-/* ---- What is told ---- */
+/* ---- What is published ---- */
 
 static const char *latency_words(int status)
 {
@@ -193,7 +193,7 @@ static void latency_write(ri_buffer *out, const ri_host *host, const ri_party *r
                      (long long)RI_MAX(service_ns, 0), (long long)RI_MAX(total_ns, 0));
 }
 
-void ri_latency_tell(const ri_import *i, ri_party *from, const ri_party *responder, ri_str sample,
+void ri_latency_report(const ri_import *i, ri_party *from, const ri_party *responder, ri_str sample,
                      int status)
 {
     ri_buffer out;

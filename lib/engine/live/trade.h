@@ -34,7 +34,7 @@
  *
  * *Samples.* An export may say that some requests are sampled: what is kept of one lies behind its
  * reply, and when it is over, by an answer or without, a message in the exporter's account says how
- * long that took (latency.c). What is forgotten, since others need the room, is not told.
+ * long that took (latency.c). What is forgotten, since others need the room, is not reported.
  *
  * *Memory.* Shadows and replies count in the share of interest, and for the party that they are of,
  * in its trade_bytes: where the share is used up whoever has most is found with them. A shadow is
@@ -159,7 +159,7 @@ void ri_errand_leave(ri_party *party); /* that has asked, and goes */
 bool ri_errand_forget_orphans(ri_router *router);
 bool ri_errand_same_party(const void *item, const void *key); /* of import->askers */
 size_t ri_errand_waiting(const ri_account *exporter); /* requests that its desk knows */
-/* What nobody has answered in time is told where samples go; some, and the rest the next time. */
+/* What nobody has answered in time is reported where samples go; some, and the rest later. */
 void ri_errand_expire(ri_account *importer);
 
 /* ---- latency.c ---- */
@@ -167,7 +167,7 @@ void ri_errand_expire(ri_account *importer);
 /* Is that request sampled, `dice` being below 100? Then what has to be kept of it is in `out`. */
 bool ri_latency_begin(const ri_import *import, const ri_delivery *d, uint32_t dice, ri_buffer *out);
 /* 200: `responder` has answered; else NULL. `from`, of the exporter, publishes it. */
-void ri_latency_tell(const ri_import *import, ri_party *from, const ri_party *responder,
+void ri_latency_report(const ri_import *import, ri_party *from, const ri_party *responder,
                      ri_str sample, int status);
 
 #endif

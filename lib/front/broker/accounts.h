@@ -32,9 +32,9 @@ void ri_accounts_unlink(ri_accounts *accounts);
 /* Inside the gate; either may be NULL. What they have of one another changes with them. */
 void ri_accounts_take_over(ri_accounts *accounts, ri_accounts *from);
 /* Inside the gate: what is over by the clock. Activations of `trust` that have begun or ended since
- * it was looked at count so, and requests that nobody has answered are told where samples go. When
- * to look again, of the monotonic clock; INT64_MAX: never. Either may be NULL. RILL_ENOMEM: at the
- * time that is given. */
+ * it was looked at count so, and requests that nobody has answered are reported where samples go.
+ * When to look again, of the monotonic clock, also where there was no memory; INT64_MAX: never.
+ * Either may be NULL. */
 int64_t ri_accounts_tend(ri_accounts **accounts, struct ri_router *router, const ri_trust *trust);
 /* Whose users may ask about all of the broker; NULL: nobody's. `accounts` may be NULL. */
 ri_account *ri_accounts_system(const ri_accounts *accounts);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who a connection is, as services of other accounts and samples of them are told. */
+/* Who a connection is, for services of other accounts and samples of them. */
 #include "base/json.h"
 #include "base/rfc3339.h"
 #include "front/nats/nats_session.h"
