@@ -293,10 +293,10 @@ typedef struct rill_host {
                                              callback runs or idle(); NULL: one task only */
     void *(*task)(void *arg);  /* which task calls, for who has several: not NULL, and the same for
                                   the same one. So the calls of the others go on while a callback
-                                  runs in one of them; rill_close() when it has ended, and when those
-                                  that wait have come back from idle(), which then end by
-                                  RILL_ECLOSED. NULL: what a callback may not call is RILL_EDEADLK for
-                                  all tasks meanwhile */
+                                  runs in one of them; rill_close() when it has ended, and when
+                                  those that wait have come back from idle(), which then end by
+                                  RILL_ECLOSED. NULL: what a callback may not call is
+                                  RILL_EDEADLK for all tasks meanwhile */
 } rill_host;
 
 /* What a build for firmware may use, which has no allocator: rill_micro.c, and
@@ -592,21 +592,21 @@ typedef struct rill_opts {
  *   unix:PATH   the same as nats://, at a socket of this machine
  *   flash:NAME?streams=4&groups=4&ids=16&keys=32&record=512&reserve=BLOCKS&format   of a build for
  *               firmware: a store on rill_opts.flash, which the next open finds as it was,
- *               whenever power was lost. Streams (LIMITS by messages and bytes, and WORK), groups, buckets with a
- *               history of 1, rill_tail(), and rill_forward_open() to any bus of that build that
- *               has streams: what is forwarded keeps its id, and all its headers but those that
- *               begin with "Nats-". The numbers are how many there may be, and how many bytes a
- *               message takes at most, 32 of its own among them, and 8 more if it has a msg_id;
- *               streams, groups and ids are fixed when it is formatted. `ids` is the window of
- *               msg_id: of the last so many that were stored, of all streams, one that comes again is
- *               not stored again, and its receipt says so, after a loss of power, too; 64 bits of a
- *               keyed hash are compared. ids=0: a msg_id is RILL_ENOTSUP. Of a bucket that is watched
- *               each deletion takes one of `keys` until it has been read; when there is none left for
- *               a key that is put it is lost, and the watch ends, by RILL_EV_ERROR with RILL_EFULL.
- *               RILL_ENOENT: no store is there, and
- *               `format` was not said; format=always erases one that is. NAME and subjects of a
- *               stream have 47 bytes together. max_bytes is kept for a stream, as it is on flash;
- *               0 takes all that is left, and RILL_EFULL says that nothing is
+ *               whenever power was lost. Streams (LIMITS by messages and bytes, and WORK), groups,
+ *               buckets with a history of 1, rill_tail(), and rill_forward_open() to any bus of
+ *               that build that has streams: what is forwarded keeps its id, and all its headers
+ *               but those that begin with "Nats-". The numbers are how many there may be, and how
+ *               many bytes a message takes at most, 32 of its own among them, and 8 more if it has
+ *               a msg_id; streams, groups and ids are fixed when it is formatted. `ids` is the
+ *               window of msg_id: of the last so many that were stored, of all streams, one that
+ *               comes again is not stored again, and its receipt says so, after a loss of power,
+ *               too; 64 bits of a keyed hash are compared. ids=0: a msg_id is RILL_ENOTSUP. Of a
+ *               bucket that is watched each deletion takes one of `keys` until it has been read;
+ *               when there is none left for a key that is put it is lost, and the watch ends, by
+ *               RILL_EV_ERROR with RILL_EFULL. RILL_ENOENT: no store is there, and `format` was
+ *               not said; format=always erases one that is. NAME and subjects of a stream have 47
+ *               bytes together. max_bytes is kept for a stream, as it is on flash; 0 takes all
+ *               that is left, and RILL_EFULL says that nothing is
  *   kafka://HOST:PORT,HOST:PORT...   a Kafka cluster; kafkas:// over TLS. Before a host may stand
  *               USER:PASSWORD@. A stream is a topic, whose one subject is its name; a message's
  *               number is its offset + 1, in its partition; its key is the header Kafka-Key. The

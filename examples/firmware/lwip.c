@@ -15,7 +15,7 @@
 #include "lwip_net.h"
 #include "lwip_wire.h"
 
-static _Alignas(8) char arena[24 * 1024];
+static _Alignas(8) char arena[64 * 1024];
 
 static int64_t now(void *arg)
 {

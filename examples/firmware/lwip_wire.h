@@ -6,6 +6,6 @@
 #include "rill.h"
 
 int lwip_dial(rill_wire **wire, const char *address, void *arg);
-void lwip_idle(void *arg, int64_t ns); /* rill_host.idle: until the wire has something, or so long */
+void lwip_idle(void *arg, int64_t ns); /* rill_host.idle: until a byte comes, or so long */
 
 #endif

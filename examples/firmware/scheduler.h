@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The smallest scheduler that takes tasks off the processor, for a Cortex-M3: each has a stack of its
- * own, and a millisecond in turn. In the place of an RTOS, whose calls are named beside these. */
+/* The smallest scheduler that takes tasks off the processor, for a Cortex-M3: each has a stack of
+ * its own, and a millisecond in turn. In place of an RTOS, whose calls are named beside these. */
 #ifndef SCHEDULER_H
 #define SCHEDULER_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two tasks at one handle: one waits for what the server says, and answers, which takes it long; the
- * other asks the server again and again meanwhile. rill_host says who calls, and holds the lock. */
+/* Two tasks at one handle: one waits for what the server says, and answers, which takes it long;
+ * the other asks the server again and again. rill_host says who calls, and holds the lock. */
 #include "board.h"
 #include "rill.h"
 #include "scheduler.h"

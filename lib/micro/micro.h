@@ -22,9 +22,9 @@
  * what was waiting when it began, and returns: it never waits, and it does not call itself. A
  * callback that waits (rill_append() in it) turns the peer alone; what comes then waits in queues.
  *
- * Where the host says which task calls (rill_host.task), the others go on while a callback runs: each
- * call holds the lock but in callbacks and idle(), so that what it has begun is whole between. Only
- * one callback runs at a time.
+ * Where the host says which task calls (rill_host.task), the others go on while a callback runs:
+ * each call holds the lock but in callbacks and idle(), so that what it has begun is whole between.
+ * Only one callback runs at a time.
  *
  * A peer is what a URL names: the bus of this process (micro_mem.c), a server of NATS
  * (micro_nats.c, and micro_js.c for its JetStream), or a store on flash. It fills ri_micro_peer. */

@@ -9,7 +9,8 @@
  *
  * A stream is kept under its name and subjects, "NAME SUBJECT ...", which have 47 bytes together. A
  * bucket is the stream KV_NAME, as everywhere; its keys are whole subjects, and what is deleted is
- * gone, but for who watches: flash_bucket.c keeps what he has not read yet. Each call is done when it returns: what was acknowledged is on flash. */
+ * gone, but for who watches: flash_bucket.c keeps what he has not read yet. Each call is done when
+ * it returns: what was acknowledged is on flash. */
 #include "micro/micro_flash.h"
 
 #include "codec/nats/headers.h"
@@ -482,8 +483,8 @@ static int micro_flash_lost(const rill_bus *bus, const micro_flash_reader *r)
 {
     uint32_t lost = r->watch ? micro_flash_watched(bus, r->stream) : 0;
     if (lost <= r->lost || lost < r->seq) return RILL_OK;
-    return ri_err(RILL_EFULL, "a watch has not read a deletion before its entry of keys= in the URL "
-                  "was needed");
+    return ri_err(RILL_EFULL, "a watch has not read a deletion before its entry of keys= in the "
+                  "URL was needed");
 }
 
 /* True: one message more has been handed on. */
@@ -585,7 +586,8 @@ const ri_micro_peer ri_micro_flash_peer = {
     .turn = micro_flash_turn, .due = micro_flash_due, .flushed = micro_flash_flushed,
     .publish = micro_flash_publish, .listen = micro_flash_listen, .unlisten = micro_flash_unlisten,
     .append = micro_flash_append, .get = micro_flash_get, .ensure = micro_flash_ensure,
-    .consume = micro_flash_consume, .want = micro_flash_want, .forget = micro_flash_forget, .settle = micro_flash_settle,
+    .consume = micro_flash_consume, .want = micro_flash_want, .forget = micro_flash_forget,
+    .settle = micro_flash_settle,
 };
 
 #endif

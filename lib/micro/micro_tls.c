@@ -167,8 +167,7 @@ static int micro_tls_error(const ri_micro_tls *tls, int rc)
     RI_ASSERT(rc < 0);
     if (rc == MBEDTLS_ERR_SSL_WANT_READ || rc == MBEDTLS_ERR_SSL_WANT_WRITE) return RILL_EAGAIN;
     if (tls->wire_err < 0 && !tls->agreed) /* an alert may have been lost with it */
-        return ri_err(tls->wire_err, "the connection broke in the handshake of TLS: the other side "
-                      "may have another psk or psk_identity");
+        return ri_err(tls->wire_err, "TLS was cut off, maybe for another psk or psk_identity");
     if (tls->wire_err < 0) return tls->wire_err;
     if (rc == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY || rc == MBEDTLS_ERR_SSL_CONN_EOF)
         return ri_err(RILL_ECONN, "the server has closed the connection");

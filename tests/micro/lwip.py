@@ -16,7 +16,8 @@ WANT = [line[7:] for line in comment.splitlines() if line.startswith(" *     ")]
 
 
 def run(port):
-    done = subprocess.run([PROGRAM, f"127.0.0.1:{port}"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([PROGRAM, f"127.0.0.1:{port}"], capture_output=True, text=True,
+                          timeout=60)
     return done.returncode, done.stdout.splitlines(), done.stderr
 
 

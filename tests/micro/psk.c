@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* psk HOST:PORT KEY NAME [first] [BYTES]: the client for firmware with a key that is shared, at a
- * server: messages of all sizes go there and back, and a stream stores one. BYTES: its wire takes so
- * many in a call, and every other time none. */
+ * server: messages of all sizes go there and back, and a stream stores one. BYTES: its wire takes
+ * so many in a call, and every other time none. */
 #include <stdio.h>
 
 #include "socket_wire.h"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """psk.py PSK RILLD: the client for firmware at a listener of rilld with a key that both share: INFO
-before TLS and behind it, a wire that takes a byte now and then; and who has another key, another name
-of it, or speaks to a server that has none, is told so."""
+before TLS and behind it, a wire that takes a byte now and then; and who has another key, another
+name of it, or speaks to a server that has none, is told so."""
 import subprocess
 import sys
 import tempfile
@@ -24,7 +24,8 @@ def client(port, *args):
 def server(folder, tls):
     port = free_port()
     config = Path(folder) / "conf"
-    config.write_text(f'listen: "127.0.0.1:{port}"\njetstream {{ store_dir: "{folder}/js" }}\n{tls}')
+    config.write_text(f'listen: "127.0.0.1:{port}"\n'
+                      f'jetstream {{ store_dir: "{folder}/js" }}\n{tls}')
     return Server(RILLD, "-c", str(config), folder=folder)
 
 

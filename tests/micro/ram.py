@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ram.py RILL_MICRO.C: the RAM that the library takes beside what the program sizes, for each
-option, on a Cortex-M3: its static data, and of the arena of a handle what is there whatever the sizes
-in rill_opts.memory and the URL are (ram.c measures it in QEMU). No more than is allowed."""
+option, on a Cortex-M3: its static data, and of the arena of a handle what is there whatever the
+sizes in rill_opts.memory and the URL are (ram.c measures it in QEMU). No more than is allowed."""
 import re
 import subprocess
 import sys

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tasks.py TASKS.ELF SERVER: two tasks at one handle, on a scheduler of their own in QEMU: while the
-callback of one takes its time, the other's requests are answered. Ends with 77 where QEMU is not."""
+"""tasks.py TASKS.ELF SERVER: two tasks at one handle, on a scheduler of their own in QEMU: while
+the callback of one takes its time, the other's requests are answered. Ends with 77 where QEMU is
+not."""
 import shutil
 import sys
 import tempfile

@@ -258,8 +258,8 @@ START_TEST(test_deletions_last)
 }
 END_TEST
 
-/* Who watches gets deletions, also when their blocks have been collected, until he has read them, or
- * their entry is needed. */
+/* Who watches gets deletions, also when their blocks have been collected, until he has read them,
+ * or their entry is needed. */
 START_TEST(test_deletions_watched)
 {
     ri_flash_msg msg;
@@ -675,7 +675,7 @@ START_TEST(test_wear)
 END_TEST
 
 SUITE_MAIN_ROWS("flash", SUITE_WITH(setup, teardown, test_sum_is_crc32c, test_bytes_on_flash,
-    test_stream, test_oldest_make_room, test_full, test_bucket, test_deletions_last, test_deletions_watched,
-    test_deletions_take_no_room, test_hash_of_ids, test_ids, test_group,
+    test_stream, test_oldest_make_room, test_full, test_bucket, test_deletions_last,
+    test_deletions_watched, test_deletions_take_no_room, test_hash_of_ids, test_ids, test_group,
     test_streams_come_and_go, test_options_are_looked_at, test_no_store, test_heads_damaged,
     test_one_bit, test_block_missing, test_a_record_in_a_message, test_bad_blocks, test_wear))

@@ -199,7 +199,8 @@ static int flash_bucket_room(ri_flash *f, const ri_flash_stream *s, bool is_new,
                              uint32_t old)
 {
     uint32_t more = ri_flash_round(f, len) - ri_flash_round(f, old);
-    if (is_new && (!flash_bucket_has_room(f) || (s->limits.max_msgs && s->keys >= s->limits.max_msgs)))
+    bool full = s->limits.max_msgs && s->keys >= s->limits.max_msgs;
+    if (is_new && (full || !flash_bucket_has_room(f)))
         return ri_err(RILL_EFULL, "%s has %u keys: as many as it may, or as there is memory for",
                       s->name, (unsigned)s->keys);
     while (s->graves > 0 && s->sum + more > s->limits.max_bytes)

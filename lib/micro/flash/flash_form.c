@@ -39,8 +39,8 @@
  *   12  4  seq
  *
  *   1 MESSAGE   seq in its stream; mark: bytes of the stream before it, modulo 2^32; of a bucket
- *               the sum of the key; flags 1: the key is deleted; flags 4: it has an id, whose hash is
- *               the last 8 bytes (flash_ids.c)
+ *               the sum of the key; flags 1: the key is deleted; flags 4: it has an id, whose hash
+ *               is the last 8 bytes (flash_ids.c)
  *   2 STATE     seq: tail; mark: the block that is erased next; time: its wear then. Data: of each
  *               stream its options, name, first, last and bytes, of each group its name and
  *               position, the blocks that are bad, and the ids that are known (flash_state.c)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ids of messages: one that comes with an id that is known is not stored again.
  *
- * What is known are the last max_ids that were stored, of all streams. Of an id 64 bits of a hash are
- * kept, HalfSipHash-2-4 keyed by the log id, so that nobody can choose ids that are taken for others;
- * two that are equal are taken for the same id. The hash stands behind the data of its message, and
- * STATE has the whole table; so a mount knows what was known before, whatever has been collected. */
+ * What is known are the last max_ids that were stored, of all streams. Of an id 64 bits of a hash
+ * are kept, HalfSipHash-2-4 keyed by the log id, so that nobody can choose ids that are taken for
+ * others; two that are equal are taken for the same id. The hash stands behind the data of its
+ * message, and STATE has the whole table; so a mount knows what was known before, whatever has been
+ * collected. */
 #include <string.h>
 
 #include "micro/flash/flash_private.h"
