@@ -163,16 +163,16 @@ class Bench:
                 for i, key in enumerate(("p50_us", "p99_us")):
                     self.cost("%s, %s" % (work, key[:3]), found, key, "us", musts[i], aims[i])
                 if synced:
-                    self.beside_the_disk(work, found, median(alone[self.given.warm:]), musts, aims)
+                    self.beside_the_disk(work, found, median(alone[self.given.warm:]))
 
-    def beside_the_disk(self, work, found, alone, musts, aims):
+    def beside_the_disk(self, work, found, alone):
         print("%s: the disk alone p50 %.0f us, p99 %.0f us; with rilld p50 %.0f us, p99 %.0f us" %
               (work, alone["p50_us"], alone["p99_us"], found[0]["p50_us"], found[0]["p99_us"]),
               flush=True)
-        for i, key in enumerate(("p50_us", "p99_us")):
+        for key in ("p50_us", "p99_us"):
             beside = {key: max(found[0][key] - alone[key], 1)}
             self.cost("%s, beside the disk, %s" % (work, key[:3]), [beside, found[-1]], key, "us",
-                      musts[i], aims[i])
+                      None, None)
 
     def started(self, program):
         """The medians of starts with an empty store, and what the last one takes."""
