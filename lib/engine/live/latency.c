@@ -15,6 +15,8 @@ typedef struct latency_head { /* of what is kept of a request; `texts` follows *
     int64_t rtt_ns;            /* of who asks; 0: not known */
 } latency_head;
 
+enum { LATENCY_NAME = 64 }; /* bytes of a header that is shown */
+
 /* ---- Is it sampled? ---- */
 
 static bool latency_header(ri_str headers, const char *name, ri_str *value)
@@ -37,74 +39,63 @@ static ri_str latency_field(ri_str text, char between, int n)
     return field;
 }
 
-static bool latency_is_odd(ri_str hex) /* of one or two digits */
+/* Of one or two digits of base 16. */
+static bool latency_is_odd(ri_str hex)
 {
-    const char *digits = "0123456789abcdef0123456789ABCDEF";
-    for (size_t i = 0; i < hex.len; i++)
-        if (!memchr(digits, hex.ptr[i], 32)) return false;
-    const char *last = hex.len == 1 || hex.len == 2
-                           ? memchr(digits, hex.ptr[hex.len - 1], 32) : NULL;
-    return last && ((last - digits) & 1);
+    char last = hex.len == 1 || hex.len == 2 ? hex.ptr[hex.len - 1] : '0';
+    if (last >= '0' && last <= '9') return last & 1;
+    last |= 32;
+    return last >= 'a' && last <= 'f' && !(last & 1); /* b, d, f */
 }
 
-static void latency_put(ri_buffer *out, const char *name, ri_str value)
-{
-    ri_buffer_printf(out, "%s\"%s\":[", ri_buffer_size(out) ? "," : "", name);
-    ri_json_put_string(out, value);
-    ri_buffer_puts(out, "]");
-}
-
-/* Those of these names, whose first decides. */
-static void latency_put_all(ri_buffer *out, ri_str headers, const char *const *names, size_t n)
-{
-    ri_str value;
-    for (size_t i = 0; i < n; i++)
-        if (latency_header(headers, names[i], &value)) latency_put(out, names[i], value);
-}
-
-static void latency_put_uber(ri_buffer *out, ri_str headers, ri_str id)
+/* Those whose names begin so, as members of an object, with their names as Go writes them. */
+static void latency_put_all(ri_buffer *out, ri_str headers, const char *prefix)
 {
     rill_header header;
-    static const char prefix[] = "Uberctx-";
-    latency_put(out, "Uber-Trace-Id", id);
-    while (ri_headers_next(&headers, &header))
-        if (header.name.len >= sizeof prefix &&
-            ri_str_eq_nocase((ri_str){header.name.ptr, sizeof prefix - 1}, RI_STR(prefix))) {
-            ri_buffer_puts(out, ",");
-            ri_json_put_string(out, header.name);
-            ri_buffer_puts(out, ":[");
-            ri_json_put_string(out, header.value);
-            ri_buffer_puts(out, "]");
+    char name[LATENCY_NAME];
+    size_t len = strlen(prefix);
+    while (ri_headers_next(&headers, &header)) {
+        if (header.name.len < len || header.name.len > sizeof name ||
+            !ri_str_eq_nocase((ri_str){header.name.ptr, len}, (ri_str){prefix, len}))
+            continue;
+        for (size_t i = 0; i < header.name.len; i++) {
+            char c = header.name.ptr[i];
+            bool first = i == 0 || name[i - 1] == '-';
+            name[i] = first && c >= 'a' && c <= 'z' ? c - 32 : !first && c >= 'A' && c <= 'Z'
+                      ? c + 32 : c;
         }
+        if (ri_buffer_size(out)) ri_buffer_puts(out, ",");
+        ri_json_put_string(out, (ri_str){name, header.name.len});
+        ri_buffer_puts(out, ":[");
+        ri_json_put_string(out, header.value);
+        ri_buffer_puts(out, "]");
+    }
 }
 
 /* Do its headers ask for it, as those who trace requests have them? Those that do so, as members
  * of an object. */
 static bool latency_is_traced(ri_str headers, ri_buffer *out)
 {
-    static const char *const b3[] = {"X-B3-Sampled", "X-B3-Traceid", "X-B3-Parentspanid",
-                                     "X-B3-Spanid"};
-    static const char *const context[] = {"Traceparent", "Tracestate"};
+    const char *prefix = "X-B3-";
     ri_str value;
     bool wanted = false;
     if (latency_header(headers, "Uber-Trace-Id", &value)) {
         wanted = latency_is_odd(latency_field(value, ':', 3));
-        if (wanted) latency_put_uber(out, headers, value);
-    } else if (latency_header(headers, b3[0], &value) &&
-               (ri_str_is(value, "0") || ri_str_is(value, "1"))) {
-        wanted = ri_str_is(value, "1");
-        if (wanted) latency_put_all(out, headers, b3, RI_LEN(b3));
-    } else if (latency_header(headers, b3[1], &value)) {
+        prefix = "Uber";
+    } else if (latency_header(headers, "X-B3-Sampled", &value) && value.len == 1 &&
+               (value.ptr[0] & ~1) == '0') {
+        wanted = value.ptr[0] == '1';
+    } else if (latency_header(headers, "X-B3-TraceId", &value)) {
         wanted = true;
-        latency_put_all(out, headers, b3, RI_LEN(b3));
     } else if (latency_header(headers, "B3", &value)) {
         wanted = !ri_str_is(value, "0") && !ri_str_is(latency_field(value, '-', 2), "0");
-        if (wanted) latency_put(out, "B3", value);
-    } else if (latency_header(headers, context[0], &value)) {
-        ri_str flags = latency_field(value, '-', 3);
-        wanted = flags.len == 2 && latency_is_odd(flags);
-        if (wanted) latency_put_all(out, headers, context, RI_LEN(context));
+        prefix = "B3";
+    } else if (latency_header(headers, "Traceparent", &value)) {
+        value = latency_field(value, '-', 3);
+        wanted = value.len == 2 && latency_is_odd(value);
+        prefix = "Trace";
     }
+    if (wanted) latency_put_all(out, headers, prefix);
     return wanted;
 }
 
@@ -153,19 +144,9 @@ bool ri_latency_begin(const ri_import *i, const ri_delivery *d, uint32_t dice, r
 
 static const char *latency_words(int status)
 {
-    switch (status) {
-    case 400: return "Bad Request";
-    case 408: return "Request Timeout";
-    case 503: return "Service Unavailable";
-    case 504: return "Service Timeout";
-    default: return NULL;
-    }
-}
-
-static void latency_put_time(ri_buffer *out, const char *name, int64_t time_ns)
-{
-    char text[RI_RFC3339_MAX];
-    ri_buffer_printf(out, "\"%s\":\"%.*s\",", name, (int)ri_rfc3339_write(text, time_ns), text);
+    if (status == 400) return "Bad Request";
+    if (status == 408) return "Request Timeout";
+    return status == 503 ? "Service Unavailable" : status == 504 ? "Service Timeout" : NULL;
 }
 
 static void latency_write(ri_buffer *out, const ri_host *host, const ri_party *responder,
@@ -173,24 +154,27 @@ static void latency_write(ri_buffer *out, const ri_host *host, const ri_party *r
 {
     latency_head head;
     ri_nuid nuid;
-    char id[RI_NUID_LEN];
+    char id[RI_NUID_LEN], now[RI_RFC3339_MAX], start[RI_RFC3339_MAX];
     const char *words = latency_words(status);
+    int64_t service_ns = 0, total_ns = 0;
     memcpy(&head, sample.ptr, sizeof head);
-    int64_t took_ns = responder ? ri_ns_sub(ri_mono_ns(host), head.mono_ns) : 0;
-    int64_t service_ns = responder ? ri_ns_sub(took_ns, latency_rtt(responder)) : 0;
-    int64_t total_ns = responder ? ri_ns_add(took_ns, head.rtt_ns) : 0;
+    if (responder) {
+        int64_t took_ns = ri_ns_sub(ri_mono_ns(host), head.mono_ns);
+        service_ns = RI_MAX(ri_ns_sub(took_ns, latency_rtt(responder)), 0);
+        total_ns = RI_MAX(ri_ns_add(took_ns, head.rtt_ns), 0);
+    }
     ri_nuid_init(&nuid, host);
     ri_nuid_next(&nuid, id);
-    ri_buffer_printf(out, "{\"type\":\"io.nats.server.metric.v1.service_latency\",\"id\":\"%.*s\",",
-                     RI_NUID_LEN, id);
-    latency_put_time(out, "timestamp", ri_wall_ns(host));
-    ri_buffer_printf(out, "\"status\":%d,", status);
-    if (words) ri_buffer_printf(out, "\"description\":\"%s\",", words);
+    int now_len = (int)ri_rfc3339_write(now, ri_wall_ns(host));
+    int start_len = (int)ri_rfc3339_write(start, ri_ns_sub(head.wall_ns, head.rtt_ns));
+    ri_buffer_printf(out, "{\"type\":\"io.nats.server.metric.v1.service_latency\",\"id\":\"%.*s\","
+                     "\"timestamp\":\"%.*s\",\"status\":%d,%s%s%s", RI_NUID_LEN, id, now_len, now,
+                     status, words ? "\"description\":\"" : "", words ? words : "",
+                     words ? "\"," : "");
     ri_buffer_put(out, sample.ptr + sizeof head, sample.len - sizeof head);
     if (responder) latency_put_party(out, "responder", responder, true);
-    latency_put_time(out, "start", ri_ns_sub(head.wall_ns, head.rtt_ns));
-    ri_buffer_printf(out, "\"service\":%lld,\"system\":0,\"total\":%lld}",
-                     (long long)RI_MAX(service_ns, 0), (long long)RI_MAX(total_ns, 0));
+    ri_buffer_printf(out, "\"start\":\"%.*s\",\"service\":%lld,\"system\":0,\"total\":%lld}",
+                     start_len, start, (long long)service_ns, (long long)total_ns);
 }
 
 void ri_latency_report(const ri_import *i, ri_party *from, const ri_party *responder, ri_str sample,

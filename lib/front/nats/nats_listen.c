@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where the door listens: what a listener has beside its socket, which a second call for the same
- * place replaces, and how long its certificate lasts. */
+ * place replaces, and how long its certificate lasts; and what else the clock ends. */
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/saturate.h"
@@ -30,8 +30,30 @@ static void listen_on_cert_due(ri_loop_timer *timer)
     ri_nats_server_leave(server);
 }
 
+/* ---- What accounts have of one another ---- */
+
+void ri_nats_listen_tend(ri_nats_server *server)
+{
+    ri_broker *b = server->broker;
+    RI_ASSERT(ri_broker_is_entered(b));
+    b->router.time_ns = ri_wall_ns(&b->host);
+    int64_t due_ns = ri_accounts_tend(&b->conf.accounts, &b->router, b->conf.trust);
+    if (due_ns == INT64_MAX) ri_loop_timer_cancel(&server->loop, &server->tend_timer);
+    else if (ri_loop_timer_set(&server->loop, &server->tend_timer, due_ns) < 0)
+        ri_host_log(&b->host, RILL_ERROR, "timers of accounts: %s", ri_err_text());
+}
+
+static void listen_on_tend_due(ri_loop_timer *timer)
+{
+    ri_nats_server *server = ri_container_of(timer, ri_nats_server, tend_timer);
+    ri_nats_server_enter(server);
+    ri_nats_listen_tend(server);
+    ri_nats_server_leave(server);
+}
+
 void ri_nats_listen_init(ri_nats_server *server)
 {
+    server->tend_timer.fn = listen_on_tend_due;
     server->cert_timer.fn = listen_on_cert_due;
 }
 

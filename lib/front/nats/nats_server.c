@@ -184,25 +184,6 @@ static void server_on_close_due(ri_loop_timer *timer)
     (void)timer; /* the turn that follows looks at the time */
 }
 
-/* Inside the gate: what accounts have of one another, by the clock. */
-static void server_tend(ri_nats_server *server)
-{
-    ri_broker *b = server->broker;
-    b->router.time_ns = ri_wall_ns(&b->host);
-    int64_t due_ns = ri_accounts_tend(&b->conf.accounts, &b->router, b->conf.trust);
-    if (due_ns == INT64_MAX) ri_loop_timer_cancel(&server->loop, &server->tend_timer);
-    else if (ri_loop_timer_set(&server->loop, &server->tend_timer, due_ns) < 0)
-        ri_host_log(&b->host, RILL_ERROR, "timers of accounts: %s", ri_err_text());
-}
-
-static void server_on_tend_due(ri_loop_timer *timer)
-{
-    ri_nats_server *server = ri_container_of(timer, ri_nats_server, tend_timer);
-    ri_nats_server_enter(server);
-    server_tend(server);
-    ri_nats_server_leave(server);
-}
-
 static void server_obey(ri_nats_server *server)
 {
     if (ri_unlikely(!ri_list_empty(&server->new_listeners))) server_start_listeners(server);
@@ -211,7 +192,7 @@ static void server_obey(ri_nats_server *server)
     if (ri_unlikely(atomic_load_explicit(&server->reload, memory_order_relaxed))) {
         atomic_store(&server->reload, false);
         server_apply_conf(server);
-        server_tend(server);
+        ri_nats_listen_tend(server);
     }
     if (ri_unlikely(server->ldm && !server->ldm_begun)) server_begin_ldm(server);
     if (ri_unlikely(server->closing && !server->close_begun)) server_begin_close(server);
@@ -675,7 +656,6 @@ int ri_nats_server_make(ri_nats_server **out, ri_broker *broker)
     server->worker.here = broker->hosted.on;
     server->ldm_timer.fn = server_on_ldm;
     server->close_timer.fn = server_on_close_due;
-    server->tend_timer.fn = server_on_tend_due;
     atomic_store(&server->reload, true); /* what there is may be over some time */
     ri_trim_init(&server->trim, broker, &server->loop, &server->worker);
     server->durable_timer.fn = server_on_durable_due;

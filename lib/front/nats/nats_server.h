@@ -52,6 +52,7 @@ int ri_nats_listen(ri_door *door, const char *url, const rill_listen_opts *opts)
 void ri_nats_listen_init(ri_nats_server *server);
 /* Inside the gate, on the loop's thread: the certificates of listeners have changed. */
 void ri_nats_listen_look(ri_nats_server *server);
+void ri_nats_listen_tend(ri_nats_server *server); /* inside the gate */
 
 /* ---- nats_server.c ---- */
 struct ri_nats_session;

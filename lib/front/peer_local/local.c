@@ -102,20 +102,6 @@ static void local_unsubscribe(rill_bus *bus, ri_subscription *core)
 
 /* ---- Open ---- */
 
-/* Inside the gate. */
-static int local_identify(rill_bus *bus, ri_access *access)
-{
-    ri_broker *broker = bus->broker;
-    ri_local_guard_set(bus, access);
-    const char *name = ri_access_account(ri_access_first(access));
-    if (strcmp(name, RI_ACCOUNT_GLOBAL) == 0) return RILL_OK;
-    ri_account *account = ri_accounts_find(broker->conf.accounts, name);
-    if (!account) return ri_err(RILL_EINVAL, "identity: there is no account \"%.100s\"", name);
-    ri_party_enter(&bus->party, account);
-    ri_container_of(bus, ri_local_bus, bus)->elsewhere = true;
-    return RILL_OK;
-}
-
 int ri_local_join(rill_bus **bus, ri_broker *broker, const rill_opts *opts)
 {
     ri_access *access = NULL;
@@ -129,7 +115,7 @@ int ri_local_join(rill_bus **bus, ri_broker *broker, const rill_opts *opts)
         return rc;
     }
     ri_broker_enter(broker);
-    rc = local_identify(made, access);
+    rc = ri_local_guard_set(made, access);
     ri_broker_leave(broker);
     if (rc < 0) return ri_bus_give_up(made, rc);
     if ((rc = ri_bus_begin(made)) == RILL_OK) *bus = made;

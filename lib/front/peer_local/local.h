@@ -50,8 +50,9 @@ int ri_local_guard_batch(rill_bus *bus, const ri_js_batch *batch);
 int ri_local_guard_ask(rill_bus *bus, const ri_ask *ask);
 int ri_local_guard_more(rill_sub *sub);
 int ri_local_guard_store(rill_bus *bus); /* outside, too */
-/* It is bound by that from now on; the reference becomes the handle's. */
-void ri_local_guard_set(rill_bus *bus, ri_access *access);
+/* It is bound by that from now on, and in that user's account; the reference becomes the handle's.
+ * RILL_EINVAL: there is no such account. */
+int ri_local_guard_set(rill_bus *bus, ri_access *access);
 void ri_local_guard_fini(rill_bus *bus);
 
 /* ---- local_publish.c ---- */

@@ -252,7 +252,7 @@ int ri_local_guard_store(rill_bus *bus)
 
 /* ---- Coming and going ---- */
 
-void ri_local_guard_set(rill_bus *bus, ri_access *access)
+int ri_local_guard_set(rill_bus *bus, ri_access *access)
 {
     RI_ASSERT(access && ri_broker_is_entered(bus->broker));
     ri_local_bus *local = guard_of(bus);
@@ -262,6 +262,13 @@ void ri_local_guard_set(rill_bus *bus, ri_access *access)
     local->ops.deliver = guard_deliver;
     bus->party.ops = &local->ops;
     ri_replies_init(&local->replies, &bus->host, &bus->broker->router.memory);
+    const char *name = ri_access_account(local->who);
+    if (strcmp(name, RI_ACCOUNT_GLOBAL) == 0) return RILL_OK;
+    ri_account *account = ri_accounts_find(bus->broker->conf.accounts, name);
+    if (!account) return ri_err(RILL_EINVAL, "identity: there is no account \"%.100s\"", name);
+    ri_party_enter(&bus->party, account);
+    local->elsewhere = true;
+    return RILL_OK;
 }
 
 void ri_local_guard_fini(rill_bus *bus)
