@@ -17,7 +17,7 @@ typedef struct task {
 
 static task tasks[TASKS];
 static uint32_t ntasks, now;      /* now: of `tasks`; TASKS: nobody ran yet */
-static volatile bool locked;
+static volatile bool locked, running;
 static uint32_t first_stack[64] __attribute__((aligned(8)));
 
 void task_start(void (*run)(void), void *stack, size_t bytes)
@@ -60,7 +60,7 @@ __attribute__((naked)) void board_switch(void)
 
 void board_ticked(void)
 {
-    if (ntasks > 0) ICSR = PENDSV;
+    if (running) ICSR = PENDSV;
 }
 
 void board_came(void)
@@ -81,6 +81,7 @@ void scheduler_run(void)
     __asm volatile("msr psp, %0\n"
                    "msr control, %1\n"
                    "isb" : : "r"(first_stack + 64), "r"(2) : "memory");
+    running = true; /* from here on there is a stack to change from */
     for (;;) task_yield();
 }
 

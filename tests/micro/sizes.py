@@ -21,7 +21,8 @@ BOUNDS = {"client": 48 * KIB, "+ JetStream": 64 * KIB, "+ bus of the process": 1
 STATIC_BOUND = 512  # .data and .bss; all else is in the arena
 ARM, RISCV = "arm-none-eabi", "riscv64-unknown-elf"
 # mbedTLS's alone: the others of that folder are this machine's C library.
-HEADERS = ["-idirafter", "/usr/include"]
+HEADERS = ["-idirafter", "/usr/include", f"-I{ROOT}/examples/firmware",
+           '-DMBEDTLS_CONFIG_FILE="mbedtls_config.h"']
 TARGETS = [
     ("Cortex-M0+", ARM, ["-mcpu=cortex-m0plus", "-mthumb"]),
     ("Cortex-M3", ARM, ["-mcpu=cortex-m3", "-mthumb"]),
