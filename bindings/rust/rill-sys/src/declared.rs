@@ -226,6 +226,7 @@ pub struct rill_host {
     pub log: Option<unsafe extern "C" fn(arg: *mut c_void, level: rill_level, line: *const c_char)>,
     pub idle: Option<unsafe extern "C" fn(arg: *mut c_void, ns: i64)>,
     pub lock: Option<unsafe extern "C" fn(arg: *mut c_void, enter: bool)>,
+    pub task: Option<unsafe extern "C" fn(arg: *mut c_void) -> *mut c_void>,
 }
 
 #[repr(C)]
@@ -1153,6 +1154,7 @@ pub fn layout() -> Vec<String> {
         format!("rill_host.log {}", offset_of!(rill_host, log)),
         format!("rill_host.idle {}", offset_of!(rill_host, idle)),
         format!("rill_host.lock {}", offset_of!(rill_host, lock)),
+        format!("rill_host.task {}", offset_of!(rill_host, task)),
         format!("rill_memory {}", size_of::<rill_memory>()),
         format!("rill_memory.size {}", offset_of!(rill_memory, size)),
         format!("rill_memory.arena {}", offset_of!(rill_memory, arena)),
