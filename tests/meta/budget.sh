@@ -28,8 +28,8 @@ check() {
 # have gone, and events: 39 KB of the library.
 # An auth callout, with its keys and seals: 18 KB; records of kafka:// that are read where librdkafka
 # has them, and slices of Kafka's door: 10 KB.
-# JWTs of accounts that come while the daemon runs: it has a handle of its own for that, with all that
-# handles are made of, 135 KB of the daemon.
+# JWTs of accounts that come while the daemon runs: it has a handle of its own for that, with all
+# that handles are made of, 135 KB of the daemon.
 check "$1" 1700000
 check "$2" 4080000
 exit $failed
