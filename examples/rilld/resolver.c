@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/rfc3339.h"
 #include "codec/web/nkey.h"
 #include "engine/access/claims.h"
 #include "jwt_dir.h"
@@ -183,22 +184,19 @@ static void resolver_put_text(ri_buffer *out, const char *name, const char *text
 
 static void resolver_put_server(resolver *r, ri_buffer *out)
 {
-    struct timespec now;
-    struct tm utc;
-    char time[40] = "";
+    char time[RI_RFC3339_MAX];
+    int len = (int)ri_rfc3339_write(time, ri_wall_ns(&r->host));
     rill_broker_info info = {.size = sizeof info};
     rill_broker_about(r->broker, &info);
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (gmtime_r(&now.tv_sec, &utc)) strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &utc);
     ri_buffer_puts(out, "\"server\":{");
     resolver_put_text(out, "name", info.name ? info.name : "");
     ri_buffer_puts(out, ",\"host\":\"\",");
     resolver_put_text(out, "id", info.id ? info.id : "");
     ri_buffer_puts(out, ",");
     resolver_put_text(out, "ver", info.version ? info.version : "");
-    ri_buffer_printf(out, ",\"jetstream\":%s,\"flags\":%d,\"seq\":%llu,\"time\":\"%s.%09ldZ\"}",
+    ri_buffer_printf(out, ",\"jetstream\":%s,\"flags\":%d,\"seq\":%llu,\"time\":\"%.*s\"}",
                      r->options->jetstream ? "true" : "false", r->options->jetstream ? 1 : 0,
-                     (unsigned long long)++r->answers, time, now.tv_nsec);
+                     (unsigned long long)++r->answers, len, time);
 }
 
 static void resolver_send(const rill_msg *m, const ri_buffer *out)

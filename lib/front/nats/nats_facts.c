@@ -39,15 +39,12 @@ void ri_nats_facts_put(const ri_party *party, ri_buffer *out)
     char start[RI_RFC3339_MAX];
     ri_nats_session_describe(s, 0, &conn);
     size_t len = ri_rfc3339_write(start, s->start_ns);
-    facts_put(out, "start", (ri_str){start, len});
-    facts_put(out, "host", facts_host(conn.peer));
+    const struct { const char *name; ri_str text; } members[] = {
+        {"start", {start, len}}, {"host", facts_host(conn.peer)}, {"user", conn.user},
+        {"name", conn.name}, {"lang", conn.lang}, {"ver", conn.version},
+        {"server", ri_str_of(s->server->broker->name)}, {"kind", RI_STR("Client")},
+        {"client_type", ri_str_of(s->at && s->at->ws ? "websocket" : "nats")}};
+    for (size_t i = 0; i < RI_LEN(members); i++) facts_put(out, members[i].name, members[i].text);
     ri_buffer_printf(out, "\"id\":%llu,", (unsigned long long)s->cid);
-    facts_put(out, "user", conn.user);
-    facts_put(out, "name", conn.name);
-    facts_put(out, "lang", conn.lang);
-    facts_put(out, "ver", conn.version);
     if (conn.rtt_ns > 0) ri_buffer_printf(out, "\"rtt\":%lld,", (long long)conn.rtt_ns);
-    facts_put(out, "server", ri_str_of(s->server->broker->name));
-    facts_put(out, "kind", RI_STR("Client"));
-    facts_put(out, "client_type", ri_str_of(s->at && s->at->ws ? "websocket" : "nats"));
 }

@@ -11,8 +11,7 @@ int ri_local_durable_enter(rill_bus *bus, ri_durable **durable)
     ri_broker *broker = bus->broker;
     int rc = RILL_OK;
     if (ri_unlikely(ri_local_is_elsewhere(bus)))
-        return ri_err(RILL_ENOTSUP, "a bus of this process has the streams of $G, and this one is "
-                      "in another account");
+        return ri_err(RILL_ENOTSUP, "a bus has streams in $G alone");
     ri_broker_enter(broker);
     if (ri_unlikely(!broker->durable)) {
         ri_broker_leave(broker);
