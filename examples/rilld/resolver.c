@@ -372,18 +372,47 @@ static bool resolver_may_delete(resolver *r, const ri_jwt *jwt, ri_json list,
     return true;
 }
 
+/* Those that are there go from memory; `gone` has room for all. */
+static size_t resolver_take_out(resolver *r, ri_json list, jwt_dir_entry **gone, size_t *passed)
+{
+    ri_json rest = ri_json_first(list), item;
+    char none[JWT_DIR_ERROR];
+    size_t n = 0;
+    while (ri_json_item(&rest, &item)) {
+        char key[JWT_DIR_KEY + 2];
+        jwt_dir_entry *before = NULL;
+        ri_json_copy(item, key, sizeof key);
+        jwt_dir_swap(&r->dir, key, NULL, &before, none);
+        if (before) gone[n++] = before;
+        else (*passed)++;
+    }
+    return n;
+}
+
+/* The broker changes once, however many they are: it looks at all that stay. */
 static size_t resolver_delete_all(resolver *r, ri_json list, size_t *failed,
                                   char error[JWT_DIR_ERROR])
 {
-    ri_json rest = ri_json_first(list), item;
+    char again[JWT_DIR_ERROR];
     size_t passed = 0;
-    while (ri_json_item(&rest, &item)) {
-        char key[JWT_DIR_KEY + 2];
-        ri_json_copy(item, key, sizeof key);
-        bool good = !jwt_dir_find(&r->dir, key) || resolver_change(r, key, NULL, error);
+    jwt_dir_entry **gone = calloc(r->dir.n + 1, sizeof *gone), *before;
+    if (!gone) {
+        *failed = 1;
+        resolver_fail(error, "out of memory");
+        return 0;
+    }
+    size_t n = resolver_take_out(r, list, gone, &passed);
+    bool applied = n == 0 || resolver_apply(r, error);
+    for (size_t i = 0; i < n; i++) {
+        bool good = applied && jwt_dir_remove(&r->dir, gone[i]->key, r->for_good, error);
         passed += good;
         *failed += !good;
+        if (good) jwt_dir_entry_free(gone[i]);
+        else jwt_dir_swap(&r->dir, gone[i]->key, gone[i], &before, again);
     }
+    if (applied && *failed && !resolver_apply(r, again))
+        log_line(RILL_ERROR, "resolver: %s", again);
+    free(gone);
     return passed;
 }
 

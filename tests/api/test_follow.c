@@ -11,7 +11,10 @@ static const rill_user bounded = {
     .size = sizeof bounded, .user = "bob", .password = "pw",
     .publish_allow = (const char *const[]){"open.>"}, .npublish_allow = 1,
     .subscribe_allow = (const char *const[]){"open.>"}, .nsubscribe_allow = 1};
-static const rill_user *const people[] = {&reader, &hashed, &bounded};
+static const rill_user deaf = {
+    .size = sizeof deaf, .user = "dea", .password = "pw",
+    .subscribe_deny = (const char *const[]){">"}, .nsubscribe_deny = 1};
+static const rill_user *const people[] = {&reader, &hashed, &bounded, &deaf};
 
 /* A request with these words in Authorization, and one header more; its status. */
 static int get_as(const char *path, const char *login, const char *more)
@@ -25,6 +28,7 @@ static int get_as(const char *path, const char *login, const char *more)
 #define ANN "Basic YW5uOnB3"         /* ann:pw */
 #define HAL "basic aGFsOnNlY3JldA==" /* hal:secret */
 #define BOB "Basic Ym9iOnB3"         /* bob:pw */
+#define DEA "Basic ZGVhOnB3"         /* dea:pw */
 
 /* What is told to everybody stays so; who he is counts for messages alone. */
 START_TEST(logins)
@@ -33,7 +37,7 @@ START_TEST(logins)
         NULL, "", "Basic", "Basic ", "Basic !", "Basic YW5u", "Basic YW5uOng=", "Basic eDpwdw==",
         "Basic aGFsOnB3", "Bearer pw", "Bearer ", "Digest YW5uOnB3", "YW5uOnB3",
         "Basic AGFubjpwdw==", "Basic YW5uOnB3AA=="};
-    serve(RILL_OPTS(rill_broker_opts, .users = people, .nusers = 3));
+    serve(RILL_OPTS(rill_broker_opts, .users = people, .nusers = 4));
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         ck_assert_msg(get_as("/follow?subject=a", wrong[i], "") == 401, "%s", wrong[i]);
         ck_assert_ptr_nonnull(strstr(text, "WWW-Authenticate: Basic "));
@@ -105,7 +109,7 @@ START_TEST(follows)
 {
     static char big[20000];
     rill_bus *bus;
-    serve(RILL_OPTS(rill_broker_opts, .users = people, .nusers = 3));
+    serve(RILL_OPTS(rill_broker_opts, .users = people, .nusers = 4));
     OK(rill_broker_bus(broker, &bus, NULL));
     ck_assert_int_eq(get_as("/follow?subject=shut", BOB, ""), 403);
     ck_assert_int_eq(get_as("/follow?subject=>", BOB, ""), 403);
@@ -140,7 +144,7 @@ START_TEST(follows_much)
     static char big[6000];
     rill_bus *bus;
     int fds[MANY], busy = 0;
-    serve(RILL_OPTS(rill_broker_opts, .users = people, .nusers = 3));
+    serve(RILL_OPTS(rill_broker_opts, .users = people, .nusers = 4));
     OK(rill_broker_bus(broker, &bus, NULL));
     for (int i = 0; i < MANY; i++) {
         fds[i] = follow("subject=a", ANN);
@@ -184,7 +188,7 @@ START_TEST(follows_streams)
 {
     rill_bus *bus;
     char data[16];
-    serve(RILL_OPTS(rill_broker_opts, .users = people, .nusers = 3, .jetstream = true));
+    serve(RILL_OPTS(rill_broker_opts, .users = people, .nusers = 4, .jetstream = true));
     OK(rill_broker_bus(broker, &bus, NULL));
     OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.>")));
     for (int i = 0; i < 100; i++) {
@@ -193,6 +197,7 @@ START_TEST(follows_streams)
         size_t len = (size_t)snprintf(data, sizeof data, "m%d", i);
         OK(rill_append(bus, subject, data, len, NULL, NULL, WAIT_MS));
     }
+    ck_assert_int_eq(get_as("/follow?stream=S", DEA, ""), 403); /* who hears no answers */
     int fd = follow_well("stream=S", ANN);
     hear_until(fd, "\"data\": \"m99\"}");
     for (int i = 0; i < 100; i++) {
@@ -239,7 +244,7 @@ START_TEST(follows_streams)
     OK(rill_close(bus, WAIT_MS));
     end(); /* under those who follow */
     for (size_t i = 0; i < 2; i++) close(stays[i]);
-    serve(RILL_OPTS(rill_broker_opts, .users = people, .nusers = 3));
+    serve(RILL_OPTS(rill_broker_opts, .users = people, .nusers = 4));
     fd = follow_well("stream=S", ANN);
     hear_until(fd, "event: end\n");
     ck_assert(hear_all(fd));
@@ -255,7 +260,7 @@ START_TEST(follows_scarce)
     rill_bus *bus;
     supply_init(&s);
     const rill_host host = supply_hooks(&s);
-    serve(RILL_OPTS(rill_broker_opts, .users = people, .nusers = 3, .jetstream = true,
+    serve(RILL_OPTS(rill_broker_opts, .users = people, .nusers = 4, .jetstream = true,
                     .host = &host));
     OK(rill_broker_bus(broker, &bus, NULL));
     OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s")));

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "codec/limits.h"
+#include "codec/subject/subject.h"
 #include "codec/web/nkey.h"
 
 enum { CLAIMS_FULL = 100 }; /* per cent */
@@ -371,8 +372,9 @@ static int claims_answers_of(rill_export *row, ri_json object, ri_arena *arena)
     return RILL_OK;
 }
 
-/* "sampling" is a number of percent, 0 where headers alone ask for it. */
-static int claims_latency(rill_export *row, ri_json object, ri_arena *arena)
+/* "sampling" is a number of percent, 0 where headers alone ask for it. Samples that could not be
+ * told are not made: for them no account is refused, and no broker that has it. */
+static int claims_latency(rill_export *row, ri_str subject, ri_json object, ri_arena *arena)
 {
     ri_str results;
     ri_json latency = ri_json_get(object, "service_latency"), sampling;
@@ -386,6 +388,9 @@ static int claims_latency(rill_export *row, ri_json object, ri_arena *arena)
     if (ri_json_is(sampling, RI_STR("headers"))) percent = 0;
     else if (percent < 0 || percent > 100) return claims_refuse("sampling", "is not 0 to 100");
     if (!results.len) return claims_refuse("results", "is no subject");
+    if (row->answers != RILL_ANSWERS_ONE || !ri_subject_is_literal(results) ||
+        !ri_subject_is_filter(subject) || ri_subject_overlaps(subject, results))
+        return RILL_OK;
     row->latency_subject = results.ptr;
     row->latency_percent = (uint32_t)percent;
     return RILL_OK;
@@ -401,7 +406,7 @@ static int claims_export(ri_claims_export *out, ri_json object, ri_arena *arena)
     if (rc == RILL_OK) rc = claims_flag(object, "token_req", &out->by_token);
     if (rc == RILL_OK) rc = claims_number(object, "account_token_position", 0, &token);
     if (rc == RILL_OK) rc = claims_answers_of(&out->row, object, arena);
-    if (rc == RILL_OK) rc = claims_latency(&out->row, object, arena);
+    if (rc == RILL_OK) rc = claims_latency(&out->row, subject, object, arena);
     if (rc == RILL_OK) rc = claims_revocations(object, arena, &out->revoked, &out->nrevoked);
     if (rc < 0) return rc;
     out->row.subject = subject.ptr;

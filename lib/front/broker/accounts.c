@@ -94,15 +94,20 @@ static int accounts_check_streams(const ri_accounts *a, const ri_accounts *b)
  * from the next start. */
 static void accounts_keep_streams(const ri_accounts *from, const ri_accounts *to)
 {
+    size_t n = 0;
+    const char *name = NULL;
     for (size_t i = 0; i < ri_accounts_count(to); i++) {
         ri_account *one = ri_accounts_at(to, i);
         const ri_account *other = ri_accounts_find(from, one->name);
         bool same = other ? accounts_same_streams(one, other) : !one->jetstream;
-        if (!same)
-            ri_host_log(to->host, RILL_WARN, "account %s: what its JWT says of streams counts from "
-                        "the next start", one->name);
+        if (!same) name = one->name;
+        n += !same;
         if (!other) one->jetstream = false;
     }
+    /* One line: it comes with each reload until then, inside the gate. */
+    if (n)
+        ri_host_log(to->host, RILL_WARN, "account %s: what its JWT says of streams counts from the "
+                    "next start; so it is with %zu in all", name, n);
 }
 
 int ri_accounts_check_reload(const ri_accounts *from, const ri_accounts *to, bool operated)

@@ -71,6 +71,7 @@ static void follow_queue(ri_http_follow *f)
     ri_str text = ri_buffer_str(&f->text);
     if (f->text.failed) f->missed++;
     else ri_http_session_hand(f->s, text);
+    ri_budget_spend(&f->party.router->budget, ri_budget_bytes(text.len));
     ri_buffer_reset(&f->text);
 }
 
@@ -355,11 +356,13 @@ bool ri_http_follow_is_old(const ri_http_session *s)
 
 /* ---- Who may: inside the gate ---- */
 
-/* Of a stream, both requests; the answers come by no subscription of his. 200, or 403, or 503. */
+/* Of a stream, both requests, and to hear where the answers come. 200, or 403, or 503. */
 static int follow_may_ask(ri_http_follow *f)
 {
     ri_broker *broker = f->s->server->broker;
-    int status = 200;
+    bool watch, hears = !f->who || ri_access_may_subscribe(f->who, ri_str_of(f->inbox),
+                                                           RI_STR_NONE, &watch);
+    int status = hears ? 200 : 403;
     void (*const puts[])(const ri_http_follow *, ri_buffer *) = {follow_put_create,
                                                                  follow_put_next};
     for (size_t i = 0; f->who && i < RI_LEN(puts) && status == 200; i++) {
@@ -386,7 +389,8 @@ static int follow_may(ri_http_follow *f)
 static int follow_place(ri_http_follow *f, const char **why)
 {
     ri_broker *broker = f->s->server->broker;
-    ri_account *account = ri_http_login_account(f->s);
+    bool old = f->s->login.epoch != broker->conf.login_epoch; /* a reload came in between */
+    ri_account *account = old ? NULL : ri_http_login_account(f->s);
     int status = account ? follow_may(f) : 403;
     *why = !account ? "there is no such account\n" : "that user may not read this\n";
     if (status == 503) *why = "there is no memory for that\n";

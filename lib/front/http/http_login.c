@@ -149,6 +149,8 @@ typedef struct http_check {
     char want[256];           /* copies */
     char given[HTTP_LOGIN_MAX + 1];
     bool same;
+    atomic_bool gone;         /* nobody waits for it any more: it need not be compared */
+    uint32_t *nchecks;        /* server->nchecks */
 #ifdef RI_HAVE_CRYPT
     struct crypt_data data;
 #endif
@@ -158,6 +160,7 @@ static void http_login_run(ri_job *job)
 {
     http_check *check = ri_container_of(job, http_check, job);
     RI_ASSERT(!check->same);
+    if (atomic_load(&check->gone)) return;
 #ifdef RI_HAVE_CRYPT
     const char *made = crypt_rn(check->given, check->want, &check->data, (int)sizeof check->data);
     check->same = made && ri_password_same(ri_str_of(check->want), ri_str_of(made));
@@ -169,6 +172,8 @@ static void http_login_drop_check(http_check *check)
     const ri_host *host = check->host;
     if (check->session) check->session->login.check = NULL;
     ri_access_unref(check->access);
+    RI_ASSERT(*check->nchecks > 0);
+    (*check->nchecks)--;
     explicit_bzero(check, sizeof *check);
     ri_delete(host, check);
 }
@@ -179,6 +184,7 @@ static http_check *http_login_new_check(ri_http_session *s, ri_str header)
     const ri_broker_conf *conf = &s->server->broker->conf;
     http_words words;
     ri_access_user *who;
+    if (s->server->nchecks >= RI_LIMIT_HTTP_VISITORS) return NULL; /* of those who went, too */
     if (!http_login_read(header, &words)) return NULL;
     const char *want = http_login_wanted(conf, &words, &who);
     http_check *check = want && strlen(want) < sizeof check->want
@@ -192,13 +198,15 @@ static http_check *http_login_new_check(ri_http_session *s, ri_str header)
         check->who = who;
         memcpy(check->want, want, strlen(want));
         memcpy(check->given, words.password.ptr, words.password.len);
+        check->nchecks = &s->server->nchecks;
+        s->server->nchecks++;
         s->login.check = check;
     }
     explicit_bzero(words.room, sizeof words.room);
     return check;
 }
 
-bool ri_http_login_begin(ri_http_session *s, ri_str head)
+static bool http_login_put(ri_http_session *s, ri_str head)
 {
     ri_http_server *server = s->server;
     ri_http_request request;
@@ -211,6 +219,16 @@ bool ri_http_login_begin(ri_http_session *s, ri_str head)
     ri_http_server_leave(server);
     if (check && ri_worker_put(&server->worker, &check->job) == RILL_OK) return true;
     if (check) http_login_drop_check(check);
+    return false;
+}
+
+bool ri_http_login_begin(ri_http_session *s, ri_str head)
+{
+    if (http_login_put(s, head)) return true;
+    const ri_host *host = s->login.head.host;
+    ri_buffer_fini(&s->login.head); /* or the next request would be read behind it */
+    ri_buffer_init(&s->login.head, host);
+    s->login.head.secret = true;
     return false;
 }
 
@@ -239,11 +257,15 @@ void ri_http_login_init(ri_http_login *login, const ri_host *host)
 {
     RI_ASSERT(!login->known && !login->check);
     ri_buffer_init(&login->head, host);
+    login->head.secret = true;
 }
 
 void ri_http_login_fini(ri_http_login *login)
 {
-    if (login->check) login->check->session = NULL;
+    if (login->check) {
+        login->check->session = NULL;
+        atomic_store(&login->check->gone, true);
+    }
     login->check = NULL;
     http_login_forget(login);
     ri_buffer_fini(&login->head);

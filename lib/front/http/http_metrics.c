@@ -471,8 +471,10 @@ static void metrics_amplification(ri_http_answer *a, const rill_stats *s)
         "rill_store_write_amplification", "Bytes written to the disk by bytes given to the store.");
     uint64_t appended = s->store_appended_bytes;
     double by = appended ? (double)s->store_written_bytes / (double)appended : 0;
+    uint64_t milli = by < 1e12 ? (uint64_t)(by * 1000 + 0.5) : UINT64_MAX;
     metrics_put_head(&a->body, a->open_metrics, &family);
-    ri_buffer_printf(&a->body, "%s %.3f\n", family.name, by);
+    ri_buffer_printf(&a->body, "%s %llu.%03u\n", family.name, (unsigned long long)(milli / 1000),
+                     (unsigned)(milli % 1000)); /* %f has a comma in some locales */
 }
 
 static void metrics_store(ri_http_answer *a, const rill_stats *s, const ri_durable_writes *writes)

@@ -130,6 +130,7 @@ static void http_server_write(ri_http_server *server)
     ri_outq_pool_give_back(&server->pool);
     ri_broker_relieve(server->broker);
     if (ri_unlikely(server->broker->drain_waiters > 0)) ri_park_signal(&server->broker->drained);
+    if (!ri_list_empty(&server->touched)) ri_loop_wake(&server->loop); /* leaving does not */
     ri_http_server_leave(server);
     for (ri_list *item; (item = ri_list_pop(&server->work)) != NULL;) {
         ri_http_session *s = HTTP_SERVER_SESSION(item, work_link);
@@ -362,6 +363,7 @@ static int http_server_close(ri_door *door)
     ri_loop_join(&server->loop);
     RI_ASSERT(server->closing);
     bool left = server->output_left;
+    ri_worker_stop(&server->worker); /* a hash may take seconds: outside the gate */
     ri_broker_enter(broker);
     http_server_free(server);
     ri_broker_leave(broker);

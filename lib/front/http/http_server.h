@@ -65,6 +65,7 @@ struct ri_http_server {
     ri_list touched;            /* sessions with something to be looked at */
     uint32_t nfollowers;        /* L: sessions that read messages */
     ri_worker worker;           /* compares hashes of passwords */
+    uint32_t nchecks;           /* L: that it has, or that are done and not looked at */
     ri_list work;               /* L: sessions to be written or settled in this turn */
     ri_list dead;               /* L: to be freed at the end of the turn */
     uint32_t nsessions;         /* that are open */

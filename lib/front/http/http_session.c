@@ -323,7 +323,8 @@ static void http_session_begin(ri_http_session *s, ri_str head)
         ri_http_server_leave(s->server);
         if (verdict == RI_HTTP_LOGIN_LATER && ri_http_login_begin(s, head)) return;
     }
-    s->last = s->last || (verdict == RI_HTTP_LOGIN_NO && request.login.len > 0);
+    s->last = s->last || ((verdict == RI_HTTP_LOGIN_NO || verdict == RI_HTTP_LOGIN_LATER) &&
+                          request.login.len > 0);
     ri_http_answer_begin(&s->answer, s, &request, verdict);
     if (s->answer.route->step && !s->answer.said) ri_list_push(&s->server->row, &s->row_link);
     else http_session_reply(s);
@@ -335,6 +336,7 @@ void ri_http_session_checked(ri_http_session *s)
     ri_buffer head = s->login.head;
     RI_ASSERT(s->busy && !s->login.check);
     ri_buffer_init(&s->login.head, head.host);
+    s->login.head.secret = true;
     if (!s->winding && !s->dead) http_session_begin(s, ri_buffer_str(&head));
     ri_buffer_fini(&head);
 }
