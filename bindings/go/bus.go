@@ -228,13 +228,17 @@ func (b *Bus) Close() error {
 
 // Shutdown is Close with another time: rill_close. Without a deadline it waits as long as it takes.
 func (b *Bus) Shutdown(ctx context.Context) error {
-	b.endGathering()
+	unsent := b.endGathering(ctx)
 	if !b.shut() {
 		return nil
 	}
 	b.cleanup.Stop()
 	b.await()
-	return busEnd{b.ptr, b.handle, b.hooks}.close(left(ctx, math.MaxInt32*time.Millisecond))
+	err := busEnd{b.ptr, b.handle, b.hooks}.close(left(ctx, math.MaxInt32*time.Millisecond))
+	if err == nil {
+		err = unsent
+	}
+	return err
 }
 
 // Closed says whether it is closed.

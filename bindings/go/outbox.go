@@ -259,14 +259,14 @@ func (b *Bus) gathered(ctx context.Context) error {
 	}
 }
 
-// endGathering sends what was gathered, and has all that is published later cross alone.
-func (b *Bus) endGathering() {
-	if b.out == nil || !b.enter() {
-		return
+// endGathering sends what was gathered, and has all that is published later cross alone. The error is
+// that of what found no room before ctx ended.
+func (b *Bus) endGathering(ctx context.Context) error {
+	if b.out == nil {
+		return nil
 	}
-	defer b.leave()
 	b.out.mu.Lock()
 	b.out.closed = true
 	b.out.mu.Unlock()
-	b.out.push(b)
+	return b.gathered(ctx)
 }

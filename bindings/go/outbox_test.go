@@ -3,10 +3,13 @@
 package rill
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -164,5 +167,69 @@ func TestGatheredByManyGoroutines(t *testing.T) {
 		who := m.Subject[2] - '0'
 		is(t, string(m.Data), fmt.Sprint(seen[who]))
 		seen[who]++
+	}
+}
+
+// A server that greets, reads nothing until it may, and then counts what was published.
+func lateReader(t *testing.T, may <-chan struct{}) (string, <-chan int) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	count := make(chan int, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		fmt.Fprint(c, "INFO {\"version\":\"2.10.0\",\"max_payload\":1048576,\"headers\":true}\r\n")
+		r, n := bufio.NewReaderSize(c, 4096), 0
+		for first := true; ; {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				break
+			}
+			if strings.HasPrefix(line, "PUB a") {
+				n++
+			}
+			if line != "PING\r\n" {
+				continue
+			}
+			fmt.Fprint(c, "PONG\r\n")
+			if first {
+				<-may
+			}
+			first = false
+		}
+		count <- n
+	}()
+	return "nats://" + l.Addr().String(), count
+}
+
+// What Publish took is sent before Close says that all is well, also where C had no room for it.
+func TestCloseSendsWhatWasGathered(t *testing.T) {
+	may := make(chan struct{})
+	url, count := lateReader(t, may)
+	b, err := Open(context.Background(), url, &Options{SendBuffer: 1 << 20, NoRedial: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, data := 0, make([]byte, 1000)
+	for err == nil { // until the server's socket and the buffer are full
+		if err = b.Publish("a", data, nil); err == nil {
+			sent++
+		}
+	}
+	for i := 0; i < 10; i++ {
+		if b.Publish("a", data, nil) == nil {
+			sent++
+		}
+	}
+	time.AfterFunc(100*time.Millisecond, func() { close(may) })
+	err = b.Close()
+	if n := <-count; err == nil && n != sent {
+		t.Fatalf("Publish took %d, Close said that all is well, and the server has %d", sent, n)
 	}
 }

@@ -379,9 +379,10 @@ int rill_open(rill_bus **out, const char *url, const rill_opts *given)
     if (rc < 0) return rc;
     micro_bus_lock(bus, true); /* what waits, or calls back, leaves it */
     if (bus->peer->arrive) rc = bus->peer->arrive(bus);
-    micro_bus_lock(bus, false);
     if (rc >= 0) *out = bus;
-    else bus->magic = 0;
+    else bus->peer->close(bus); /* what it has of others' memory */
+    if (rc < 0) bus->magic = 0;
+    micro_bus_lock(bus, false);
     return rc;
 }
 

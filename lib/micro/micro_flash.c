@@ -99,6 +99,7 @@ static int micro_flash_lay(rill_bus *bus, const char *url, const rill_opts *opts
     ri_micro_flash *m = ri_micro_bus_carve(bus, sizeof *m);
     void *memory = ri_micro_bus_carve(bus, bytes);
     char *buf = ri_micro_bus_carve(bus, now.conf.max_record);
+    char *sent = ri_micro_bus_carve(bus, now.conf.max_record);
     micro_flash_reader *readers = ri_micro_bus_carve(bus, ri_size_mul(bus->max_readers,
                                                                       sizeof *readers));
     char *texts = ri_micro_bus_carve(bus, ri_size_mul(bus->max_readers,
@@ -113,6 +114,7 @@ static int micro_flash_lay(rill_bus *bus, const char *url, const rill_opts *opts
     m->memory = memory;
     m->memory_bytes = bytes;
     m->buf = buf;
+    m->sent = sent;
     m->readers = readers;
     for (uint32_t i = 0; i < bus->max_readers; i++)
         m->readers[i] = (micro_flash_reader){.text = texts + i * (bus->max_subject_bytes + 1)};

@@ -25,6 +25,7 @@ struct rill_forward {
     ri_micro_flight flights[RI_MICRO_FLIGHTS];
     uint64_t msgs, bytes, known_msgs, failures;
     int err;
+    bool sending;             /* a message is given to `to`, without the lock of `from` */
 };
 
 typedef struct ri_micro_flash {
@@ -34,6 +35,7 @@ typedef struct ri_micro_flash {
     void *memory;
     size_t memory_bytes;
     char *buf;                /* one message, of max_record bytes */
+    char *sent;               /* likewise: while it is given to the other bus others use `buf` */
     struct ri_micro_flash_reader *readers;
     bool format_missing, format_always;
     bool due_now;             /* since the last turn that moved nothing something has changed */

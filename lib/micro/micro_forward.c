@@ -77,8 +77,8 @@ RI_APART static void micro_forward_id(const rill_forward *fwd, const ri_flash_ms
     micro_forward_part(out, at, (ri_str){digits, ri_number_write(digits, (uint64_t)msg->time_ns)});
 }
 
-/* The lines of headers that are sent, moved to the front of the block, which is in m->buf: all, but
- * for those by which its publisher asked the source for something. */
+/* The lines of headers that are sent, moved to the front of the block, which is in m->sent: all,
+ * but for those by which its publisher asked the source for something. */
 RI_APART static ri_str micro_forward_lines(ri_str block)
 {
     rill_header header;
@@ -107,10 +107,12 @@ static int micro_forward_send(rill_forward *fwd, ri_micro_flight *flight, const 
     fwd->under_way++;
     /* The other bus has its own lock, and may be turned by another task. */
     bool nested = fwd->from->in_callback;
+    fwd->sending = true;
     if (!nested) ri_micro_bus_callback(fwd->from, true);
     int rc = ri_micro_stored_async(fwd->to, m->subject, msg->data, &m->post,
                                    micro_forward_lines(msg->headers), micro_forward_done, flight);
     if (!nested) ri_micro_bus_callback(fwd->from, false);
+    fwd->sending = false;
     if (rc >= 0) return rc;
     fwd->under_way--;
     flight->seq = 0;
@@ -128,7 +130,7 @@ static int micro_forward_step(rill_bus *bus, rill_forward *fwd)
         return 0;
     while (flight->seq) flight++;
     RI_ASSERT(flight < fwd->flights + RI_MICRO_FLIGHTS);
-    int rc = ri_flash_group_next(m->f, fwd->group, now, INT32_MAX, m->buf, m->conf.max_record,
+    int rc = ri_flash_group_next(m->f, fwd->group, now, INT32_MAX, m->sent, m->conf.max_record,
                                  &msg);
     if (rc == RILL_EAGAIN) return 0;
     if (rc == RILL_OK) {
@@ -281,6 +283,11 @@ static bool micro_forward_landed(void *arg)
     return ((const rill_forward *)arg)->under_way == 0;
 }
 
+static bool micro_forward_rests(void *arg)
+{
+    return !((const rill_forward *)arg)->sending;
+}
+
 int rill_forward_close(rill_forward *forward, int timeout_ms)
 {
     if (!forward || !forward->from) return RILL_OK;
@@ -293,6 +300,12 @@ int rill_forward_close(rill_forward *forward, int timeout_ms)
         rc = ri_micro_bus_wait(to, micro_forward_landed, forward,
                                ri_micro_bus_until(to, timeout_ms));
         ri_micro_bus_leave(to, RILL_OK);
+    }
+    rill_bus *from = forward->from;
+    if (from && ri_micro_bus_enter(from) >= 0) { /* another task may be sending */
+        if (forward->sending)
+            (void)ri_micro_bus_wait(from, micro_forward_rests, forward, INT64_MAX);
+        ri_micro_bus_leave(from, RILL_OK);
     }
     micro_forward_let_go(forward);
     return rc;

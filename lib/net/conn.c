@@ -185,7 +185,7 @@ static void conn_got_own(ri_conn *conn, size_t got)
     if (conn->whole) conn_free_own(conn, whole, len);
     conn->whole = false;
     if (conn->ended || conn->deaf) return;
-    RI_ASSERT(used == len);
+    RI_ASSERT(used == len || conn->hold); /* refused: it goes, and what is behind it is held */
     (void)used;
     if (got > own) conn_feed(conn, conn_loop(conn)->shared, got - own);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A handle on flash, as a program for firmware has it: streams, groups, buckets, and a stream that
  * is carried to another bus while the power of either end goes again and again. */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/error.h"
@@ -591,9 +594,145 @@ START_TEST(test_forward_without_power)
 }
 END_TEST
 
+/* ---- Tasks beside a forward that gives a message to the other end ---- */
+
+static pthread_mutex_t locks[2] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
+static void (*meanwhile)(void); /* once, when the source is free and the target is not taken yet */
+static rill_forward *shared;
+static atomic_bool waits;
+
+static void lock_source(void *arg, bool enter)
+{
+    (void)arg;
+    if (enter) pthread_mutex_lock(&locks[0]);
+    else pthread_mutex_unlock(&locks[0]);
+}
+
+static void lock_target(void *arg, bool enter)
+{
+    (void)arg;
+    void (*now)(void) = enter ? meanwhile : NULL;
+    if (now) meanwhile = NULL;
+    if (now) now();
+    if (enter) pthread_mutex_lock(&locks[1]);
+    else pthread_mutex_unlock(&locks[1]);
+}
+
+static void *task_of(void *arg)
+{
+    (void)arg;
+    static _Thread_local char one;
+    return &one;
+}
+
+static void wait_a_moment(void *arg, int64_t ns)
+{
+    (void)arg;
+    (void)ns;
+    atomic_store(&waits, true);
+    sched_yield();
+}
+
+static void *append_other(void *arg)
+{
+    (void)arg;
+    rill_header header = {RILL_STR("Trace"), RILL_STR("ZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZ")};
+    int rc = rill_append(here.bus, "log.x", "second", 6,
+                         RILL_OPTS(rill_post, .headers = &header, .nheaders = 1), NULL, 100);
+    return (void *)(intptr_t)rc;
+}
+
+static void *close_shared(void *arg)
+{
+    (void)arg;
+    return (void *)(intptr_t)rill_forward_close(shared, 0);
+}
+
+static pthread_t other;
+
+static void append_meanwhile(void)
+{
+    void *rc;
+    pthread_create(&other, NULL, append_other, NULL);
+    pthread_join(other, &rc);
+    ck_assert_int_eq((int)(intptr_t)rc, RILL_OK);
+}
+
+static void close_meanwhile(void)
+{
+    atomic_store(&waits, false);
+    pthread_create(&other, NULL, close_shared, NULL);
+    while (!atomic_load(&waits)) sched_yield();
+}
+
+/* Two buses that tasks share, with one message in the source. */
+static void share(void)
+{
+    here.host.lock = lock_source;
+    there.host.lock = lock_target;
+    device *const both[] = {&here, &there};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_ok(rill_close(both[i]->bus, 0));
+        both[i]->host.idle = wait_a_moment;
+        both[i]->host.task = task_of;
+        ck_assert_ok(rill_open(&both[i]->bus, "flash:a?record=256&keys=8",
+                               RILL_OPTS(rill_opts, .host = &both[i]->host,
+                                         .drive = RILL_DRIVE_HOST, .memory = &both[i]->memory,
+                                         .flash = &both[i]->flash.dev)));
+    }
+    make_streams();
+    ck_assert_ok(rill_append(here.bus, "log.x", "the first, of which no byte may change", 38, NULL,
+                             NULL, 100));
+    ck_assert_ok(rill_forward_open(&shared, here.bus, "OUT", there.bus, "IN",
+                                   RILL_OPTS(rill_forward_opts, .name = "up")));
+}
+
+static void came(int i, const char *text)
+{
+    rill_sub *sub;
+    const rill_msg *m;
+    ck_assert_ok(rill_tail(there.bus, &sub, "IN", NULL));
+    for (; i >= 0; i--) ck_assert_ok(rill_next(sub, &m, 100));
+    ck_assert_uint_eq(m->data.len, strlen(text));
+    ck_assert_mem_eq(m->data.ptr, text, m->data.len);
+    rill_sub_close(sub);
+}
+
+START_TEST(test_forward_beside_an_append)
+{
+    share();
+    meanwhile = append_meanwhile;
+    for (int i = 0; i < 50; i++) {
+        ck_assert_int_ge(rill_poll(here.bus, 0), 0);
+        ck_assert_int_ge(rill_poll(there.bus, 0), 0);
+    }
+    ck_assert_ptr_null(meanwhile);
+    came(0, "the first, of which no byte may change");
+    came(1, "second");
+    ck_assert_ok(rill_forward_close(shared, 100));
+}
+END_TEST
+
+START_TEST(test_forward_beside_its_close)
+{
+    void *rc;
+    share();
+    meanwhile = close_meanwhile;
+    for (int i = 0; i < 50; i++) {
+        ck_assert_int_ge(rill_poll(here.bus, 0), 0);
+        ck_assert_int_ge(rill_poll(there.bus, 0), 0);
+    }
+    ck_assert_ptr_null(meanwhile);
+    pthread_join(other, &rc);
+    ck_assert_int_le((int)(intptr_t)rc, RILL_OK); /* it had no time to be told that all came */
+    came(0, "the first, of which no byte may change");
+}
+END_TEST
+
 SUITE_MAIN_ROWS("micro_flash", SUITE_WITH(setup, teardown, test_open, test_streams, test_buckets,
                                           test_watch, test_ids, test_forward,
                                           test_forward_headers, test_forward_left, test_wait,
-                                          test_options),
+                                          test_forward_beside_an_append,
+                                          test_forward_beside_its_close, test_options),
                 {.times = 6, .setup = setup, .teardown = teardown,
                  SUITE_LIST(test_forward_without_power, test_ids_without_power)})

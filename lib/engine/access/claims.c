@@ -372,8 +372,8 @@ static int claims_answers_of(rill_export *row, ri_json object, ri_arena *arena)
     return RILL_OK;
 }
 
-/* "sampling" is a number of percent, 0 where headers alone ask for it. Samples that could not be
- * told are not made: for them no account is refused, and no broker that has it. */
+/* "sampling" is a number of percent, 0 where headers alone ask for it. Samples that nobody could
+ * hear are not made: for them no account is refused, and no broker that has it. */
 static int claims_latency(rill_export *row, ri_str subject, ri_json object, ri_arena *arena)
 {
     ri_str results;

@@ -547,6 +547,7 @@ static ri_kafka_reader *kafka_pull_begin(rill_sub *sub)
     bool stale = !stops && reader->held_epoch != reader->epoch;
     if (stale) reader->held_epoch = reader->epoch;
     ri_broker_leave(broker);
+    if (stale) reader->rest -= RI_MIN(reader->rest, reader->held_end - reader->held_first);
     if (stale) kafka_drop_held(reader);
     return stops ? NULL : reader;
 }
