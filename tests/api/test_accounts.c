@@ -207,6 +207,8 @@ START_TEST(a_bus_within)
     ck_assert_str_eq(text, "5");
     const rill_msg *m;
     FAILS(rill_next(outside, &m, 0), RILL_EAGAIN);
+    rill_sub_close(inside);
+    rill_sub_close(outside);
     OK(rill_close(in, WAIT_MS));
     OK(rill_close(out, WAIT_MS));
     close(a.fd);
