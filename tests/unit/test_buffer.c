@@ -112,9 +112,13 @@ static void *looking_alloc(void *arg, void *p, size_t old_size, size_t new_size)
     if (p && new_size == 0) blocks_freed++;
     for (size_t i = 0; p && i + 5 <= old_size; i++)
         secrets_seen += memcmp(bytes + i, "token", 5) == 0;
-    if (new_size) return realloc(p, new_size);
-    free(p);
-    return NULL;
+    if (!new_size) {
+        free(p);
+        return NULL;
+    }
+    char *made = realloc(p, new_size);
+    if (made && new_size > old_size) memset(made + old_size, 0, new_size - old_size);
+    return made;
 }
 
 /* What holds a secret leaves none of it in memory that it gives back. */

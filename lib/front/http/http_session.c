@@ -267,8 +267,9 @@ bool ri_http_session_make(ri_http_session *s)
 
 void ri_http_session_drained(ri_http_session *s)
 {
-    bool waits = !s->busy || s->answer.route || s->conn.pending > 0 || s->listening ||
-                 s->follow || s->login.check;
+    /* What a follower has waiting is the gate's, as others hand to him: it is not looked at. */
+    bool waits = !s->busy || s->answer.route || s->listening || s->follow || s->login.check ||
+                 s->conn.pending > 0;
     if (s->winding || waits) return;
     s->busy = false;
     if (s->last) {
