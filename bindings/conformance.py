@@ -41,7 +41,7 @@ OWN = {
           "UnstoredMessagesOfConsumeAreLetGo AWaitForAnAppendThatIsGivenUp SeekBesideOnMsg "
           "ABusKeepsItsBroker GatheredMessagesKeepTheirOrder GatheredMessagesGoByThemselves "
           "GatheredMessagesOfAForgottenBus GatheredMessagesAndErrors ErrorsOfGatheredMessages "
-          "GatheredByManyGoroutines",
+          "GatheredByManyGoroutines CloseSendsWhatWasGathered",
     "Rust": "threads_that_may_have_them calls_that_are_awaited a_wire_without_a_descriptor "
             "hooks_of_the_host data_as_bytes functions_that_panic_in_a_call waits_in_a_handler "
             "handles_leave_nothing",
