@@ -505,8 +505,9 @@ static int daemon_live(rill_daemon *self)
     int64_t now_ms = daemon_now_ms();
     rill_stats stats = {.size = sizeof stats};
     if (self->systemd.watchdog_ms < 0) return -1;
-    if (now_ms >= self->alive_due_ms && rill_broker_stats(self->broker, &stats) >= 0) {
-        systemd_say(&self->systemd, "WATCHDOG=1");
+    if (now_ms >= self->alive_due_ms) {
+        if (rill_broker_stats(self->broker, &stats) >= 0)
+            systemd_say(&self->systemd, "WATCHDOG=1");
         self->alive_due_ms = now_ms + self->systemd.watchdog_ms;
     }
     int64_t left_ms = self->alive_due_ms - now_ms;
