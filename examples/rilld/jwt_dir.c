@@ -260,14 +260,15 @@ static void dir_load_all(jwt_dir *dir, DIR *files, jwt_dir_check check, void *ar
             log_line(RILL_ERROR, "resolver: %s is passed over: %s", at->d_name, error);
 }
 
-bool jwt_dir_open(jwt_dir *dir, const char *path, size_t limit, jwt_dir_check check, void *arg,
-                  char error[JWT_DIR_ERROR])
+bool jwt_dir_open(jwt_dir *dir, const char *path, bool makes, size_t limit, jwt_dir_check check,
+                  void *arg, char error[JWT_DIR_ERROR])
 {
     *dir = (jwt_dir){.limit = limit};
     if (!path) return true;
-    if (!files_make_dirs(path)) return dir_fail(error, "cannot make the directory", path);
+    if (makes && !files_make_dirs(path)) return dir_fail(error, "cannot make the directory", path);
     if (!(dir->path = strdup(path))) return dir_fail(error, "cannot open", path);
     DIR *files = opendir(path);
+    if (!files && !makes && errno == ENOENT) return true; /* it would be made */
     if (!files) return dir_fail(error, "cannot read the directory", path);
     dir_load_all(dir, files, check, arg);
     closedir(files);

@@ -43,10 +43,10 @@ typedef struct jwt_dir {
 /* What a JWT says of itself: false leaves a sentence in `error`. */
 typedef bool (*jwt_dir_check)(void *arg, jwt_dir_entry *entry, char error[JWT_DIR_ERROR]);
 
-/* The directory, made if it is not there. False leaves a sentence in `error`. jwt_dir_free() it
- * either way. */
-bool jwt_dir_open(jwt_dir *dir, const char *path, size_t limit, jwt_dir_check check, void *arg,
-                  char error[JWT_DIR_ERROR]);
+/* The directory, which `makes` makes if it is not there, and which is empty else. False leaves a
+ * sentence in `error`. jwt_dir_free() it either way. */
+bool jwt_dir_open(jwt_dir *dir, const char *path, bool makes, size_t limit, jwt_dir_check check,
+                  void *arg, char error[JWT_DIR_ERROR]);
 void jwt_dir_free(jwt_dir *dir);
 const jwt_dir_entry *jwt_dir_find(const jwt_dir *dir, const char *key); /* NULL: it is not there */
 

@@ -474,7 +474,7 @@ static bool resolver_fill(resolver *r, daemon_options *options, bool keeps,
 {
     const daemon_resolver *conf = &options->resolver_conf;
     size_t limit = conf->limit && conf->limit < JWT_DIR_MAX ? conf->limit : JWT_DIR_MAX;
-    if (!jwt_dir_open(&r->dir, conf->dir, limit, resolver_check, r, error)) return false;
+    if (!jwt_dir_open(&r->dir, conf->dir, keeps, limit, resolver_check, r, error)) return false;
     for (size_t i = 0; i < options->account_jwts.n; i++)
         if (!resolver_preload(r, options->account_jwts.texts[i], keeps, error)) return false;
     return resolver_list(r, error);

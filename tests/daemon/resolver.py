@@ -229,6 +229,11 @@ class Resolver(OperatorCase):
         if not blocks:
             os.chmod(self.path("jwt"), 0o700)
 
+    def test_a_look_at_a_configuration_makes_nothing(self):
+        done = self.run_once("-c", self.conf((ACCOUNT, account())), "-t")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertFalse(os.path.exists(self.path("jwt")))
+
     def test_who_keeps_some(self):
         for kind in ("MEMORY", "type: cache"):
             with self.subTest(kind=kind):
