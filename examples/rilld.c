@@ -367,13 +367,17 @@ static bool daemon_start(rill_daemon *self)
         return false;
     }
     options_set_limits(&self->options, NULL);
-    if (!resolver_open(&self->resolver, &self->options, true)) {
+    char error[JWT_DIR_ERROR];
+    if (!resolver_open(&self->resolver, &self->options)) {
         log_fatal("%s", options->error);
         return false;
     }
-    if (rill_broker_open(&self->broker, &options->broker) < 0 ||
-        (self->resolver && !resolver_start(self->resolver, self->broker, options))) {
+    if (rill_broker_open(&self->broker, &options->broker) < 0) {
         log_fatal("%s", rill_errmsg());
+        return false;
+    }
+    if (self->resolver && !resolver_start(self->resolver, self->broker, options, error)) {
+        log_fatal("resolver: %s", error);
         return false;
     }
     if (!daemon_start_monitor(self) || !daemon_listen(self) || !daemon_listen_kafka(self) ||
@@ -427,8 +431,9 @@ static void daemon_read_again(rill_daemon *self)
         return;
     }
     daemon_options next;
+    char error[JWT_DIR_ERROR];
     resolver *accounts = NULL;
-    if (!options_load(&next, self->argc, self->argv) || !resolver_open(&accounts, &next, true)) {
+    if (!options_load(&next, self->argc, self->argv) || !resolver_open(&accounts, &next)) {
         log_line(RILL_ERROR, "Failed to reload server configuration: %s", next.error);
     } else if (daemon_apply(self, &next)) {
         daemon_options old = self->options;
@@ -437,8 +442,9 @@ static void daemon_read_again(rill_daemon *self)
         resolver *before = self->resolver;
         self->resolver = accounts;
         accounts = before;
-        if (self->resolver && !resolver_start(self->resolver, self->broker, &self->options))
-            log_line(RILL_ERROR, "resolver: %s", rill_errmsg());
+        if (self->resolver &&
+            !resolver_start(self->resolver, self->broker, &self->options, error))
+            log_line(RILL_ERROR, "resolver: %s", error);
         daemon_notes(&self->options);
         log_line(RILL_INFO, "Reloaded server configuration");
     }
@@ -624,7 +630,7 @@ static int daemon_answer(rill_daemon *self)
         for (const options_note *note = options->notes; note; note = note->next)
             fprintf(stderr, "%s: %s\n", self->program, note->text);
         resolver *accounts;
-        bool good = resolver_open(&accounts, &self->options, false) && options_try(&self->options);
+        bool good = resolver_open(&accounts, &self->options) && options_try(&self->options);
         if (!good) fprintf(stderr, "%s: %s\n", self->program, options->error);
         resolver_close(accounts);
         if (!good) return 1;

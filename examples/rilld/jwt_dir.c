@@ -184,28 +184,64 @@ static bool dir_put_file(const char *path, const jwt_dir_entry *entry)
     return good;
 }
 
-bool jwt_dir_write(const jwt_dir *dir, const jwt_dir_entry *entry, char error[JWT_DIR_ERROR])
+static bool dir_put_entry(const char *path, const char *fresh, const jwt_dir_entry *entry)
+{
+    if (dir_put_file(fresh, entry) && rename(fresh, path) == 0) return true;
+    int saved = errno;
+    unlink(fresh);
+    errno = saved;
+    return false;
+}
+
+/* A change that may not outlive a power cut counts for nothing: the file is as it was before, for
+ * who starts anew and for who asks. */
+static void dir_put_back(const char *path, const char *fresh, const jwt_dir_entry *before)
+{
+    bool good = before ? dir_put_entry(path, fresh, before) : unlink(path) == 0 || errno == ENOENT;
+    if (!good) log_line(RILL_ERROR, "resolver: cannot put back %s: %s", path, strerror(errno));
+}
+
+bool jwt_dir_write(const jwt_dir *dir, const jwt_dir_entry *entry, const jwt_dir_entry *before,
+                   char error[JWT_DIR_ERROR])
 {
     char path[PATH_MAX], fresh[PATH_MAX];
     if (!dir->path) return true;
     if (!dir_name(dir, entry->key, "", path) || !dir_name(dir, entry->key, ".new", fresh))
         return dir_fail(error, "cannot write the JWT of", entry->key);
-    bool good = dir_put_file(fresh, entry) && rename(fresh, path) == 0;
-    if (good && dir_sync(dir)) return true;
-    dir_fail(error, "cannot write", path);
-    if (!good) unlink(fresh);
+    if (!dir_put_entry(path, fresh, entry)) return dir_fail(error, "cannot write", path);
+    if (dir_sync(dir)) return true;
+    dir_fail(error, "cannot sync the directory of", path);
+    dir_put_back(path, fresh, before);
     return false;
 }
 
-bool jwt_dir_remove(const jwt_dir *dir, const char *key, bool for_good, char error[JWT_DIR_ERROR])
+bool jwt_dir_remove(const jwt_dir *dir, const jwt_dir_entry *before, bool for_good,
+                    char error[JWT_DIR_ERROR])
 {
-    char path[PATH_MAX], kept[PATH_MAX];
+    char path[PATH_MAX], kept[PATH_MAX], fresh[PATH_MAX];
     if (!dir->path) return true;
-    if (!dir_name(dir, key, "", path) || !dir_name(dir, key, ".deleted", kept))
-        return dir_fail(error, "cannot delete the JWT of", key);
+    if (!dir_name(dir, before->key, "", path) || !dir_name(dir, before->key, ".deleted", kept) ||
+        !dir_name(dir, before->key, ".new", fresh))
+        return dir_fail(error, "cannot delete the JWT of", before->key);
     int rc = for_good ? unlink(path) : rename(path, kept);
-    if ((rc == 0 || errno == ENOENT) && dir_sync(dir)) return true;
-    return dir_fail(error, "cannot delete", path);
+    if (rc < 0 && errno != ENOENT) return dir_fail(error, "cannot delete", path);
+    if (dir_sync(dir)) return true;
+    dir_fail(error, "cannot sync the directory of", path);
+    dir_put_back(path, fresh, before);
+    return false;
+}
+
+bool jwt_dir_keep(jwt_dir *dir, char error[JWT_DIR_ERROR])
+{
+    if (!dir->path) return true;
+    if (!files_make_dirs(dir->path))
+        return dir_fail(error, "cannot make the directory", dir->path);
+    for (size_t i = 0; i < dir->n; i++) {
+        jwt_dir_entry *entry = dir->entries[i];
+        if (entry->is_fresh && !jwt_dir_write(dir, entry, entry, error)) return false;
+        entry->is_fresh = false;
+    }
+    return true;
 }
 
 /* ---- Reading it ---- */
@@ -260,15 +296,14 @@ static void dir_load_all(jwt_dir *dir, DIR *files, jwt_dir_check check, void *ar
             log_line(RILL_ERROR, "resolver: %s is passed over: %s", at->d_name, error);
 }
 
-bool jwt_dir_open(jwt_dir *dir, const char *path, bool makes, size_t limit, jwt_dir_check check,
-                  void *arg, char error[JWT_DIR_ERROR])
+bool jwt_dir_open(jwt_dir *dir, const char *path, size_t limit, jwt_dir_check check, void *arg,
+                  char error[JWT_DIR_ERROR])
 {
     *dir = (jwt_dir){.limit = limit};
     if (!path) return true;
-    if (makes && !files_make_dirs(path)) return dir_fail(error, "cannot make the directory", path);
     if (!(dir->path = strdup(path))) return dir_fail(error, "cannot open", path);
     DIR *files = opendir(path);
-    if (!files && !makes && errno == ENOENT) return true; /* it would be made */
+    if (!files && errno == ENOENT) return true;
     if (!files) return dir_fail(error, "cannot read the directory", path);
     dir_load_all(dir, files, check, arg);
     closedir(files);

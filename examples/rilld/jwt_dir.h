@@ -4,7 +4,8 @@
  * a file meanwhile says so by a reload.
  *
  * A file is written as another one, synced and renamed: at any moment there is the old JWT or the
- * new one. One that is taken away stays as KEY.jwt.deleted, or goes for good.
+ * new one. One that is taken away stays as KEY.jwt.deleted, or goes for good. Where the directory
+ * itself cannot be synced behind that, the change has failed, and the file is put back as it was.
  *
  * What does not begin as a key of an account is passed over, and so is a file whose JWT is none, is
  * of another account, or was signed by nobody who may: the log names it. */
@@ -30,6 +31,7 @@ typedef struct jwt_dir_entry {
     size_t len;
     int64_t issued_s, expires_s;      /* 0: not said */
     bool is_signed;                   /* by whom it names */
+    bool is_fresh;                    /* it is in no file yet */
 } jwt_dir_entry;
 
 typedef struct jwt_dir {
@@ -43,10 +45,12 @@ typedef struct jwt_dir {
 /* What a JWT says of itself: false leaves a sentence in `error`. */
 typedef bool (*jwt_dir_check)(void *arg, jwt_dir_entry *entry, char error[JWT_DIR_ERROR]);
 
-/* The directory, which `makes` makes if it is not there, and which is empty else. False leaves a
+/* The directory, which is empty if it is not there: nothing is made or written. False leaves a
  * sentence in `error`. jwt_dir_free() it either way. */
-bool jwt_dir_open(jwt_dir *dir, const char *path, bool makes, size_t limit, jwt_dir_check check,
-                  void *arg, char error[JWT_DIR_ERROR]);
+bool jwt_dir_open(jwt_dir *dir, const char *path, size_t limit, jwt_dir_check check, void *arg,
+                  char error[JWT_DIR_ERROR]);
+/* Makes the directory if it is not there, and writes what is_fresh. */
+bool jwt_dir_keep(jwt_dir *dir, char error[JWT_DIR_ERROR]);
 void jwt_dir_free(jwt_dir *dir);
 const jwt_dir_entry *jwt_dir_find(const jwt_dir *dir, const char *key); /* NULL: it is not there */
 
@@ -60,11 +64,13 @@ void jwt_dir_entry_free(jwt_dir_entry *entry);
  *                                           new
  *     jwt_dir_write() or jwt_dir_remove()   ... or jwt_dir_swap(key, before, &entry)
  *
- * False leaves a sentence: there are too many, or no memory. A swap back always has room. */
+ * False leaves a sentence: there are too many, or no memory. A swap back always has room. `before`
+ * is what the file had, and has if it could not be changed. */
 bool jwt_dir_swap(jwt_dir *dir, const char *key, jwt_dir_entry *entry, jwt_dir_entry **before,
                   char error[JWT_DIR_ERROR]);
-bool jwt_dir_write(const jwt_dir *dir, const jwt_dir_entry *entry, char error[JWT_DIR_ERROR]);
-bool jwt_dir_remove(const jwt_dir *dir, const char *key, bool for_good,
+bool jwt_dir_write(const jwt_dir *dir, const jwt_dir_entry *entry, const jwt_dir_entry *before,
+                   char error[JWT_DIR_ERROR]);
+bool jwt_dir_remove(const jwt_dir *dir, const jwt_dir_entry *before, bool for_good,
                     char error[JWT_DIR_ERROR]);
 
 /* By which servers see that they have the same ones. */

@@ -10,7 +10,6 @@
 #include "base/rfc3339.h"
 #include "codec/web/nkey.h"
 #include "engine/access/claims.h"
-#include "jwt_dir.h"
 #include "log.h"
 
 enum {
@@ -161,8 +160,8 @@ static bool resolver_change(resolver *r, const char *key, jwt_dir_entry *entry,
         return false;
     }
     bool applied = resolver_apply(r, error);
-    bool good = applied && (entry ? jwt_dir_write(&r->dir, entry, error)
-                                  : jwt_dir_remove(&r->dir, key, r->for_good, error));
+    bool good = applied && (entry ? jwt_dir_write(&r->dir, entry, before, error)
+                                  : jwt_dir_remove(&r->dir, before, r->for_good, error));
     if (good) {
         jwt_dir_entry_free(before);
         return true;
@@ -404,7 +403,7 @@ static size_t resolver_delete_all(resolver *r, ri_json list, size_t *failed,
     size_t n = resolver_take_out(r, list, gone, &passed);
     bool applied = n == 0 || resolver_apply(r, error);
     for (size_t i = 0; i < n; i++) {
-        bool good = applied && jwt_dir_remove(&r->dir, gone[i]->key, r->for_good, error);
+        bool good = applied && jwt_dir_remove(&r->dir, gone[i], r->for_good, error);
         passed += good;
         *failed += !good;
         if (good) jwt_dir_entry_free(gone[i]);
@@ -449,7 +448,7 @@ static void resolver_on_delete(rill_sub *sub, const rill_msg *m, void *arg)
 /* ---- Coming and going ---- */
 
 /* What is configured counts where the directory has nothing, or what is older. */
-static bool resolver_preload(resolver *r, const char *text, bool keeps, char error[JWT_DIR_ERROR])
+static bool resolver_preload(resolver *r, const char *text, char error[JWT_DIR_ERROR])
 {
     ri_str jwt = ri_jwt_undress(ri_str_of(text));
     jwt_dir_entry *entry = jwt_dir_entry_new(jwt.len ? jwt.ptr : "", jwt.len), *before = NULL;
@@ -464,23 +463,22 @@ static bool resolver_preload(resolver *r, const char *text, bool keeps, char err
     }
     if (newer) good = jwt_dir_swap(&r->dir, entry->key, entry, &before, error);
     if (!newer || !good) jwt_dir_entry_free(entry);
-    else if (keeps) good = jwt_dir_write(&r->dir, entry, error);
+    else entry->is_fresh = true;
     jwt_dir_entry_free(before);
     return good;
 }
 
-static bool resolver_fill(resolver *r, daemon_options *options, bool keeps,
-                          char error[JWT_DIR_ERROR])
+static bool resolver_fill(resolver *r, daemon_options *options, char error[JWT_DIR_ERROR])
 {
     const daemon_resolver *conf = &options->resolver_conf;
     size_t limit = conf->limit && conf->limit < JWT_DIR_MAX ? conf->limit : JWT_DIR_MAX;
-    if (!jwt_dir_open(&r->dir, conf->dir, keeps, limit, resolver_check, r, error)) return false;
+    if (!jwt_dir_open(&r->dir, conf->dir, limit, resolver_check, r, error)) return false;
     for (size_t i = 0; i < options->account_jwts.n; i++)
-        if (!resolver_preload(r, options->account_jwts.texts[i], keeps, error)) return false;
+        if (!resolver_preload(r, options->account_jwts.texts[i], error)) return false;
     return resolver_list(r, error);
 }
 
-bool resolver_open(resolver **out, daemon_options *options, bool keeps)
+bool resolver_open(resolver **out, daemon_options *options)
 {
     const daemon_resolver *conf = &options->resolver_conf;
     char error[JWT_DIR_ERROR];
@@ -494,7 +492,7 @@ bool resolver_open(resolver **out, daemon_options *options, bool keeps)
     r->deletes = conf->allow_delete || conf->cache;
     r->for_good = conf->hard_delete || conf->cache;
     bool good = resolver_read_operators(r, options);
-    if (good && !(good = resolver_fill(r, options, keeps, error)))
+    if (good && !(good = resolver_fill(r, options, error)))
         snprintf(options->error, sizeof options->error, "resolver: %s", error);
     options->broker.account_jwts = good ? r->texts : NULL;
     options->broker.naccount_jwts = good ? r->dir.n : 0;
@@ -528,11 +526,13 @@ static const struct {
     {"$SYS.REQ.CLAIMS.PACK", "responder", resolver_on_pack, 1 << RESOLVER_FULL},
 };
 
-bool resolver_start(resolver *r, rill_broker *broker, const daemon_options *options)
+bool resolver_start(resolver *r, rill_broker *broker, const daemon_options *options,
+                    char error[JWT_DIR_ERROR])
 {
     r->broker = broker;
     r->options = options;
-    if (!r->system) return true; /* nobody is there who could ask */
+    bool kept = jwt_dir_keep(&r->dir, error);
+    if (!r->system) return kept; /* nobody is there who could ask */
     const rill_user who = {.size = sizeof who, .user = "resolver", .account = r->system};
     int rc = rill_broker_bus(broker, &r->bus, RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST,
                                                         .identity = &who));
@@ -544,11 +544,11 @@ bool resolver_start(resolver *r, rill_broker *broker, const daemon_options *opti
                                     .pending_msgs = RESOLVER_PENDING};
         rc = rill_subscribe(r->bus, &r->subs[i], resolver_rows[i].subject, &opts);
     }
-    if (rc < 0) return false;
+    if (rc < 0) return resolver_fail(error, rill_errmsg());
     if (r->dir.path)
         log_line(RILL_INFO, "Managing %s jwt in exclusive directory %s",
                  r->kind == RESOLVER_FULL ? "all" : "some", r->dir.path);
-    return true;
+    return kept;
 }
 
 int resolver_fd(resolver *r)

@@ -20,17 +20,20 @@
 #ifndef RILLD_RESOLVER_H
 #define RILLD_RESOLVER_H
 
+#include "jwt_dir.h"
 #include "options.h"
 
 typedef struct resolver resolver;
 
-/* What the options say; their broker then has the JWTs that there are. No operator: NULL. `keeps`:
- * what is preloaded is written to the directory, too. False leaves a sentence in options->error. */
-bool resolver_open(resolver **out, daemon_options *options, bool keeps);
+/* What the options say; their broker then has the JWTs that there are. Nothing is written. No
+ * operator: NULL. False leaves a sentence in options->error. */
+bool resolver_open(resolver **out, daemon_options *options);
 void resolver_close(resolver *self);
 
-/* Answer from now on. `options`, which stay where they are, are those that the broker runs with. */
-bool resolver_start(resolver *self, rill_broker *broker, const daemon_options *options);
+/* The broker runs with them: what is preloaded is written to the directory, and requests are
+ * answered from now on. `options` stay where they are. False leaves a sentence. */
+bool resolver_start(resolver *self, rill_broker *broker, const daemon_options *options,
+                    char error[JWT_DIR_ERROR]);
 /* For the caller's poll(): -1: there is nothing to wait for; likewise, milliseconds. */
 int resolver_fd(resolver *self);
 int resolver_wait_ms(resolver *self);

@@ -234,6 +234,24 @@ class Resolver(OperatorCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertFalse(os.path.exists(self.path("jwt")))
 
+    def test_a_reload_that_is_refused_writes_nothing(self):
+        conf = self.conf((ACCOUNT, account()))
+        server = self.serve("-c", conf)
+        before = self.files()
+        self.conf((ACCOUNT, account(iat=2000)), (STRANGER, account(of=STRANGER)),
+                  more="server_name: another\n")
+        server.send_signal(signal.SIGHUP)
+        server.logged("config reload not supported for ServerName")
+        self.assertEqual(self.files(), before)
+        with open(self.path("jwt/%s.jwt" % ACCOUNT.public)) as file:
+            self.assertEqual(file.read(), account())
+        self.conf((ACCOUNT, account(iat=2000)), (STRANGER, account(of=STRANGER)))
+        server.send_signal(signal.SIGHUP)
+        wait_for("the file", lambda: self.said(server, user(by=STRANGER)) == "PONG")
+        wait_for("the directory", lambda: STRANGER.public + ".jwt" in self.files())
+        with open(self.path("jwt/%s.jwt" % ACCOUNT.public)) as file:
+            self.assertEqual(file.read(), account(iat=2000))
+
     def test_who_keeps_some(self):
         for kind in ("MEMORY", "type: cache"):
             with self.subTest(kind=kind):

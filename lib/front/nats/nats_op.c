@@ -86,7 +86,8 @@ static int op_publish_mapped(ri_nats_session *s, ri_message m)
 /* Nothing is to be looked at but who gets it: so are most messages. */
 static inline bool op_is_plain(const ri_nats_session *s, const ri_message *m)
 {
-    return !m->headers.len && !s->who && !s->verbose && !s->party.account->mappings;
+    bool free = !s->who || s->let == m->subject.ptr;
+    return free && !m->headers.len && !s->verbose && !s->party.account->mappings;
 }
 
 static void op_publish(ri_nats_session *s, const ri_nats_op *op)
