@@ -27,6 +27,7 @@ type outbox struct {
 	blob    []byte // records: two lengths, the subject and a 0, the data
 	spare   []byte // the memory of those that have crossed
 	running bool   // a goroutine is about to send them
+	went    int    // bytes that have crossed since that one looked
 	closed  bool
 	err     error // of a message whose Publish had returned: the next call tells it
 	last    string
@@ -39,7 +40,8 @@ const (
 	outboxTaken   = 1024
 	outboxRun     = 2 << 10                // bytes that come before a goroutine can run: a run of many
 	outboxLag     = 100 * time.Microsecond // in which more of such a run may come, at first
-	outboxPause   = time.Millisecond       // at most; and until what found no room is tried again
+	outboxPause   = time.Millisecond       // at most; and until what found no room is tried again,
+	outboxPatient = 64 * time.Millisecond  // the longer it has found none, up to this
 	recordHead    = 8
 )
 
@@ -127,28 +129,41 @@ func (o *outbox) learn(subject string) {
 
 // sendGathered runs while there is something to send. It keeps the bus from the collector. In a run of
 // many messages it leaves them to whoever fills the outbox, the longer the run goes on: else each few
-// of them would wake a thread.
+// of them would wake a thread. While there is no room it comes more and more rarely; what the program
+// does next tries at once.
 func (b *Bus) sendGathered() {
-	for lag := outboxLag; b.out.waits() && b.enter(); {
-		n, err := b.out.push(b)
+	lag, again := outboxLag, outboxPause
+	for b.enter() {
+		_, err := b.out.push(b)
 		b.leave()
+		went, waits := b.out.look()
+		if went > 0 {
+			again = outboxPause
+		}
 		switch {
-		case err != nil:
-			time.Sleep(outboxPause)
-		case n > outboxRun:
+		case err != nil && waits:
+			time.Sleep(again)
+			again = min(2*again, outboxPatient)
+		case went > outboxRun:
 			time.Sleep(lag)
 			lag = min(2*lag, outboxPause)
-		default:
+		case waits:
 			lag = outboxLag
+		default:
+			return
 		}
 	}
 }
 
-func (o *outbox) waits() bool {
+// look tells how many bytes have crossed since the last look, and whether some wait. If none do, and
+// no run goes on, the goroutine that looks ends.
+func (o *outbox) look() (went int, waits bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.running = len(o.blob) > 0
-	return o.running
+	went, waits = o.went, len(o.blob) > 0
+	o.went = 0
+	o.running = waits || went > outboxRun
+	return went, waits
 }
 
 // push has C take what was gathered, and tells how many bytes went. What finds no room stays, and is
@@ -170,7 +185,7 @@ func (o *outbox) push(b *Bus) (int, error) {
 		}
 		err := told(Code(end.err), end.why)
 		if errors.Is(err, EAGAIN) {
-			o.putBack(rest)
+			o.putBack(rest, len(blob)-len(rest))
 			return len(blob) - len(rest), err
 		}
 		o.fails(err)
@@ -178,6 +193,7 @@ func (o *outbox) push(b *Bus) (int, error) {
 	}
 	o.mu.Lock()
 	o.spare = blob[:0]
+	o.went += len(blob)
 	o.mu.Unlock()
 	return len(blob), nil
 }
@@ -187,9 +203,10 @@ func recordSize(at []byte) int {
 }
 
 // putBack sets what did not go before what has come since. Both are of one outbox's size at most.
-func (o *outbox) putBack(rest []byte) {
+func (o *outbox) putBack(rest []byte, went int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.went += went
 	o.blob = append(append(make([]byte, 0, 2*outboxBytes), rest...), o.blob...)
 }
 
@@ -242,7 +259,7 @@ func (b *Bus) first() error {
 
 // gathered waits until what was gathered has found room.
 func (b *Bus) gathered(ctx context.Context) error {
-	for {
+	for again := outboxPause; ; again = min(2*again, outboxPatient) {
 		if !b.enter() {
 			return closedError("bus")
 		}
@@ -254,7 +271,7 @@ func (b *Bus) gathered(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return gaveUp(ctx)
-		case <-time.After(outboxPause):
+		case <-time.After(again):
 		}
 	}
 }

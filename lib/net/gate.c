@@ -23,9 +23,9 @@ static inline void gate_pause(void)
 /* A sleep that fails or ends for nothing is no harm: the gate is looked at again. Keeps errno. */
 static void gate_futex(ri_gate *gate, int op, unsigned value)
 {
-    _Static_assert(sizeof gate->taken == 4, "a futex is a word of 32 bits");
+    _Static_assert(sizeof gate->woken == 4, "a futex is a word of 32 bits");
     int kept = errno;
-    syscall(SYS_futex, &gate->taken, op | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
+    syscall(SYS_futex, &gate->woken, op | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
     errno = kept;
 }
 
@@ -41,20 +41,28 @@ void ri_gate_init(ri_gate *gate)
 {
     atomic_init(&gate->taken, 0);
     atomic_init(&gate->sleepers, 0);
+    atomic_init(&gate->woken, 0);
     gate->light = gate_barrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+}
+
+/* Looks at it for a while. True: it is the caller's. */
+static bool gate_spin(ri_gate *gate)
+{
+    for (int i = 0; i < GATE_SPINS; i++) {
+        if (!atomic_load_explicit(&gate->taken, memory_order_relaxed) &&
+            !atomic_exchange_explicit(&gate->taken, 1, memory_order_acquire))
+            return true;
+        gate_pause();
+    }
+    return false;
 }
 
 void ri_gate_wait(ri_gate *gate)
 {
-    for (int i = 0; i < GATE_SPINS; i++) {
-        gate_pause();
-        if (!atomic_load_explicit(&gate->taken, memory_order_relaxed) &&
-            !atomic_exchange_explicit(&gate->taken, 1, memory_order_acquire))
-            return;
-    }
+    if (gate_spin(gate)) return;
     atomic_fetch_add(&gate->sleepers, 1);
     if (gate->light) gate_barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-    while (atomic_exchange(&gate->taken, 1)) gate_futex(gate, FUTEX_WAIT, 1);
+    while (atomic_exchange(&gate->woken, 0), !gate_spin(gate)) gate_futex(gate, FUTEX_WAIT, 0);
     atomic_fetch_sub(&gate->sleepers, 1);
 }
 
@@ -68,5 +76,5 @@ void ri_gate_pass(ri_gate *gate)
 
 void ri_gate_wake(ri_gate *gate)
 {
-    gate_futex(gate, FUTEX_WAKE, 1);
+    if (!atomic_exchange(&gate->woken, 1)) gate_futex(gate, FUTEX_WAKE, 1);
 }

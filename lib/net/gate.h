@@ -13,7 +13,10 @@
  *     who sleeps      sleepers += 1;  [barrier]   taken? sleep while it is
  *
  * Leaving is what happens all the time, so the sleeper makes both barriers: membarrier() has
- * every thread of the process pass one. Where the kernel has no such call leaving pays. */
+ * every thread of the process pass one. Where the kernel has no such call leaving pays.
+ *
+ * A thread that was woken needs a while until it runs, in which the gate may be left a thousand
+ * times: only the first one wakes. */
 #ifndef RI_GATE_H
 #define RI_GATE_H
 
@@ -23,8 +26,9 @@
 #include "base/defs.h"
 
 typedef struct ri_gate {
-    atomic_uint taken;    /* 1: somebody is inside; who sleeps, sleeps on it */
+    atomic_uint taken;    /* 1: somebody is inside */
     atomic_uint sleepers; /* threads that sleep before the gate, or are about to */
+    atomic_uint woken;    /* 1: one of them was woken and has not looked yet; they sleep on it */
     bool light;           /* membarrier() works */
 } ri_gate;
 

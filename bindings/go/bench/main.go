@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// bench [-url nats://HOST:PORT] [-rounds N] [-msgs N]: what a message of 128 bytes costs, within this
+// bench [-url nats://HOST:PORT] [-rounds N] [-msgs N] [-rows PATTERN]: what a message of 128 bytes costs, within this
 // process and beside nats.go at one broker, in turns: that of -url, or one in a process of its own.
 // Each figure is the median of the rounds, by the clock and of this process's processors; "times" is
 // the median of the rounds' quotients. Senders for who receives are processes of their own.
@@ -14,6 +14,7 @@ import (
 	"log"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -30,6 +31,7 @@ var (
 	ctx  = context.Background()
 	data = make([]byte, 128)
 	many = make([][]byte, 250)
+	rows *regexp.Regexp // those that are wanted
 )
 
 func must[T any](v T, err error) T {
@@ -298,6 +300,9 @@ func beside(url string, rounds, msgs int) {
 	}{{"publish", rillPublish, natsPublish, msgs},
 		{"publish, 250 at a time", rillPublishAll, natsPublish, msgs}, {"receive", rillReceive, natsReceive, msgs},
 		{"append, 1000 at a time", rillAppend, natsAppend, max(msgs/5, 1000)}} {
+		if !rows.MatchString(work.name) {
+			continue
+		}
 		all := measure(rounds, work.n, func(n int) time.Duration { return work.ours(url, n) },
 			func(n int) time.Duration { return work.its(url, n) })
 		ours, its := all[0], all[1]
@@ -334,7 +339,9 @@ func main() {
 	url := flag.String("url", "", "a broker that is there; default: one in a process of its own")
 	rounds := flag.Int("rounds", 20, "how many")
 	msgs := flag.Int("msgs", 50000, "messages a round")
+	pattern := flag.String("rows", "", "a regular expression: only those of such a name")
 	flag.Parse()
+	rows = regexp.MustCompile(*pattern)
 	*msgs = max(*msgs/step, 1) * step
 	fmt.Printf("%-36s\n", "in process, ns a message: wall, cpu")
 	for _, work := range []struct {
@@ -343,6 +350,9 @@ func main() {
 	}{{"Publish to OnMsg", toCallback}, {"PublishAll to OnMsg", allToCallback},
 		{"Publish, Next", toNext}, {"PublishAll, Read by 250", toRead},
 		{"append, batches of 1000", inBatches}} {
+		if !rows.MatchString(work.name) {
+			continue
+		}
 		all := measure(*rounds, *msgs, work.form)[0]
 		fmt.Printf("%-32s%8.0f%8.0f\n", work.name, median(all, func(i int) float64 { return all[i].wall }),
 			median(all, func(i int) float64 { return all[i].cpu }))
