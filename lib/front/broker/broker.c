@@ -700,24 +700,6 @@ static bool broker_same_login(const ri_broker_conf *a, const ri_broker_conf *b)
            a->on_login_arg == b->on_login_arg;
 }
 
-/* Accounts of an operator that have streams from now on: outside the gate. */
-static void broker_open_rooms(ri_broker *b)
-{
-    ri_broker_enter(b);
-    while (b->durable_opening || b->rooms_opening) broker_wait_drained(b);
-    bool open = !b->closed && b->durable && ri_durable_service(b->durable) &&
-                ri_rooms_lack(b->durable);
-    b->rooms_opening = open;
-    struct ri_durable *durable = b->durable; /* it stays meanwhile */
-    ri_broker_leave(b);
-    if (!open) return;
-    ri_rooms_open_more(durable);
-    ri_broker_enter(b);
-    b->rooms_opening = false;
-    ri_park_signal(&b->drained);
-    ri_broker_leave(b);
-}
-
 int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
 {
     RI_ASSERT(ri_broker_is_sound(b));
@@ -764,7 +746,7 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
     old.accounts = NULL;
     ri_broker_leave(b);
     broker_conf_fini(&old, &b->host);
-    if (operated) broker_open_rooms(b);
+    if (operated) ri_rooms_open_more(b);
     return RILL_OK;
 }
 

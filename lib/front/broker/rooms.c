@@ -168,9 +168,10 @@ static bool rooms_open_late(ri_durable *house, ri_account *account)
     return false;
 }
 
-bool ri_rooms_lack(const ri_durable *house)
+/* Has one that may have streams no room yet? */
+static bool rooms_lack(const ri_broker *b)
 {
-    const ri_accounts *accounts = house->broker->conf.accounts;
+    const ri_accounts *accounts = b->conf.accounts;
     for (size_t i = 0; i < ri_accounts_count(accounts); i++) {
         const ri_account *account = ri_accounts_at(accounts, i);
         if (account->jetstream && !account->keeper) return true;
@@ -178,7 +179,7 @@ bool ri_rooms_lack(const ri_durable *house)
     return false;
 }
 
-void ri_rooms_open_more(ri_durable *house)
+static void rooms_open_more(ri_durable *house)
 {
     RI_ASSERT(!house->house);
     ri_broker *b = house->broker;
@@ -193,6 +194,28 @@ void ri_rooms_open_more(ri_durable *house)
         ri_account_unref(account);
         ri_broker_leave(b);
     }
+}
+
+/* Who closes the broker, or opens rooms as well, waits meanwhile. */
+void ri_rooms_open_more(ri_broker *b)
+{
+    ri_broker_enter(b);
+    while (b->durable_opening || b->rooms_opening) {
+        uint32_t seen = ri_park_count(&b->drained);
+        ri_broker_leave(b);
+        ri_park_wait(&b->drained, seen, -1);
+        ri_broker_enter(b);
+    }
+    ri_durable *house = b->closed ? NULL : b->durable;
+    b->rooms_opening = house && ri_durable_service(house) && rooms_lack(b);
+    bool opens = b->rooms_opening;
+    ri_broker_leave(b);
+    if (!opens) return;
+    rooms_open_more(house);
+    ri_broker_enter(b);
+    b->rooms_opening = false;
+    ri_park_signal(&b->drained);
+    ri_broker_leave(b);
 }
 
 void ri_rooms_readmit(const ri_durable *house, ri_accounts *accounts)

@@ -26,6 +26,7 @@
 #include "rill.h"
 
 struct ri_accounts;
+struct ri_broker;
 struct ri_durable;
 
 enum {
@@ -47,10 +48,9 @@ void ri_rooms_fini(ri_rooms *rooms);
 int ri_rooms_open(struct ri_durable *house);
 
 /* The same of those that may have streams since a reload; what fails is logged. */
-void ri_rooms_open_more(struct ri_durable *house);
+void ri_rooms_open_more(struct ri_broker *broker);
 
 /* ---- Inside the gate ---- */
-bool ri_rooms_lack(const struct ri_durable *house); /* an account that may have streams has none */
 /* A reload: who has a room and was let go is the one of `accounts` again, which are not in use yet;
  * and what they may take is what their accounts say now. */
 void ri_rooms_readmit(const struct ri_durable *house, struct ri_accounts *accounts);
