@@ -267,29 +267,70 @@ class Resolver(OperatorCase):
                 self.assertEqual(said[1]["data"]["message"][-7:], "skipped")
                 self.assertEqual(said[2], VIOLATION)
 
+    def streams(self, client, subject, body=""):
+        """What the API says: its error's number, or what of a stream or an account is compared."""
+        answer = client.request(subject, body)
+        if "error" in answer:
+            return answer["error"]["err_code"]
+        if "limits" in answer:
+            return [answer["limits"][key] for key in ("max_streams", "max_storage")]
+        return answer.get("state", {}).get("messages", answer.get("success"))
+
     def test_streams_of_one_that_comes(self):
-        """What JWTs say of streams counts from the next start, and all else at once."""
+        """What JWTs say of streams counts at once, too: more, less, none, and some again."""
+        def limited(iat, **more):
+            return account({"limits": {**LIMITS["limits"], **more}}, iat=iat)
+        info, make, look = "$JS.API.INFO", "$JS.API.STREAM.CREATE.", "$JS.API.STREAM.INFO."
+
+        def made(name):
+            return make + name, json.dumps({"name": name, "subjects": [name.lower()]})
+
+        def play(server):
+            asks = self.come(server, user(by=SYSTEM))
+
+            def push(text):
+                self.assertIn("data", self.ask(asks, UPDATE, text))
+            push(limited(2000, disk_storage=1 << 20, streams=1))
+            client = self.come(server, user())
+            said = [self.streams(client, info)]
+            said += [self.streams(client, *made(name)) for name in "ST"]
+            self.assertEqual(client.request("s", "one").get("seq"), 1)
+            push(limited(3000, disk_storage=1 << 21, streams=2))
+            said += [self.streams(client, info)]
+            said += [self.streams(client, *made(name)) for name in "TU"]
+            push(limited(4000, disk_storage=1 << 20, streams=1))
+            said += [self.streams(client, info), self.streams(client, *made("U"))]
+            push(limited(5000))
+            said += [self.streams(client, info), self.streams(client, look + "S")]
+            self.assertIsNone(self.raw(client, "s", "lost", wait=False))
+            push(limited(6000, disk_storage=1 << 20, streams=1))
+            said += [self.streams(client, info), self.streams(client, look + "S")]
+            self.assertEqual(client.request("s", "two").get("seq"), 2)
+            self.assertIn("data", self.ask(asks, DELETE, deletion(ACCOUNT.public)))
+            self.assertEqual(len([line for line in client.read_end() if line != "PING"]), 1)
+            push(limited(7000, disk_storage=1 << 20, streams=1))
+            client = self.come(server, user())
+            said += [self.streams(client, look + "S"), self.streams(client, look + "T")]
+            self.assertEqual(client.request("s", "three").get("seq"), 3)
+            return said
+        said = self.said_to_each(play, (STRANGER, account(of=STRANGER)),
+                                 more='jetstream { store_dir: "%s" }\n' % self.path("store"))
+        self.assertEqual(said, [[1, 1 << 20], 0, 10027, [2, 1 << 21], 0, 10027, [1, 1 << 20], 10027,
+                                10039, 10039, [1, 1 << 20], 1, 2, 0])
+
+    def test_streams_that_came_are_there_again(self):
         limits = {"limits": {**LIMITS["limits"], "disk_storage": 1 << 20, "streams": 1}}
-        conf = self.conf((STRANGER, account(of=STRANGER)),
-                         more='jetstream { store_dir: "%s" }\n' % self.path("store"))
+        conf = self.conf(more='jetstream { store_dir: "%s" }\n' % self.path("store"))
         server = self.serve("-c", conf)
         asks = self.come(server, user(by=SYSTEM))
         self.assertIn("data", self.ask(asks, UPDATE, account(limits)))
-        server.logged("account %s: what its JWT says of streams" % ACCOUNT.public)
         client = self.come(server, user())
-        self.assertEqual(client.request("$JS.API.INFO")["error"]["err_code"], 10039)
-        server.stop()
+        client.request("$JS.API.STREAM.CREATE.S", '{"name":"S","subjects":["s"]}')
+        self.assertEqual(client.request("s", "one").get("seq"), 1)
+        server.kill()
         server = self.serve("-c", conf)
         client = self.come(server, user())
-        self.assertEqual(client.request("$JS.API.INFO")["limits"]["max_streams"], 1)
-        asks = self.come(server, user(by=SYSTEM))
-        more = {"limits": {**limits["limits"], "streams": 5}}
-        self.assertIn("data", self.ask(asks, UPDATE, account(more, iat=2000)))
-        self.assertEqual(client.request("$JS.API.INFO")["limits"]["max_streams"], 1)
-        self.assertIn("data", self.ask(asks, DELETE, deletion(ACCOUNT.public)))
-        self.assertEqual(len(client.read_end()), 1)
-        self.assertIn("data", self.ask(asks, UPDATE, account(more)))
-        self.assertEqual(self.said(server, user()), "PONG")
+        self.assertEqual(self.streams(client, "$JS.API.STREAM.INFO.S"), 1)
 
     def test_nobody_else_asks(self):
         for server in self.each_server((ACCOUNT, account())):

@@ -66,6 +66,8 @@ void ri_account_adopt(ri_account *account, ri_account *from)
     from->mappings = mappings;
     account->limits = from->limits;
     account->system = from->system;
+    account->streams = from->streams;
+    account->jetstream = from->jetstream;
 }
 
 void ri_account_share_cache(ri_account *account, size_t accounts)

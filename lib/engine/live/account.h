@@ -59,7 +59,7 @@ typedef struct ri_account {
     uint32_t refs;                 /* who holds it; $G is not counted */
     uint32_t nconns;               /* connections that are logged in to it */
     ri_js_account_limits streams;  /* what its streams may take ... */
-    bool jetstream;                /* ... if it has any: it is fixed while the broker runs */
+    bool jetstream;                /* ... if it may have any */
     ri_list *stirs;                /* where who steps them finds it; NULL: $G, or it has none */
     ri_list stir_link;             /* in there, when there may be something to do for them */
     void *keeper;                  /* of that one */
@@ -92,6 +92,11 @@ static inline void ri_account_stir(ri_account *account)
 {
     if (ri_likely(!account->stirs) || ri_list_linked(&account->stir_link)) return;
     ri_list_push(account->stirs, &account->stir_link);
+}
+/* It has streams, and may have none any more: they are as if they were not there, until it may. */
+static inline bool ri_account_is_stopped(const ri_account *account)
+{
+    return account->keeper && !account->jetstream;
 }
 /* Of so many accounts. */
 void ri_account_share_cache(ri_account *account, size_t accounts);

@@ -542,7 +542,7 @@ static bool ingest_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d
     ri_stream *stream = ri_container_of(party, ri_stream, party);
     RI_CHECK(stream, RI_STREAM_MAGIC);
     const ri_publish *p = d->p;
-    if (stream->closing || p->stored) return false;
+    if (stream->closing || p->stored || ri_account_is_stopped(stream->js->account)) return false;
     ri_js_catch_up(stream->js, d->time_ns);
     ri_account_stir(stream->js->account);
     ri_ingest in;

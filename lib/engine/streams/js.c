@@ -846,6 +846,15 @@ int ri_js_stream_of(ri_js *js, ri_str subject, ri_stream **stream)
     return RILL_OK;
 }
 
+void ri_js_limit(ri_js *js, const ri_js_account_limits *limits, uint64_t max_file_bytes,
+                 uint64_t max_memory_bytes)
+{
+    RI_ASSERT(ri_js_is_sound(js) && limits);
+    js->limits = *limits;
+    js->opts.max_file_bytes = max_file_bytes;
+    js->opts.max_memory_bytes = max_memory_bytes;
+}
+
 void ri_js_account_of(const ri_js *js, ri_js_account *out)
 {
     RI_ASSERT(ri_js_is_sound(js));

@@ -99,6 +99,11 @@ void ri_js_close(ri_js *js);
 /* Answer all waiting pull requests that the server shuts down (409); publishes. */
 void ri_js_shutdown(ri_js *js);
 
+/* Inside an account whose bounds are others now, in place of those that it was opened with: what is
+ * there stays, also if it is more. */
+void ri_js_limit(ri_js *js, const ri_js_account_limits *limits, uint64_t max_file_bytes,
+                 uint64_t max_memory_bytes);
+
 bool ri_js_waiting(const ri_js *js);
 /* The time of what is asked from now on; nothing happens yet. Steps may be far apart, and a
  * deadline counts from when it was asked for. */

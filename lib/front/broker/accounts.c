@@ -22,6 +22,7 @@ struct ri_accounts {
     const ri_host *host;
     ri_account **list;     /* owned references, by name */
     size_t n, cap;
+    bool jetstream;        /* the broker has streams */
     bool only_system;      /* it is the system's alone, and all users are of it */
     int64_t turns_s;       /* of Unix: an activation begins or ends then; INT64_MAX: none does */
 };
@@ -90,31 +91,10 @@ static int accounts_check_streams(const ri_accounts *a, const ri_accounts *b)
     return RILL_OK;
 }
 
-/* An operator's accounts come and change while others are there: what they say of streams counts
- * from the next start. */
-static void accounts_keep_streams(const ri_accounts *from, const ri_accounts *to)
+int ri_accounts_check_reload(const ri_accounts *from, const ri_accounts *to)
 {
-    size_t n = 0;
-    const char *name = NULL;
-    for (size_t i = 0; i < ri_accounts_count(to); i++) {
-        ri_account *one = ri_accounts_at(to, i);
-        const ri_account *other = ri_accounts_find(from, one->name);
-        bool same = other ? accounts_same_streams(one, other) : !one->jetstream;
-        if (!same) name = one->name;
-        n += !same;
-        if (!other) one->jetstream = false;
-    }
-    /* One line: it comes with each reload until then, inside the gate. */
-    if (n)
-        ri_host_log(to->host, RILL_WARN, "account %s: what its JWT says of streams counts from the "
-                    "next start; so it is with %zu in all", name, n);
-}
-
-int ri_accounts_check_reload(const ri_accounts *from, const ri_accounts *to, bool operated)
-{
-    if (operated) accounts_keep_streams(from, to);
-    int rc = operated ? RILL_OK : accounts_check_streams(from, to);
-    return rc < 0 || operated ? rc : accounts_check_streams(to, from);
+    int rc = accounts_check_streams(from, to);
+    return rc < 0 ? rc : accounts_check_streams(to, from);
 }
 
 bool ri_accounts_same(const ri_accounts *a, const ri_accounts *b)
@@ -426,7 +406,8 @@ int ri_accounts_new(struct ri_router *router, const ri_host *host, const rill_br
     if (n == 0) return accounts_check_users(NULL, opts);
     ri_accounts *accounts = ri_new(host, ri_accounts);
     if (!accounts) return RILL_ENOMEM;
-    *accounts = (ri_accounts){.host = host, .cap = n, .turns_s = INT64_MAX};
+    *accounts = (ri_accounts){.host = host, .cap = n, .turns_s = INT64_MAX,
+                              .jetstream = opts->jetstream};
     accounts->list = ri_calloc(host, ri_size_mul(n, sizeof *accounts->list));
     int rc = accounts->list ? accounts_fill(accounts, router, opts, trust) : RILL_ENOMEM;
     if (rc < 0) ri_accounts_free(accounts);
@@ -456,6 +437,30 @@ static bool accounts_same_trade(const ri_accounts *a, const ri_accounts *b)
     return same;
 }
 
+/* The one that is in use takes the place of the one that was made anew, with all that it says. */
+static void accounts_replace(ri_accounts *accounts, size_t i, ri_account *by, bool same)
+{
+    ri_account *fresh = accounts->list[i];
+    ri_account_adopt(by, fresh);
+    if (!same) {
+        ri_trade *trade = by->trade;
+        by->trade = fresh->trade;
+        fresh->trade = trade;
+    }
+    ri_account_share_cache(by, accounts->n);
+    accounts->list[i] = by;
+}
+
+void ri_accounts_readmit(ri_accounts *accounts, ri_account *account)
+{
+    ri_account *fresh = ri_accounts_find(accounts, account->name);
+    if (!fresh || fresh == account) return;
+    size_t i = 0;
+    while (accounts->list[i] != fresh) i++;
+    accounts_replace(accounts, i, ri_account_ref(account), false);
+    ri_account_unref(fresh);
+}
+
 /* Both tables are in the order of names. */
 static void accounts_take_over(ri_accounts *accounts, ri_accounts *from, bool same)
 {
@@ -465,14 +470,7 @@ static void accounts_take_over(ri_accounts *accounts, ri_accounts *from, bool sa
         int order = strcmp(accounts->list[i]->name, from->list[k]->name);
         if (order == 0) {
             ri_account *fresh = accounts->list[i];
-            ri_account_adopt(from->list[k], fresh);
-            if (!same) {
-                ri_trade *trade = from->list[k]->trade;
-                from->list[k]->trade = fresh->trade;
-                fresh->trade = trade;
-            }
-            ri_account_share_cache(from->list[k], accounts->n);
-            accounts->list[i] = from->list[k];
+            accounts_replace(accounts, i, from->list[k], same);
             from->list[k] = fresh;
         }
         i += order <= 0;
@@ -483,7 +481,7 @@ static void accounts_take_over(ri_accounts *accounts, ri_accounts *from, bool sa
 /* Those of an operator once more, by what the clock says now. */
 static int accounts_turn(ri_accounts **accounts, struct ri_router *router, const ri_trust *trust)
 {
-    const rill_broker_opts none = {.size = sizeof none};
+    const rill_broker_opts none = {.size = sizeof none, .jetstream = (*accounts)->jetstream};
     ri_accounts *fresh;
     int rc = ri_accounts_new(router, (*accounts)->host, &none, trust, &fresh);
     if (rc < 0) return rc;
@@ -519,7 +517,10 @@ int64_t ri_accounts_tend(ri_accounts **accounts, struct ri_router *router, const
 void ri_accounts_take_over(ri_accounts *accounts, ri_accounts *from)
 {
     bool same = accounts_same_trade(accounts, from);
-    for (size_t i = 0; !same && i < ri_accounts_count(from); i++) ri_trade_unlink(from->list[i]);
+    for (size_t i = 0; !same && i < ri_accounts_count(from); i++) {
+        ri_trade_unlink(from->list[i]);
+        if (!ri_accounts_find(accounts, from->list[i]->name)) from->list[i]->jetstream = false;
+    }
     accounts_take_over(accounts, from, same);
     if (!same) ri_accounts_link(accounts);
 }

@@ -31,6 +31,9 @@ void ri_accounts_link(ri_accounts *accounts);
 void ri_accounts_unlink(ri_accounts *accounts);
 /* Inside the gate; either may be NULL. What they have of one another changes with them. */
 void ri_accounts_take_over(ri_accounts *accounts, ri_accounts *from);
+/* Inside the gate, before: `account`, which was let go and is still there, is again the one of its
+ * name, if there is one. */
+void ri_accounts_readmit(ri_accounts *accounts, ri_account *account);
 /* Inside the gate: what is over by the clock. Activations of `trust` that have begun or ended since
  * it was looked at count so, and requests that nobody has answered are reported where samples go.
  * When to look again, of the monotonic clock, also where there was no memory; INT64_MAX: never.
@@ -41,9 +44,9 @@ ri_account *ri_accounts_system(const ri_accounts *accounts);
 /* NULL: there is none of that name. `accounts` may be NULL. */
 ri_account *ri_accounts_find(const ri_accounts *accounts, const char *name);
 /* May `to` come in the place of `from`, by a reload? RILL_EINVAL names the account whose streams
- * that would change: which account has streams, and what they may take, is fixed. `operated`: they
- * are an operator's, and streams stay as they are, which the log says. Either may be NULL. */
-int ri_accounts_check_reload(const ri_accounts *from, const ri_accounts *to, bool operated);
+ * that would change: which account has streams, and what they may take, is fixed where no operator
+ * says so. Either may be NULL. */
+int ri_accounts_check_reload(const ri_accounts *from, const ri_accounts *to);
 /* The same names, and the same of them the system's? */
 bool ri_accounts_same(const ri_accounts *a, const ri_accounts *b);
 size_t ri_accounts_count(const ri_accounts *accounts);

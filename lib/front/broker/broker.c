@@ -13,6 +13,7 @@
 #include "front/broker/departed.h"
 #include "front/broker/durable.h"
 #include "front/broker/member.h"
+#include "front/broker/rooms.h"
 #include "net/listen.h"
 #include "net/machine.h"
 #include "net/tls.h"
@@ -476,7 +477,7 @@ int ri_broker_close(ri_broker *b, int timeout_ms)
         member->ops->gone(member);
     }
     while (broker_has_lent(b)) broker_wait_drained(b); /* flushes have their own bounds */
-    while (b->durable_opening) broker_wait_drained(b);
+    while (b->durable_opening || b->rooms_opening) broker_wait_drained(b);
     broker_finish(b, due_ns);
     ri_durable *durable = b->durable;
     b->durable = NULL;
@@ -717,7 +718,8 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
         broker_conf_fini(&conf, &b->host);
         return ri_err(RILL_EINVAL, "a reload cannot change kafka_config");
     }
-    rc = ri_accounts_check_reload(b->conf.accounts, conf.accounts, b->conf.trust && conf.trust);
+    bool operated = b->conf.trust && conf.trust;
+    if (!operated) rc = ri_accounts_check_reload(b->conf.accounts, conf.accounts);
     if (rc < 0) {
         ri_broker_leave(b);
         broker_conf_fini(&conf, &b->host);
@@ -730,7 +732,9 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
         old.kafka_config = NULL;
     }
     conf.login_epoch = old.login_epoch + !broker_same_login(&old, &conf);
+    if (operated && b->durable) ri_rooms_readmit(b->durable, conf.accounts);
     ri_accounts_take_over(conf.accounts, old.accounts);
+    if (operated && b->durable) ri_rooms_limit(b->durable);
     b->conf = conf;
     b->conf_ns = ri_wall_ns(&b->host);
     b->router.global.mappings = conf.mappings;
@@ -742,6 +746,7 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
     old.accounts = NULL;
     ri_broker_leave(b);
     broker_conf_fini(&old, &b->host);
+    if (operated) ri_rooms_open_more(b);
     return RILL_OK;
 }
 

@@ -96,6 +96,7 @@ typedef struct ri_broker {
     ri_driver *driver;             /* the first of them */
     struct ri_durable *durable;    /* NULL until streams are wanted; lib/front/broker/durable.c */
     bool durable_opening;          /* somebody opens it, outside the gate; ends by `drained` */
+    bool rooms_opening;            /* ... or more rooms of it, likewise */
     uint32_t output_waits;         /* bits of doors whose out-queues were filled from outside */
     uint32_t stalled;              /* bits of doors where some connection has over 3/4 of
                                       max_pending_bytes waiting */

@@ -99,19 +99,26 @@ static int rooms_dir(ri_buffer *path, const char *dir, const char *name)
 
 /* ---- Opening ---- */
 
-static int rooms_open_one(ri_durable *house, ri_account *account)
+/* What the account's streams may take, of what those of the broker may. */
+static ri_durable_opts rooms_opts(const ri_durable *house, const ri_account *account)
 {
     ri_durable_opts opts = house->opts;
+    if (account->streams.max_storage >= 0)
+        opts.max_file_bytes = (uint64_t)account->streams.max_storage;
+    if (account->streams.max_memory >= 0)
+        opts.max_memory_bytes = (uint64_t)account->streams.max_memory;
+    return opts;
+}
+
+static int rooms_open_one(ri_durable *house, ri_account *account)
+{
+    ri_durable_opts opts = rooms_opts(house, account);
     ri_durable *room;
     ri_buffer path;
     ri_buffer_init(&path, &house->broker->host);
     int rc = house->dir ? rooms_dir(&path, house->dir, account->name) : RILL_OK;
     opts.dir = house->dir ? path.ptr : NULL;
     opts.domain = house->domain;
-    if (account->streams.max_storage >= 0)
-        opts.max_file_bytes = (uint64_t)account->streams.max_storage;
-    if (account->streams.max_memory >= 0)
-        opts.max_memory_bytes = (uint64_t)account->streams.max_memory;
     if (rc == RILL_OK)
         rc = ri_durable_open_account(&room, house->broker, account, house, &opts);
     ri_buffer_fini(&path);
@@ -151,6 +158,89 @@ int ri_rooms_open(ri_durable *house)
     return rc == RILL_OK && on_disk ? rooms_sync(house->dir) : rc;
 }
 
+/* One that cannot be opened has no streams until the next reload, as its clients hear. */
+static bool rooms_open_late(ri_durable *house, ri_account *account)
+{
+    int rc = rooms_open_one(house, account);
+    if (rc == RILL_OK && house->dir) rc = rooms_sync(house->dir);
+    if (rc == RILL_OK) return true;
+    ri_host_log(&house->broker->host, RILL_ERROR, "streams: %s", ri_err_text());
+    return false;
+}
+
+/* Has one that may have streams no room yet? */
+static bool rooms_lack(const ri_broker *b)
+{
+    const ri_accounts *accounts = b->conf.accounts;
+    for (size_t i = 0; i < ri_accounts_count(accounts); i++) {
+        const ri_account *account = ri_accounts_at(accounts, i);
+        if (account->jetstream && !account->keeper) return true;
+    }
+    return false;
+}
+
+static void rooms_open_more(ri_durable *house)
+{
+    RI_ASSERT(!house->house);
+    ri_broker *b = house->broker;
+    ri_account *account;
+    for (size_t i = 0; (account = rooms_account(b, i)) != NULL; i++) {
+        bool good = !account->jetstream || account->keeper || rooms_open_late(house, account);
+        ri_broker_enter(b);
+        if (!good) {
+            account->jetstream = false;
+            house->service->ops->accounts(house->service);
+        }
+        ri_account_unref(account);
+        ri_broker_leave(b);
+    }
+}
+
+/* Who closes the broker, or opens rooms as well, waits meanwhile. */
+void ri_rooms_open_more(ri_broker *b)
+{
+    ri_broker_enter(b);
+    while (b->durable_opening || b->rooms_opening) {
+        uint32_t seen = ri_park_count(&b->drained);
+        ri_broker_leave(b);
+        ri_park_wait(&b->drained, seen, -1);
+        ri_broker_enter(b);
+    }
+    ri_durable *house = b->closed ? NULL : b->durable;
+    b->rooms_opening = house && ri_durable_service(house) && rooms_lack(b);
+    bool opens = b->rooms_opening;
+    ri_broker_leave(b);
+    if (!opens) return;
+    rooms_open_more(house);
+    ri_broker_enter(b);
+    b->rooms_opening = false;
+    ri_park_signal(&b->drained);
+    ri_broker_leave(b);
+}
+
+void ri_rooms_readmit(const ri_durable *house, ri_accounts *accounts)
+{
+    ri_list_each (link, &house->rooms.all) {
+        ri_account *account = ROOMS_ROOM(link)->account;
+        if (ri_accounts_find(house->broker->conf.accounts, account->name) != account)
+            ri_accounts_readmit(accounts, account);
+    }
+}
+
+void ri_rooms_limit(ri_durable *house)
+{
+    ri_list_each (link, &house->rooms.all) {
+        ri_durable *room = ROOMS_ROOM(link);
+        ri_durable_opts opts = rooms_opts(house, room->account);
+        room->opts.max_file_bytes = opts.max_file_bytes;
+        room->opts.max_memory_bytes = opts.max_memory_bytes;
+        ri_log_set_budget(room->memory_log, opts.max_memory_bytes);
+        if (room->file_log) ri_log_set_budget(room->file_log, opts.max_file_bytes);
+        ri_js_limit(room->js, &room->account->streams, opts.max_file_bytes, opts.max_memory_bytes);
+        ri_account_stir(room->account);
+    }
+}
+
 /* ---- Turns ---- */
 
 /* What is due is as if something had come. */
@@ -165,12 +255,17 @@ static void rooms_stir_due(ri_durable *house)
 
 static void rooms_step(ri_durable *room)
 {
-    ri_durable_step(room);
+    bool stopped = ri_account_is_stopped(room->account);
+    if (!stopped) ri_durable_step(room);
     if (ri_durable_is_dirty(room)) {
         ri_durable_commit(room);
-        ri_durable_step(room);
+        if (!stopped) ri_durable_step(room);
     }
     if (room->closing) return; /* it is in no row any more, and gets no timer */
+    if (stopped) {
+        ri_heap_cancel(&room->house->rooms.timers, &room->timer);
+        return;
+    }
     if (ri_durable_waits_alone(room)) ri_account_stir(room->account);
     int64_t due_ns = ri_durable_next_due_ns(room);
     if (due_ns == INT64_MAX) ri_heap_cancel(&room->house->rooms.timers, &room->timer);

@@ -14,7 +14,9 @@
  *
  *     stirred --> [A] [B] [C] ...   in the order of their coming        timers: by their next due
  *
- * Which accounts have rooms is fixed from the opening to the close. */
+ * An account of an operator may get its room while the broker runs, and all have theirs until the
+ * close: one that may have no streams any more has a room that stands still
+ * (ri_account_is_stopped()). */
 #ifndef RI_ROOMS_H
 #define RI_ROOMS_H
 
@@ -23,6 +25,8 @@
 #include "base/list.h"
 #include "rill.h"
 
+struct ri_accounts;
+struct ri_broker;
 struct ri_durable;
 
 enum {
@@ -43,7 +47,14 @@ void ri_rooms_fini(ri_rooms *rooms);
 /* Outside the gate: one for each account of the broker that has JetStream. */
 int ri_rooms_open(struct ri_durable *house);
 
+/* The same of those that may have streams since a reload; what fails is logged. */
+void ri_rooms_open_more(struct ri_broker *broker);
+
 /* ---- Inside the gate ---- */
+/* A reload: who has a room and was let go is the one of `accounts` again, which are not in use yet;
+ * and what they may take is what their accounts say now. */
+void ri_rooms_readmit(const struct ri_durable *house, struct ri_accounts *accounts);
+void ri_rooms_limit(struct ri_durable *house);
 static inline bool ri_rooms_wait(const ri_rooms *rooms)
 {
     return !ri_list_empty(&rooms->stirred);

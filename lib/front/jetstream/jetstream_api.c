@@ -511,6 +511,7 @@ static bool api_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
     ri_jetstream_api *api = ri_container_of(party, ri_jetstream_api, party);
     bool asks = sub == &api->subs[0] || sub == &api->subs[1]; /* else a part of a transfer */
+    if (asks && ri_account_is_stopped(api->opts.account)) return false;
     if (asks && ri_unlikely(d->m->data.len > api_most(api))) return api_take_long(api, d);
     if (!asks && !ri_js_system_hears(api, sub)) return false;
     return ri_js_row_put(api, d, false);

@@ -274,6 +274,12 @@ uint64_t ri_log_id(const ri_log *log)
     return log->id;
 }
 
+void ri_log_set_budget(ri_log *log, uint64_t bytes)
+{
+    RI_ASSERT(ri_log_is_sound(log));
+    log->opts.budget_bytes = bytes;
+}
+
 bool ri_log_dirty(const ri_log *log)
 {
     return log->touched || log->stuck.code || (log->nerases && !log->held);

@@ -79,6 +79,8 @@ typedef struct ri_log_opts {
 } ri_log_opts;
 
 int ri_log_open(ri_log **log, const ri_log_opts *opts);
+/* Another budget_bytes: what is over it stays. */
+void ri_log_set_budget(ri_log *log, uint64_t bytes);
 uint64_t ri_log_id(const ri_log *log); /* the same as long as its files are */
 /* Commits what is open (best effort) and frees. */
 void ri_log_close(ri_log *log);
