@@ -32,10 +32,16 @@ static void rfc3339_date(int64_t days, int64_t *year, int64_t *month, int64_t *d
 }
 
 /* `digits` digits with zeros in front, and what follows them. */
-static char *rfc3339_put(char *at, int64_t n, int digits, char then)
+static char *rfc3339_put(char *at, int64_t number, int digits, char then)
 {
-    RI_ASSERT(n >= 0 && digits > 0);
-    for (int i = digits - 1; i >= 0; i--, n /= 10) at[i] = (char)('0' + n % 10);
+    RI_ASSERT(number >= 0 && number < RI_SEC && digits > 0);
+    uint32_t n = (uint32_t)number;
+    int i = digits;
+    for (; i >= 2; i -= 2, n /= 100) { /* one division waits for the other */
+        at[i - 1] = (char)('0' + n % 100 % 10);
+        at[i - 2] = (char)('0' + n % 100 / 10);
+    }
+    if (i) at[0] = (char)('0' + n);
     at[digits] = then;
     return at + digits + 1;
 }

@@ -2,8 +2,10 @@
 #include "net/thread.h"
 
 #include <signal.h>
+#include <time.h>
 
 #include "base/defs.h"
+#include "base/saturate.h"
 
 int ri_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg, size_t stack_bytes)
 {
@@ -20,4 +22,11 @@ int ri_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg, size_
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
     return err;
+}
+
+int64_t ri_thread_cpu_ns(void)
+{
+    struct timespec ts = {0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return ri_ns_add(ri_ns_of_s(ts.tv_sec), ts.tv_nsec);
 }

@@ -8,8 +8,11 @@
 
 #include <pthread.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* `stack_bytes` 0: the system's default. 0, or an errno. */
 int ri_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg, size_t stack_bytes);
+/* Processor time that the calling thread has had: it stands still while others run. */
+int64_t ri_thread_cpu_ns(void);
 
 #endif

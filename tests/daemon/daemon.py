@@ -871,6 +871,43 @@ class Daemon(Case):
         self.assertEqual(connz["connections"][0]["authorized_user"], "u")
         self.assertEqual(self.http(server.http_port, "/connz?sort=beauty")[0].status, 400)
 
+    def test_connz_of_many(self):
+        """More than a slice of the turn has room for, and than is copied together."""
+        server = self.monitored()
+        for _ in range(10):
+            gone = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(300)]
+            for conn in gone:
+                self.assertTrue(conn.recv(1000).startswith(b"INFO "))
+                conn.close()
+
+        def ids(query):
+            page = self.page(server.http_port, "/connz?" + query)
+            self.assertEqual(page["num_connections"], len(page["connections"]), query)
+            return page["total"], [conn["cid"] for conn in page["connections"]]
+        wait_for("3000 that have gone", lambda: ids("state=closed&limit=1")[0] == 3000)
+        there = [Client(server.port, connect=json.dumps({"name": "n" * 2000, "verbose": False}))
+                 for _ in range(600)]
+        self.assertTrue(all(client.ping() for client in there))
+        of_all, of_there = list(range(1, 3601)), list(range(3001, 3601))
+        backward = of_there[::-1]
+        there[-1].say("SUB x 1")
+        self.assertTrue(there[-1].ping())
+        for query, total, cids in (
+                ("limit=9999", 600, of_there), ("limit=500", 600, of_there[:500]),
+                ("offset=590&limit=9999", 600, of_there[590:]), ("cid=3007", 1, [3007]),
+                ("sort=last&limit=9999", 600, sorted), ("sort=subs&limit=1", 600, backward[:1]),
+                ("sort=subs&limit=599", 600, backward[:1] + of_there[:598]),
+                ("sort=subs&offset=598&limit=9", 600, of_there[597:599]),
+                ("state=any&limit=9999", 3600, of_all), ("state=any&limit=9", 3600, of_all[:9]),
+                ("state=any&offset=2995&limit=9", 3600, of_all[2995:3004]),
+                ("state=closed&limit=9999", 3000, of_all[:3000])):
+            found = ids(query)
+            if cids is sorted:
+                found, cids = (found[0], sorted(found[1])), of_there
+            self.assertEqual(found, (total, cids), query)
+        for client in there:
+            client.close()
+
     def test_monitor_closed(self):
         """Who has gone is remembered, with the reason in nats-server's words."""
         path = self.write("a.conf", "authorization { users: [ { user: u, password: p }, "

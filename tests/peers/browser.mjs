@@ -146,6 +146,8 @@ async function names(browser, url, client, port) {
   check("the broker as well", (await page.locator("#who").textContent()).includes(MARKUP));
   const there = await page.evaluate(() => [document.scripts.length, "hacked" in window,
     document.querySelectorAll("main img, main svg:not(.chart), main b:not(.value)").length]);
+  check("visitors are counted", await rows(page, "doors").filter({ hasText: "http" })
+    .filter({ hasText: /^http[1-9]/ }).count() === 1);
   check("no name has become an element", there.join() === "1,false,0", there.join());
   await page.waitForFunction(() => document.getElementById("state").textContent === "live");
   for (let i = 0; i < 400; i++) client.publish(`orders.${i % 20}.a`, "x".repeat(100));
@@ -182,10 +184,12 @@ async function fill(client) {
     subjects: [subject], storage: "memory", max_msgs_per_subject: name.startsWith("KV_") ? 1 : -1 });
   of("LOG", "log.>");
   of("KV_conf", "$KV.conf.>");
+  of("KV_big", "$KV.big.>");
   of("OBJ_files", "$O.files.>");
   await client.settled();
   for (let i = 0; i < 100; i++) client.publish(`log.${i % 5}`, MARKUP + i);
   for (let i = 0; i < 30; i++) client.publish(`$KV.conf.key${i % 10}`, `<b>${i}</b>`);
+  for (let i = 0; i < 1200; i++) client.publish(`$KV.big.${i % 3}.${i}`, "x");
   client.publish("$O.files.M.eA==", JSON.stringify({ name: MARKUP, size: 5000, chunks: 1 }));
   await client.ping();
 }
@@ -212,6 +216,14 @@ async function read(browser, url, client) {
   check("a bucket has each key once, and a change is seen",
     await rows(page, "keys").count() === 10);
   await shoot(page, "keys");
+  const told = text => page.waitForFunction(want =>
+    document.getElementById("told").textContent.includes(want), text);
+  await follow(page, "kv", "big");
+  await told("shown: 1000, and 200 more");
+  await follow(page, "kv", "big", "1.>");
+  await told("shown: 400");
+  check("of a bucket with many keys 1000 are kept, and a subject narrows them",
+    !(await page.locator("#told").textContent()).includes("more"));
   await follow(page, "obj", "files");
   await shown(page, "objects", 1);
   check("an object is there", (await rows(page, "objects").first().textContent()).includes(MARKUP));

@@ -14,6 +14,7 @@ enum {
     HTTP_ANSWER_PACKED_LEAST = 512, /* bytes that are worth it */
     HTTP_ANSWER_OWN_MAX = 256 * 1024 * 1024, /* of a program's own page */
     HTTP_ANSWER_TYPE_MAX = 200,
+    HTTP_ANSWER_STEP = 160 * 1024, /* bytes that a step puts into one buffer, but for long names */
     HTTP_ANSWER_SENTENCE = 1200, /* bytes of what is wrong, which may name a subject */
 };
 
@@ -203,6 +204,11 @@ bool ri_http_answer_charge(ri_http_answer *a, uint64_t bytes)
     ri_memory_refused(memory);
     a->body.failed = true;
     return false;
+}
+
+void ri_http_answer_grow(ri_buffer *buffer)
+{
+    if (buffer->len > HTTP_ANSWER_STEP) ri_buffer_room(buffer, HTTP_ANSWER_STEP);
 }
 
 void ri_http_answer_say(ri_http_answer *a, int status, const char *format, ...)

@@ -84,6 +84,9 @@ void *ri_http_answer_work(ri_http_answer *a, size_t size);
 /* Inside the gate: the body, and `bytes` more, count as work of the broker, which has room for
  * that. False: it has not, and the answer has failed. */
 bool ri_http_answer_charge(ri_http_answer *a, uint64_t bytes);
+/* Outside the gate, between two steps: a long buffer has room for what the next step puts there. To
+ * move it takes long, which nobody in the broker is to wait for. */
+void ri_http_answer_grow(ri_buffer *buffer);
 /* A sentence as plain text, in place of the body. */
 void ri_http_answer_say(ri_http_answer *a, int status, const char *format, ...) RI_PRINTF(3, 4);
 /* The body is JSON: an object is opened, which begins with server_id and now, unless `bare`. */

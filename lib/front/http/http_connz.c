@@ -6,6 +6,10 @@
  *     SHOW      in the gate, slices     a piece of JSON for each of these, as it is then
  *     finish    outside                 the pieces, in the order of the sort
  *
+ * Those that are open, in the order of their ids, are met in it: there are no rows, and a piece is
+ * made of each that the walk meets on the page. As long as nothing is off the page COLLECT makes
+ * the pieces, too, and SHOW has nothing to do.
+ *
  * So nothing of a connection is kept but what is shown of it. One that goes in between is left out,
  * or stands among those that have gone the next time. */
 #include <stdlib.h>
@@ -56,12 +60,15 @@ typedef struct connz_work {
     ri_http_conn_show show;
     ri_http_answer *answer;
     ri_broker_conns_query walk;
-    bool begun, sorted;
-    bool walked;             /* all that are open */
+    bool direct;             /* there are no rows */
+    bool eager;              /* each that was met is on the page, and has its piece */
+    bool plain;              /* all that are open are meant: off the page their ids do */
+    bool walked;             /* all that are open, ... */
+    bool collected, sorted;  /* ... and all that are meant */
     uint64_t number;         /* of the departed that is looked at next */
     ri_buffer rows, pieces;
     uint64_t total;          /* rows, before those of the page were taken */
-    size_t nrows, done;      /* of the page */
+    size_t nrows, done;      /* of the page; direct: pieces */
     ri_http_json json;       /* of a piece */
 } connz_work;
 
@@ -123,20 +130,74 @@ static bool connz_means(connz_work *w, const ri_broker_conn *conn, bool open)
     return !w->filter[0] || (open && connz_hears(w, conn->info.id));
 }
 
-static void connz_collect(connz_work *w, const ri_broker_conn *conn, int64_t stop_ns,
-                          const char *reason, uint64_t number)
+static void connz_put_piece(connz_work *w, const ri_broker_conn *conn, const ri_departed_one *gone,
+                            bool follows)
 {
-    RI_ASSERT(conn->info.id && !w->sorted);
-    if (!connz_means(w, conn, number == 0)) return;
-    const connz_row row = {.id = conn->info.id, .number = number, .reason = reason,
-                           .key = connz_key(w->by, conn, stop_ns)};
+    RI_ASSERT(conn->info.id);
+    w->json = (ri_http_json){.out = &w->pieces, .depth = 2, .follows = follows};
+    ri_http_conn_put(&w->show, conn, gone, &w->json);
+}
+
+static uint64_t connz_units(size_t bytes)
+{
+    return HTTP_CONNZ_UNITS + bytes / HTTP_CONNZ_TEXT_BYTES;
+}
+
+/* Is the one that is met next not on the page? Then it is but counted. */
+static bool connz_is_off(const connz_work *w)
+{
+    return w->plain && (w->total < w->offset || w->total - w->offset >= w->limit);
+}
+
+static void connz_meet(connz_work *w, const ri_broker_conn *conn)
+{
+    uint64_t turn = w->total++;
+    size_t before = w->pieces.len;
+    RI_ASSERT(w->direct);
+    if (turn >= w->offset && turn - w->offset < w->limit) {
+        connz_put_piece(w, conn, NULL, w->nrows++ > 0);
+        ri_budget_spend(w->walk.budget, connz_units(w->pieces.len - before));
+    }
+    w->walk.ids = connz_is_off(w);
+}
+
+/* As long as all of them are on the page each has its piece at once, so that it is met but once. */
+static void connz_put_row(connz_work *w, const ri_broker_conn *conn, const ri_departed_one *gone,
+                          connz_row row)
+{
+    RI_ASSERT(!w->direct && row.id == conn->info.id);
+    if (w->eager && w->total < w->limit) {
+        row.place = w->pieces.len;
+        connz_put_piece(w, conn, gone, false);
+        row.size = w->pieces.len - row.place;
+        ri_budget_spend(w->walk.budget, connz_units(row.size));
+    } else if (w->eager) {
+        ri_buffer_reset(&w->pieces);
+        w->eager = false;
+        w->walk.ids = w->plain;
+    }
     ri_buffer_put(&w->rows, &row, sizeof row);
     w->total++;
 }
 
+static void connz_collect(connz_work *w, const ri_broker_conn *conn, const ri_departed_one *gone,
+                          uint64_t number)
+{
+    RI_ASSERT(conn->info.id && !w->sorted);
+    if (!connz_means(w, conn, !gone)) return;
+    if (w->direct) {
+        connz_meet(w, conn);
+        return;
+    }
+    connz_put_row(w, conn, gone, (connz_row){
+        .id = conn->info.id, .number = number,
+        .reason = gone && w->by == CONNZ_REASON ? gone->reason : NULL,
+        .key = connz_key(w->by, conn, gone ? gone->stop_ns : 0)});
+}
+
 static void connz_collect_open(void *arg, const ri_broker_conn *conn)
 {
-    connz_collect(arg, conn, 0, NULL, 0);
+    connz_collect(arg, conn, NULL, 0);
 }
 
 static bool connz_collect_all(connz_work *w, ri_broker *broker, ri_budget *budget)
@@ -149,8 +210,7 @@ static bool connz_collect_all(connz_work *w, ri_broker *broker, ri_budget *budge
     for (bool left = true; w->number < gone->next; w->number++) {
         if (!left) return false;
         const ri_departed_one *one = ri_departed_at(gone, w->number);
-        connz_collect(w, &one->conn, one->stop_ns, w->by == CONNZ_REASON ? one->reason : NULL,
-                      w->number);
+        connz_collect(w, &one->conn, one, w->number);
         left = ri_budget_spend(budget, 1);
     }
     return true;
@@ -182,14 +242,20 @@ static int connz_compare(const void *a, const void *b)
 static void connz_between(ri_http_answer *a)
 {
     connz_work *w = a->work;
-    if (!w || !w->walked || w->sorted || a->body.failed || w->rows.failed) return;
+    if (w) ri_http_answer_grow(&w->rows);
+    if (w) ri_http_answer_grow(&w->pieces);
+    if (!w || !w->collected || w->direct || w->sorted || a->body.failed || w->rows.failed) return;
     connz_row *rows = connz_rows(w);
     size_t n = (size_t)w->total, first = (size_t)RI_MIN(w->offset, w->total);
     if (n > 1) qsort(rows, n, sizeof *rows, connz_compare);
     w->nrows = (size_t)RI_MIN(w->limit, w->total - first);
     if (w->nrows && first) memmove(rows, rows + first, w->nrows * sizeof *rows);
-    for (size_t i = 0; i < w->nrows; i++) rows[i].turn = (uint32_t)i;
-    if (w->nrows > 1) qsort(rows, w->nrows, sizeof *rows, connz_compare_ids);
+    for (size_t i = 0; i < w->nrows && !w->eager; i++) {
+        rows[i].turn = (uint32_t)i;
+        rows[i].size = 0;
+    }
+    if (w->eager) w->done = w->nrows;
+    else if (w->nrows > 1) qsort(rows, w->nrows, sizeof *rows, connz_compare_ids);
     w->sorted = true;
     RI_ASSERT(w->nrows <= w->total);
 }
@@ -202,8 +268,7 @@ static void connz_show_one(connz_work *w, const ri_broker_conn *conn, const ri_d
     connz_row *row = &connz_rows(w)[w->done];
     if (conn->info.id != row->id) return;
     row->place = w->pieces.len;
-    w->json = (ri_http_json){.out = &w->pieces, .depth = 2};
-    ri_http_conn_put(&w->show, conn, gone, &w->json);
+    connz_put_piece(w, conn, gone, false);
     row->size = w->pieces.len - row->place;
 }
 
@@ -224,9 +289,7 @@ static bool connz_show_all(connz_work *w, ri_broker *broker, ri_budget *budget)
         if (!row->number) ri_broker_list_conns(broker, &one);
         else if (gone) connz_show_one(w, &gone->conn, gone);
         w->done++;
-        if (!ri_budget_spend(budget, HTTP_CONNZ_UNITS + (w->pieces.len - before) /
-                                                            HTTP_CONNZ_TEXT_BYTES))
-            break;
+        if (!ri_budget_spend(budget, connz_units(w->pieces.len - before))) break;
     }
     return w->done == w->nrows;
 }
@@ -241,10 +304,25 @@ static bool connz_step(ri_http_answer *a)
     if (!w) return false;
     w->show.now_ns = ri_wall_ns(&broker->host);
     bool done = w->sorted && connz_show_all(w, broker, &broker->router.budget);
-    if (!w->sorted) connz_collect_all(w, broker, &broker->router.budget);
+    if (!w->collected) w->collected = connz_collect_all(w, broker, &broker->router.budget);
+    done = done || (w->direct && w->collected);
     a->body.failed = a->body.failed || w->rows.failed || w->pieces.failed;
     /* The pieces stand in the body once more before it goes. */
     return ri_http_answer_charge(a, w->rows.cap + 2 * (uint64_t)w->pieces.cap) && !done;
+}
+
+/* What is short enough for gzip is copied together. */
+static void connz_put_met(ri_http_answer *a, connz_work *w, ri_http_json *j)
+{
+    RI_ASSERT(w->direct && w->collected);
+    j->follows = w->nrows > 0;
+    if (w->pieces.len <= RI_LIMIT_HTTP_PACKED) {
+        if (w->nrows) ri_buffer_put_str(&a->body, ri_buffer_str(&w->pieces));
+        return;
+    }
+    j->out = &w->pieces;
+    a->more = &w->pieces;
+    a->nmore = 1;
 }
 
 static int connz_compare_turns(const void *a, const void *b)
@@ -257,8 +335,7 @@ static void connz_put_pieces(ri_http_answer *a, const connz_work *w, ri_http_jso
 {
     connz_row *rows = connz_rows(w);
     RI_ASSERT(w->done == w->nrows);
-    ri_http_json_open(j, "connections", '[');
-    if (w->nrows > 1) qsort(rows, w->nrows, sizeof *rows, connz_compare_turns);
+    if (w->nrows > 1 && !w->eager) qsort(rows, w->nrows, sizeof *rows, connz_compare_turns);
     if (!ri_buffer_room(&a->body, w->pieces.len + w->nrows + 1)) return;
     for (size_t i = 0; i < w->nrows; i++) {
         if (!rows[i].size) continue;
@@ -266,23 +343,26 @@ static void connz_put_pieces(ri_http_answer *a, const connz_work *w, ri_http_jso
         ri_buffer_put(&a->body, w->pieces.ptr + rows[i].place, rows[i].size);
         j->follows = true;
     }
-    ri_http_json_close(j, ']');
 }
 
 static void connz_finish(ri_http_answer *a)
 {
-    const connz_work *w = a->work;
+    connz_work *w = a->work;
     ri_http_json j;
-    uint64_t shown = 0;
-    if (!w || a->body.failed || !w->sorted) return;
-    for (size_t i = 0; i < w->nrows; i++) shown += connz_rows(w)[i].size > 0;
+    uint64_t shown = w && w->direct ? w->nrows : 0;
+    if (!w || a->body.failed || !(w->sorted || w->direct)) return;
+    for (size_t i = 0; i < w->nrows && !w->direct; i++) shown += connz_rows(w)[i].size > 0;
     ri_http_answer_json(a, &j, false);
     ri_http_json_uint(&j, "num_connections", shown);
     ri_http_json_uint(&j, "total", w->total);
     ri_http_json_uint(&j, "offset", w->offset);
     ri_http_json_uint(&j, "limit", w->limit);
-    connz_put_pieces(a, w, &j);
+    ri_http_json_open(&j, "connections", '[');
+    if (w->direct) connz_put_met(a, w, &j);
+    else connz_put_pieces(a, w, &j);
+    ri_http_json_close(&j, ']');
     ri_http_json_close(&j, '}');
+    a->body.failed = a->body.failed || w->pieces.failed;
 }
 
 static void connz_drop(ri_http_answer *a)
@@ -331,13 +411,17 @@ static void connz_begin(ri_http_answer *a, const ri_http_request *request)
     w->offset = ri_http_query_number(query, "offset", 0);
     w->limit = ri_http_query_number(query, "limit", 0);
     if (!w->limit) w->limit = HTTP_CONNZ_LIMIT;
-    if (w->cid) w->limit = 1;
+    if (w->cid) w->limit = w->walk.max = 1;
+    if (w->cid) w->walk.after = w->cid - 1;
     w->show = (ri_http_conn_show){
         .broker = a->server->broker, .auth = ri_http_query_bool(query, "auth") || w->user[0],
         .detail = strcasecmp(subs, "detail") == 0,
         .subs_offset = ri_http_query_number(query, "subs_offset", 0)};
     w->show.subs = w->show.detail || ri_http_query_bool(query, "subs");
-    w->walk.ids = w->by == CONNZ_CID && !w->user[0] && !w->account[0] && !w->filter[0];
+    w->direct = w->by == CONNZ_CID && !w->closed;
+    w->plain = w->by == CONNZ_CID && !w->user[0] && !w->account[0] && !w->filter[0];
+    w->eager = !w->direct && !w->offset;
+    w->walk.ids = w->direct ? connz_is_off(w) : w->plain && !w->eager;
 }
 
 const ri_http_route ri_http_connz_route = {

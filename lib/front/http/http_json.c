@@ -105,8 +105,12 @@ void ri_http_json_bool(ri_http_json *j, const char *key, bool is)
 
 void ri_http_json_time(ri_http_json *j, const char *key, int64_t wall_ns)
 {
-    char text[RI_RFC3339_MAX];
-    ri_http_json_string(j, key, (ri_str){text, ri_rfc3339_write(text, wall_ns)});
+    ri_http_json_key(j, key);
+    char *room = ri_buffer_room(j->out, RI_RFC3339_MAX + 2);
+    if (!room) return;
+    size_t len = ri_rfc3339_write(room + 1, wall_ns);
+    room[0] = room[len + 1] = '"';
+    ri_buffer_added(j->out, len + 2);
 }
 
 void ri_http_json_span(ri_http_json *j, const char *key, int64_t ns)

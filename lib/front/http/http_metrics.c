@@ -519,6 +519,17 @@ static void metrics_doors(ri_http_answer *a)
     }
 }
 
+/* Who publishes waits for no longer than that for somebody who looks at the broker. */
+static void metrics_slice(ri_http_answer *a, uint64_t ns)
+{
+    const metrics_family family = METRICS_GAUGES(
+        "rill_http_slice_longest_seconds",
+        "Processor time for which messages have waited for who looks at them, at most.");
+    metrics_put_head(&a->body, a->open_metrics, &family);
+    ri_buffer_printf(&a->body, "%s %llu.%09llu\n", family.name,
+                     (unsigned long long)(ns / 1000000000), (unsigned long long)(ns % 1000000000));
+}
+
 static void metrics_door(ri_http_answer *a)
 {
     const ri_http_server *server = a->server;
@@ -528,6 +539,7 @@ static void metrics_door(ri_http_answer *a)
     METRICS_COUNTER("rill_http_refused_requests", server->refused,
                     "Of these, answered with a status of 400 or above.");
     METRICS_COUNTER("rill_http_slow_visitors", server->slow, "Visitors who did not read.");
+    metrics_slice(a, (uint64_t)server->slice_longest_ns);
 }
 
 static void metrics_build(ri_http_answer *a)
@@ -640,6 +652,12 @@ static bool metrics_step(ri_http_answer *a)
     return !done;
 }
 
+static void metrics_between(ri_http_answer *a)
+{
+    metrics_work *w = a->work;
+    for (int i = 0; w && i < METRICS_FAMILIES; i++) ri_http_answer_grow(&w->out[i]);
+}
+
 static void metrics_finish(ri_http_answer *a)
 {
     metrics_work *w = a->work;
@@ -674,4 +692,4 @@ static void metrics_drop(ri_http_answer *a)
 
 const ri_http_route ri_http_metrics_route = {
     .path = "/metrics", .begin = metrics_begin_answer, .step = metrics_step,
-    .finish = metrics_finish, .drop = metrics_drop};
+    .between = metrics_between, .finish = metrics_finish, .drop = metrics_drop};

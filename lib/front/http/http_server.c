@@ -8,12 +8,30 @@
 #include "base/saturate.h"
 #include "front/broker/departed.h"
 #include "front/http/http_session.h"
+#include "net/thread.h"
 
 enum { HTTP_SERVER_PAUSE_MS = 1 }; /* between two slices of long answers */
 
 #define HTTP_SERVER_SESSION(item, field) ri_container_of(item, ri_http_session, field)
 #define HTTP_SERVER_OF(pointer) ri_container_of(pointer, ri_http_server, door)
 #define HTTP_SERVER_PLACE(item) ri_container_of(item, ri_http_listener, link)
+
+/* ---- The gate ---- */
+
+/* How long it is kept is counted, by what a busy machine makes no longer. */
+void ri_http_server_enter(ri_http_server *server)
+{
+    ri_broker_enter(server->broker);
+    server->entered_ns = ri_thread_cpu_ns();
+}
+
+void ri_http_server_leave(ri_http_server *server)
+{
+    int64_t stay_ns = ri_ns_sub(ri_thread_cpu_ns(), server->entered_ns);
+    server->slice_longest_ns = RI_MAX(server->slice_longest_ns, stay_ns);
+    server->broker->output_waits &= ~server->door.bit;
+    ri_broker_leave(server->broker);
+}
 
 /* ---- What was asked for from outside ---- */
 

@@ -71,6 +71,8 @@ struct ri_http_server {
     uint32_t nsessions;         /* that are open */
     uint64_t visits, slow;      /* connections so far; closed since they read too slowly */
     uint64_t requests, refused; /* L: answered; of these, with 400 or more */
+    int64_t entered_ns;         /* L: processor time when it entered the gate, ... */
+    int64_t slice_longest_ns;   /* L: ... and what the longest stay there took of it */
     size_t family_sizes[RI_HTTP_FAMILIES]; /* L: bytes of those of the last /metrics */
     uint64_t asked[RI_HTTP_ROUTES]; /* L: how often for each of the routes (http_answer.c) */
     atomic_bool reload;         /* A: asked for */
@@ -95,15 +97,8 @@ void ri_http_listen_init(ri_http_server *server);
 /* On the loop's thread, inside the gate: the certificates of all listeners, which have begun. */
 void ri_http_listen_look(ri_http_server *server);
 
-static inline void ri_http_server_enter(ri_http_server *server) /* the loop's thread */
-{
-    ri_broker_enter(server->broker);
-}
-/* Leave without waking itself. */
-static inline void ri_http_server_leave(ri_http_server *server)
-{
-    server->broker->output_waits &= ~server->door.bit;
-    ri_broker_leave(server->broker);
-}
+/* ---- http_server.c: on the loop's thread ---- */
+void ri_http_server_enter(ri_http_server *server);
+void ri_http_server_leave(ri_http_server *server); /* without waking itself */
 
 #endif

@@ -258,6 +258,7 @@ bool ri_http_session_make(ri_http_session *s)
     ri_budget_close(budget);
     bool wanted = ri_gate_is_wanted(&server->broker->gate);
     ri_http_server_leave(server);
+    ri_http_answer_grow(&s->answer.body);
     if (s->answer.route->between) s->answer.route->between(&s->answer);
     if (more && !s->answer.body.failed) return wanted;
     ri_list_remove(&s->row_link);

@@ -760,6 +760,9 @@ static uint64_t server_next_conn(const ri_door *door, const void **at)
     if (*at) SERVER_OF(door)->walked = SERVER_SESSION(item, link);
     while ((item = item->next) != sessions && SERVER_SESSION(item, link)->end) continue;
     *at = item;
+    const char *next = (const char *)item->next - offsetof(ri_nats_session, link);
+    for (size_t i = 0; i < sizeof(ri_nats_session); i += RI_CACHE_LINE)
+        __builtin_prefetch(next + i); /* it comes while this one is looked at */
     return item == sessions ? 0 : SERVER_SESSION(item, link)->cid;
 }
 

@@ -136,12 +136,13 @@ struct ri_nats_session {
     ri_conn conn;               /* first: L but for its out-queue */
     struct ri_nats_server *server;
     ri_party party;           /* on the router while OPEN */
-    uint64_t cid;
+    uint64_t cid;               /* these three are what a walk over all looks at */
+    ri_list link;               /* server->sessions */
+    ri_nats_end end;            /* why it ends; NOT: open */
+    uint32_t logins;            /* CONNECTs so far; subscriptions of former ones are forgotten */
     ri_nats parser;
     ri_map subs;                /* sid -> ri_nats_sub */
-    ri_nats_end end;            /* why it ends; NOT: open */
     uint64_t interest_bytes;    /* charged for it and its subscriptions */
-    uint32_t logins;            /* CONNECTs so far; subscriptions of former ones are forgotten */
     bool verbose, pedantic, no_responders;
     bool connected;             /* a CONNECT was accepted */
     bool verifying;             /* its CONNECT waits for a verdict: nothing more is read */
@@ -183,7 +184,6 @@ struct ri_nats_session {
     bool winding;               /* L: its end was taken note of */
     bool shut;                  /* L: our side of the stream is ended */
     bool dead;                  /* L: in server->dead */
-    ri_list link;               /* server->sessions */
     ri_list touched_link;       /* server->touched, or server->crowd */
     ri_list ending_link;        /* server->ending */
     ri_list forget_link;        /* server->forgetting, while old subscriptions are left */
