@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """conformance.py [TESTLOG.json...]: what each binding is shown to do, a row a feature, a column a
-language; a cell is the name of the test that shows it, or "-" where the language has its own way,
-which the notes below the table tell. The rows are those of conformance.txt. A name that no test of
+language; a cell is the name of the test that shows it, or, in brackets, why the language has none.
+The rows are those of conformance.txt. A name that no test of
 that language has is a problem, and so is a test that no cell names. With logs of meson, the line
 under the languages' names says which of them were run."""
 import json
@@ -21,13 +21,8 @@ LANGUAGES = {  # the files of its rows, what a test looks like in them, and what
     "Node": (["node/test/conformance.test.mjs", "node/test/bad_input.test.mjs"],
              r"^test\('(\w+)'", r"node (conformance|bad_input)$"),
 }
-TABLE = (HERE / "conformance.txt").read_text()  # the languages in that order
-NOTES = """
-C++: types are the compiler's, which wrong_types asks.
-Go: types are the compiler's; each reader fetches many at a time (BatchesOfMessages).
-Rust: types are the compiler's.
-Node: the loop is Node's own, the addon reaps for it, and a process of Node's does not fork.
-"""
+# The languages in that order. A reason begins with "-", and "_" are its blanks.
+TABLE = (HERE / "conformance.txt").read_text()
 # Tests of what only one language has.
 OWN = {
     "C++": "reap_beside_a_throw options_given_twice close_that_gives_up ranges_of_cpp20 coroutines "
@@ -61,7 +56,8 @@ def problems():
     for language, (files, pattern, _) in LANGUAGES.items():
         tests = {name for file in files
                  for name in re.findall(pattern, (HERE / file).read_text(), re.M)}
-        named = {cells[language] for _, cells in rows()} - {"-"}
+        named = {cells[language] for _, cells in rows()
+                 if not cells[language].startswith("-")}
         own = set(OWN[language].split())
         for name in sorted((named | own) - tests):
             yield f"{language} has no test {name}"
@@ -79,15 +75,18 @@ def outcome(language, logs):
     return "(passed)" if set(results) <= {"OK", "SKIP"} else "(failed)"
 
 
+def printed(cell):
+    return f"({cell[1:].replace('_', ' ')})" if cell.startswith("-") else cell
+
+
 def table(logs):
     lines = [["", *LANGUAGES]]
     if logs:
         lines.append(["", *(outcome(language, logs) for language in LANGUAGES)])
-    lines += [[feature, *cells.values()] for feature, cells in rows()]
+    lines += [[feature, *map(printed, cells.values())] for feature, cells in rows()]
     widths = [max(map(len, column)) for column in zip(*lines)]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
-    print(NOTES.strip())
 
 
 table(sys.argv[1:])

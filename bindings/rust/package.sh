@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # package.sh: what tests.sh has for `package`. The two crates are packed; a program elsewhere, with
 # nothing but these and no librill installed, is built and run, and prints what it should. Then
-# the bench, if async-nats is to be had.
+# the bench, with librill of this build, if async-nats is to be had. Nothing is optimized: what is
+# looked at is that it is built, and runs.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cargo=${CARGO:-cargo}
@@ -51,7 +52,7 @@ fn main() -> rill::Result<()> {
 }
 END
 export CARGO_TARGET_DIR="$dir/clean/target"
-step "a program with the packages alone" "$cargo" build
+step "a program with the packages alone" env CFLAGS=-O0 "$cargo" build
 said=$("$CARGO_TARGET_DIR/debug/user" 2>&1)
 step "it says hello" test "$said" = "greet.world: hello"
 if ldd "$CARGO_TARGET_DIR/debug/user" 2>/dev/null | grep -q librill; then
@@ -60,11 +61,11 @@ if ldd "$CARGO_TARGET_DIR/debug/user" 2>/dev/null | grep -q librill; then
 fi
 
 cd "$here/bench" || exit 1
-export CARGO_TARGET_DIR="$dir/target-bench" RILL_FROM=bundled
+export CARGO_TARGET_DIR="$dir/target-bench" RILL_FROM=installed
+export PKG_CONFIG_PATH="$RILL_BUILD/meson-uninstalled" LD_LIBRARY_PATH="$RILL_BUILD/lib"
 if timeout 300 "$cargo" fetch --locked >"$dir/fetch.log" 2>&1; then
-    step "its bench is built" "$cargo" build --locked --release \
-        --config profile.release.lto=false # which is for who measures
-    step "its bench, beside async-nats" "$CARGO_TARGET_DIR/release/rill-bench" --rounds 2 --msgs 20000
+    step "its bench is built" "$cargo" build --locked --config profile.dev.debug=0
+    step "its bench, beside async-nats" "$CARGO_TARGET_DIR/debug/rill-bench" --rounds 2 --msgs 20000
     cat "$dir/package.log"
 else
     echo "skipped: async-nats was not to be had from crates.io: $(tail -n 1 "$dir/fetch.log")"

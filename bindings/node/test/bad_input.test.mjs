@@ -383,6 +383,28 @@ test('IdleProcessesEnd', async () => {
   equal((await once(listens, 'close'))[1], 'SIGTERM');
 });
 
+test('ForkAndExec', async (t) => {
+  const dir = t.dir();
+  const bus = await t.open(`file:${dir}`);
+  await bus.streamEnsure('S');
+  await bus.append('S', 'x');
+  const child = spawn('sh', ['-c', 'ls -l /proc/self/fd; echo end; read line'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const closed = once(child, 'close');
+  let said = '';
+  child.stdout.on('data', (text) => {
+    said += text;
+  });
+  await until(() => said.endsWith('end\n'));
+  await bus.close();
+  const again = await t.open(`file:${dir}`); // the child has no lock on it
+  equal((await again.streamStatus('S')).msgs, 1);
+  child.stdin.end();
+  await closed;
+  ok(!said.includes('eventfd') && !said.includes(dir), said);
+});
+
 test('ExitWithAllOpen', async () => {
   const open = `rill.open('mem:', { onEvent() {} }).then(async (bus) => {
     await bus.streamEnsure('S');
