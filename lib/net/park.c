@@ -49,7 +49,7 @@ void ri_park_signal(ri_park *park)
     pthread_mutex_lock(&park->lock);
     park->count++;
     if (park->waiting) pthread_cond_broadcast(&park->changed);
-    if (park->fd >= 0 && !park->readable) park->readable = park_write(park->fd);
+    if (park->fd >= 0 && !park->readable && !park->unseen) park->readable = park_write(park->fd);
     if (ri_unlikely(!ri_list_empty(&park->watches))) park_fire(park);
     pthread_mutex_unlock(&park->lock);
 }
@@ -147,5 +147,13 @@ void ri_park_calm(ri_park *park)
     pthread_mutex_lock(&park->lock);
     uint64_t seen;
     if (park->readable && read(park->fd, &seen, sizeof seen) == sizeof seen) park->readable = false;
+    pthread_mutex_unlock(&park->lock);
+}
+
+void ri_park_look(ri_park *park, bool looks)
+{
+    RI_ASSERT(park->fd >= 0);
+    pthread_mutex_lock(&park->lock);
+    park->unseen = !looks;
     pthread_mutex_unlock(&park->lock);
 }

@@ -23,6 +23,7 @@ typedef struct ri_park {
     uint32_t waiting; /* threads asleep */
     int fd;           /* an eventfd, once ri_park_fd() was called; else -1 */
     bool readable;    /* the fd has been made so */
+    bool unseen;      /* nobody looks at the fd: signals leave it alone */
     ri_list watches;  /* ri_park_watch.link */
 } ri_park;
 
@@ -42,5 +43,8 @@ void ri_park_poll(ri_park *park, uint32_t seen, int64_t timeout_ns, int bell, st
 /* Readable from a signal until ri_park_calm(). A negative errno when none can be had. */
 int ri_park_fd(ri_park *park);
 void ri_park_calm(ri_park *park);
+/* Does anybody look at the descriptor? While nobody does a signal costs no system call. Who begins
+ * to look reads the count behind this call. */
+void ri_park_look(ri_park *park, bool looks);
 
 #endif

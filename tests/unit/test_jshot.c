@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The hot texts of JetStream: publish acks, ack subjects, pull requests. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -150,6 +151,32 @@ START_TEST(test_ack_subject)
 }
 END_TEST
 
+/* The time, which is read by eight digits, and what stands behind it. */
+START_TEST(test_ack_time)
+{
+    static const char digits[] = "9876543210123456789", others[] = "/: x\xb0\xff";
+    const size_t before = strlen("$JS.ACK.S.C.1.2.3.");
+    ri_js_ack ack;
+    int64_t time_ns = 0;
+    for (size_t len = 1; len < sizeof digits; len++) {
+        char text[64];
+        snprintf(text, sizeof text, "$JS.ACK.S.C.1.2.3.%.*s.5", (int)len, digits);
+        bool fits = len < 19; /* that one is above INT64_MAX */
+        if (fits) time_ns = time_ns * 10 + (digits[len - 1] - '0');
+        ck_assert(ri_jshot_ack_read(guarded(text), &ack) == fits);
+        if (fits) ck_assert(ack.time_ns == time_ns && ack.pending == 5);
+        for (size_t at = before; at < before + len; at++)
+            for (size_t i = 0; i < sizeof others - 1; i++) {
+                char good = text[at];
+                text[at] = others[i];
+                ck_assert(!ri_jshot_ack_read(guarded(text), &ack));
+                text[at] = good;
+            }
+        guard_free();
+    }
+}
+END_TEST
+
 START_TEST(test_pull)
 {
     ri_js_pull_request p;
@@ -211,5 +238,5 @@ START_TEST(test_pull_random)
 }
 END_TEST
 
-SUITE_MAIN("jshot", test_puback, test_puback_head, test_puback_error, test_ack_subject, test_pull,
-           test_pull_random)
+SUITE_MAIN("jshot", test_puback, test_puback_head, test_puback_error, test_ack_subject,
+           test_ack_time, test_pull, test_pull_random)

@@ -305,33 +305,56 @@ size_t ri_jshot_ack_write(const ri_js_ack *ack, char *out)
     return n;
 }
 
-/* The next digits and the dot behind them, or the end. False for what has another byte, or more
- * digits than always fit. */
-static bool jshot_ack_number(jshot_scan *s, uint64_t *n)
+/* Eight digits, whose worth is put together in one word: pairs of digits, then pairs of these, then
+ * both halves. False: they are not all digits. */
+static bool jshot_eight(const char *s, uint64_t *n)
 {
-    const char *start = s->at;
-    uint64_t value = 0;
-    for (; s->at < s->end && *s->at >= '0' && *s->at <= '9'; s->at++)
-        value = value * 10 + (unsigned)(*s->at - '0');
-    size_t len = (size_t)(s->at - start);
+    const unsigned char *u = (const unsigned char *)s;
+    uint64_t x = (uint64_t)u[0] | (uint64_t)u[1] << 8 | (uint64_t)u[2] << 16 |
+                 (uint64_t)u[3] << 24 | (uint64_t)u[4] << 32 | (uint64_t)u[5] << 40 |
+                 (uint64_t)u[6] << 48 | (uint64_t)u[7] << 56;
+    uint64_t high = 0xf0f0f0f0f0f0f0f0ULL, pairs = 0x000000ff000000ffULL;
+    x ^= 0x3030303030303030ULL; /* a digit is 0 to 9 now; 6 more, and it is no more than 15 */
+    if ((x | (x + 0x0606060606060606ULL)) & high) return false;
+    x = x * 10 + (x >> 8);
+    *n = ((x & pairs) * (100 + (1000000ULL << 32)) +
+          (x >> 16 & pairs) * (1 + (10000ULL << 32))) >> 32;
+    return true;
+}
+
+/* The next digits and the dot behind them, or the end; a `large` number has sixteen and more. NULL
+ * for what has another byte, or more digits than always fit. */
+static inline const char *jshot_ack_number(const char *at, const char *end, bool large, uint64_t *n)
+{
+    const char *start = at;
+    uint64_t value = 0, first, second;
+    if (large && end - at > 16 && jshot_eight(at, &first) && jshot_eight(at + 8, &second)) {
+        value = first * 100000000 + second;
+        at += 16;
+    }
+    for (; at < end && *at >= '0' && *at <= '9'; at++) value = value * 10 + (unsigned)(*at - '0');
+    size_t len = (size_t)(at - start);
     *n = value;
-    if (len == 0 || len >= RI_NUMBER_MAX) return false;
-    return s->at == s->end || *s->at++ == '.';
+    if (len == 0 || len >= RI_NUMBER_MAX || (at < end && *at != '.')) return NULL;
+    return at + (at < end);
 }
 
 /* v1, with the numbers that it has in this century. */
 static bool jshot_ack_read_plain(ri_str rest, ri_js_ack *ack)
 {
-    uint64_t time_ns;
-    *ack = (ri_js_ack){0};
+    uint64_t numbers[5];
+    ack->domain = ack->account_hash = RI_STR_NONE;
     if (!ri_str_cut(&rest, '.', &ack->stream) || !ri_str_cut(&rest, '.', &ack->consumer) ||
-        !rest.ptr || !ack->stream.len || !ack->consumer.len) return false;
-    jshot_scan s = {rest.ptr, rest.ptr + rest.len};
-    bool read = jshot_ack_number(&s, &ack->deliveries) && jshot_ack_number(&s, &ack->stream_seq) &&
-                jshot_ack_number(&s, &ack->consumer_seq) && jshot_ack_number(&s, &time_ns) &&
-                jshot_ack_number(&s, &ack->pending);
-    if (!read || s.at != s.end || s.end[-1] == '.' || time_ns > INT64_MAX) return false;
-    ack->time_ns = (int64_t)time_ns;
+        !rest.len || !ack->stream.len || !ack->consumer.len) return false;
+    const char *at = rest.ptr, *end = at + rest.len;
+    for (int i = 0; i < 5; i++)
+        if (!(at = jshot_ack_number(at, end, i == 3, &numbers[i]))) return false;
+    if (at != end || end[-1] == '.' || numbers[3] > INT64_MAX) return false;
+    ack->deliveries = numbers[0];
+    ack->stream_seq = numbers[1];
+    ack->consumer_seq = numbers[2];
+    ack->time_ns = (int64_t)numbers[3];
+    ack->pending = numbers[4];
     return true;
 }
 

@@ -326,9 +326,11 @@ static inline const char *nats_scan_next(nats_scan *scan)
     return stop;
 }
 
-/* Nearly all messages are "PUB subject size CRLF", or with a reply, with one blank between the
- * words, and are here whole. 0: this one is not, and is to be read with more care. */
-static inline int nats_quick(ri_nats *p, const char *s, const char *end, ri_nats_op *op)
+/* Nearly all messages are "PUB subject size CRLF" or "MSG subject sid size CRLF", or with a reply
+ * in front of the size, with one blank between the words, and are here whole. 0: this one is not,
+ * and is to be read with more care. */
+static inline int nats_quick(ri_nats *p, ri_nats_kind kind, const char *s, const char *end,
+                             ri_nats_op *op)
 {
     const char *subject = s + 4, *reply = NULL;
     if (end - subject < 8) return 0;
@@ -338,6 +340,12 @@ static inline int nats_quick(ri_nats *p, const char *s, const char *end, ri_nats
     size_t subject_len = (size_t)(stop - subject), reply_len = 0;
     const char *digits = stop + 1;
     if (!(stop = nats_scan_next(&scan)) || stop == digits) return 0;
+    if (kind == RI_NATS_MSG) {
+        if (*stop != ' ') return 0;
+        op->sid = (ri_str){digits, (size_t)(stop - digits)};
+        digits = stop + 1;
+        if (!(stop = nats_scan_next(&scan)) || stop == digits) return 0;
+    }
     if (*stop == ' ') {
         reply = digits;
         reply_len = (size_t)(stop - digits);
@@ -352,7 +360,7 @@ static inline int nats_quick(ri_nats *p, const char *s, const char *end, ri_nats
     if (!nats_size((ri_str){digits, (size_t)(stop - digits)}, &size) || size > p->max_payload ||
         (size_t)(end - data) < (size_t)size + 2 || data[size] != '\r' || data[size + 1] != '\n')
         return 0;
-    op->kind = RI_NATS_PUB;
+    op->kind = kind;
     op->m.subject = (ri_str){subject, subject_len};
     op->m.reply = (ri_str){reply, reply_len};
     op->m.headers = (ri_str){data, 0};
@@ -429,10 +437,12 @@ int ri_nats_parse(ri_nats *p, const char *s, const char *end, ri_nats_op *op)
     if (ri_unlikely(p->connect_only) && nats_lower(s[0]) != 'c')
         return nats_fail(p, RI_NATS_NO_LOGIN);
     if (len <= NATS_VERB_BYTES) return nats_partial(p, s, len);
-    if (ri_likely(p->side == RI_NATS_FROM_CLIENT && p->sought == 0 &&
-                  (nats_word(s) | 0x202020) == NATS_WORD4('p', 'u', 'b', ' '))) {
-        int used = nats_quick(p, s, end, op);
-        return ri_likely(used > 0) ? used : nats_message(p, RI_NATS_PUB, s, end, op);
+    bool serves = p->side == RI_NATS_FROM_CLIENT;
+    uint32_t often = serves ? NATS_WORD4('p', 'u', 'b', ' ') : NATS_WORD4('m', 's', 'g', ' ');
+    if (ri_likely(p->sought == 0 && (nats_word(s) | 0x202020) == often)) {
+        ri_nats_kind kind = serves ? RI_NATS_PUB : RI_NATS_MSG;
+        int used = nats_quick(p, kind, s, end, op);
+        return ri_likely(used > 0) ? used : nats_message(p, kind, s, end, op);
     }
     if (p->sought > 0) { /* looked at before: only a LF can help */
         const char *from = s + RI_MIN(p->sought, len);

@@ -146,18 +146,28 @@ static void consume_pass_over(ri_bus_consumer *c, const ri_js_ack *ack)
     c->passed++;
 }
 
-bool ri_bus_consume_hand_out(rill_sub *sub, const ri_packet *packet)
+uint32_t ri_bus_consume_hand_out(rill_sub *sub, ri_packet **packets, uint32_t n, uint64_t before)
 {
     RI_ASSERT(ri_bus_sub_is_sound(sub));
     ri_js_ack ack;
     const ri_peer_ops *ops = sub->bus->ops;
-    if (!sub->consumer->acks || !ops->hand_out) return true;
-    if (ri_bus_enter(sub->bus) < 0) return false;
-    bool stands = ops->hand_out(sub, packet);
-    ri_broker_leave(sub->bus->broker);
-    if (!stands && ri_jshot_ack_read(ri_packet_reply(packet), &ack))
-        consume_pass_over(sub->consumer, &ack);
-    return stands;
+    uint64_t skip_to = atomic_load_explicit(&sub->skip_to, memory_order_acquire);
+    bool asks = sub->consumer->acks && ops->hand_out;
+    bool entered = asks && ri_bus_enter(sub->bus) == RILL_OK;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        ri_packet *packet = packets[i];
+        bool wanted = before + i + 1 > skip_to;
+        bool stands = wanted && (!asks || (entered && ops->hand_out(sub, packet)));
+        /* Behind those that stand lie those that do not, in any order. */
+        packets[i] = packets[kept];
+        packets[kept] = packet;
+        kept += stands;
+        if (wanted && !stands && entered && ri_jshot_ack_read(ri_packet_reply(packet), &ack))
+            consume_pass_over(sub->consumer, &ack);
+    }
+    if (entered) ri_broker_leave(sub->bus->broker);
+    return kept;
 }
 
 void ri_bus_consume_give_up(rill_sub *sub)

@@ -115,8 +115,9 @@ void ri_bus_consume_more(rill_sub *sub, size_t want);
 void ri_bus_consume_idle(rill_sub *sub, int64_t since_ns);
 /* By whoever runs the reader's callback: the callbacks begin, or rest. */
 void ri_bus_consume_runs(rill_sub *sub, bool runs);
-/* Outside the gate, by the reader: may the program have this message? */
-bool ri_bus_consume_hand_out(rill_sub *sub, const ri_packet *packet);
+/* Outside the gate, by the reader, who took so many `before` these: how many of them may the
+ * program have? They stand first then, in their order. */
+uint32_t ri_bus_consume_hand_out(rill_sub *sub, ri_packet **packets, uint32_t n, uint64_t before);
 /* Outside the gate, by the reader: it no longer waits for what it asked for. */
 void ri_bus_consume_give_up(rill_sub *sub);
 void ri_bus_consume_close(rill_sub *sub);  /* inside the gate */

@@ -23,6 +23,7 @@ enum {
     SUB_PENDING_MSGS = 65536,
     SUB_READ_MAX = 4096,  /* messages that one read lends at most */
     SUB_DEBT_MAX = 64,    /* references that a reader drops in one go */
+    SUB_HANDED = 64,      /* messages that are handed out within one stay in the gate, at most */
     SUB_SPINS_FIRST = 64, /* pauses before a reader looks again at the queue that it emptied: */
     SUB_SPINS = 256,      /* ... about 1 us, then twice as many, up to this; then it sleeps */
     SUB_READING = 1,
@@ -335,8 +336,7 @@ static ri_packet *sub_take_wanted(rill_sub *sub)
     for (;;) {
         ri_packet *packet = sub_take(sub);
         if (ri_likely(!packet || !sub->consumer)) return packet;
-        if (sub->taken_msgs > atomic_load_explicit(&sub->skip_to, memory_order_acquire) &&
-            ri_bus_consume_hand_out(sub, packet)) return packet;
+        if (ri_bus_consume_hand_out(sub, &packet, 1, sub->taken_msgs - 1)) return packet;
         sub_owe(sub, packet);
         ri_bus_consume_more(sub, 1);
     }
@@ -634,17 +634,34 @@ int ri_bus_sub_reserve(rill_sub *sub, size_t max)
     return RILL_OK;
 }
 
+/* How many packets wait, to be lent behind those that are: they are put there, and `most` is
+ * enough. */
+static uint32_t sub_take_more(rill_sub *sub, uint32_t most)
+{
+    ri_packet **more = sub->lent + sub->nlent;
+    uint64_t before = sub->consumer ? sub->taken_msgs : 0;
+    uint32_t n = 0;
+    while (n < most && (more[n] = sub_take(sub))) n++;
+    uint32_t kept = sub->consumer ? ri_bus_consume_hand_out(sub, more, n, before) : n;
+    for (uint32_t i = kept; i < n; i++) sub_owe(sub, more[i]);
+    sub->nlent += kept;
+    return n;
+}
+
 static int sub_read_many(rill_sub *sub, ri_packet *packet, const rill_msg **msgs, size_t max)
 {
-    uint32_t n = 0;
-    while (packet && n < max) {
-        sub_view(sub, &sub->views[n], packet);
-        sub->lent[n] = packet;
-        msgs[n] = &sub->views[n].m;
-        sub->nlent = ++n;
-        if (n < max) packet = sub_take_wanted(sub);
-    }
-    return (int)n;
+    RI_ASSERT(sub->nlent == 0 && max <= sub->cap_lent);
+    uint32_t most = 1, took = 1, viewed = 0;
+    sub->lent[sub->nlent++] = packet;
+    do {
+        for (; viewed < sub->nlent; viewed++) {
+            sub_view(sub, &sub->views[viewed], sub->lent[viewed]);
+            msgs[viewed] = &sub->views[viewed].m;
+        }
+        bool more = took == most && sub->nlent < max;
+        most = more ? RI_MIN((uint32_t)max - sub->nlent, (uint32_t)SUB_HANDED) : 0;
+    } while (most > 0 && (took = sub_take_more(sub, most)) > 0);
+    return (int)sub->nlent;
 }
 
 static int sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t timeout_ns)

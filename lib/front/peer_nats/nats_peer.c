@@ -133,8 +133,8 @@ static void peer_turn(rill_bus *bus)
     ri_broker_leave(bus->broker);
     ri_loop *loop = ri_hub_loop(peer->hub);
     ri_loop_turn(loop);
-    ri_loop_rest(loop);
     ri_broker_enter(bus->broker);
+    if (bus->watched || peer->driven) ri_loop_rest(loop);
     peer->turning = false;
     if (!peer->turn_awaited) return;
     peer->turn_awaited = false;
@@ -151,11 +151,19 @@ static int64_t peer_due_ns(rill_bus *bus)
 static void peer_sleep_driving(ri_nats_peer *peer, uint32_t seen, int64_t timeout_ns)
 {
     rill_bus *bus = &peer->bus;
+    ri_loop *loop = ri_hub_loop(peer->hub);
     if (!bus->watched) ri_park_calm(&bus->park);
-    if (ri_park_count(&bus->park) != seen) return;
+    if (!ri_loop_rest(loop) || ri_park_count(&bus->park) != seen) return;
     int64_t ms = timeout_ns < 0 ? -1 : RI_MIN(ri_ns_add(timeout_ns, RI_MS - 1) / RI_MS, INT32_MAX);
-    struct pollfd fd = {.fd = ri_loop_outer_fd(ri_hub_loop(peer->hub)), .events = POLLIN};
+    struct pollfd fd = {.fd = ri_loop_outer_fd(loop), .events = POLLIN};
     poll(&fd, 1, (int)ms);
+}
+
+/* Inside the gate: somebody looks at the park's descriptor, or nobody but who has rill_fd(). */
+static void peer_drives(ri_nats_peer *peer, bool drives)
+{
+    peer->driven = drives;
+    ri_park_look(&peer->bus.park, drives || peer->bus.watched);
 }
 
 /* One sleeps on the descriptor, and the others until he wakes. */
@@ -164,22 +172,26 @@ static void peer_sleep(rill_bus *bus, uint32_t seen, int64_t timeout_ns)
     ri_nats_peer *peer = ri_nats_peer_of(bus);
     ri_broker_enter(bus->broker);
     bool drives = !peer->driven && !peer->turning;
-    if (drives) peer->driven = true;
+    if (drives) peer_drives(peer, true);
     else peer->followers++;
     if (peer->turning) peer->turn_awaited = true;
     ri_broker_leave(bus->broker);
     if (drives) peer_sleep_driving(peer, seen, timeout_ns);
     else ri_park_wait(&bus->park, seen, timeout_ns);
     ri_broker_enter(bus->broker);
-    if (drives) peer->driven = false;
+    if (drives) peer_drives(peer, false);
     else peer->followers--;
     if (drives && peer->followers) ri_park_signal(&bus->park);
     ri_broker_leave(bus->broker);
 }
 
+/* Wakes make it readable from now on, and so does one that came before. */
 static int peer_fd(rill_bus *bus)
 {
-    return ri_loop_outer_fd(ri_hub_loop(ri_nats_peer_of(bus)->hub));
+    ri_loop *loop = ri_hub_loop(ri_nats_peer_of(bus)->hub);
+    ri_park_look(&bus->park, true);
+    if (!ri_loop_rest(loop)) ri_park_signal(&bus->park);
+    return ri_loop_outer_fd(loop);
 }
 
 /* The descriptor of the loop, which is readable when the handle's park is signalled, too. */
@@ -190,6 +202,7 @@ static int peer_watch_park(ri_nats_peer *peer)
     int park = outer < 0 ? outer : ri_park_fd(&peer->bus.park);
     if (park < 0) return ri_err_os(RILL_EIO, -park, "open the descriptor of a bus");
     ri_loop_watched(loop, park, EV_READ);
+    ri_park_look(&peer->bus.park, false);
     return RILL_OK;
 }
 
@@ -327,7 +340,6 @@ static int peer_begin(ri_nats_peer *peer, const ri_url *url, const rill_opts *op
     if (rc < 0) return rc;
     if ((rc = ri_hub_open(&peer->hub, opts->host, own)) < 0) return rc;
     if (own) rc = peer_watch_park(peer);
-    if (own) ri_loop_rest(ri_hub_loop(peer->hub));
     if (rc < 0) return rc;
     ri_broker_enter(peer->bus.broker);
     ri_nats_peer_call(peer);
