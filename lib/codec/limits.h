@@ -147,9 +147,11 @@ enum {
     RI_LIMIT_READER_PARTITIONS = 256,            /* of a stream that a program reads */
     RI_LIMIT_KAFKA_LEFT = 1000,                  /* topics that are being made, whose clients have
                                                   * left meanwhile */
+    RI_LIMIT_KAFKA_PRODUCERS = 10000,            /* of a partition that are described */
     RI_LIMIT_KAFKA_RULES = 10000,                /* who may do what, in a request */
     RI_LIMIT_KAFKA_SETTINGS = 64,                /* of a topic, in a request */
     RI_LIMIT_KAFKA_WORDS = 512,                  /* of a setting that is a list */
+    RI_LIMIT_KAFKA_TAGS = 1024,                  /* tagged fields in a row, in a request */
     RI_LIMIT_KAFKA_LISTS = 32 * 1024 * 1024,     /* of memory that the lists of a request may take:
                                                   * an empty text is one byte there, and 16 here */
     RI_LIMIT_KAFKA_ANSWER = 32 * 1024 * 1024,    /* of memory that an answer may take, beside the

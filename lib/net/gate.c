@@ -78,3 +78,33 @@ void ri_gate_wake(ri_gate *gate)
 {
     if (!atomic_exchange(&gate->woken, 1)) gate_futex(gate, FUTEX_WAKE, 1);
 }
+
+#ifdef RI_GATE_CLOCK
+#include <stdio.h>
+
+static _Thread_local int64_t gate_stays[2];
+
+static int64_t gate_stay_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+void ri_gate_stay_begin(ri_gate_stay stay)
+{
+    if (!gate_stays[stay]) gate_stays[stay] = gate_stay_clock();
+}
+
+void ri_gate_stay_end(ri_gate_stay stay)
+{
+    int64_t took_ns = gate_stay_clock() - gate_stays[stay];
+    bool begun = gate_stays[stay] != 0;
+    gate_stays[stay] = 0;
+    if (!begun || took_ns < RI_GATE_LONG_NS) return;
+    extern const char __executable_start[]; /* the linker's */
+    const char *where = __builtin_return_address(0);
+    dprintf(STDERR_FILENO, "%s held %lld us: %#tx\n", stay == RI_GATE_INSIDE ? "gate" : "turn",
+            (long long)(took_ns / 1000), where - __executable_start);
+}
+#endif

@@ -40,10 +40,24 @@ void ri_gate_wake(ri_gate *gate); /* private: wakes one thread that sleeps befor
  * calls this in between, or would be back before the first of them is awake. */
 void ri_gate_pass(ri_gate *gate);
 
+/* A build with -DRI_GATE_CLOCK says on standard error which stays inside the gate, and which turns
+ * of a loop, take a thread's own processor clock longer than RI_GATE_LONG_NS: what is so is so on a
+ * machine that others use, too. Nothing in all other builds. */
+typedef enum ri_gate_stay { RI_GATE_INSIDE, RI_GATE_TURN } ri_gate_stay;
+#ifdef RI_GATE_CLOCK
+enum { RI_GATE_LONG_NS = 1000000 };
+void ri_gate_stay_begin(ri_gate_stay stay); /* one that was begun goes on */
+void ri_gate_stay_end(ri_gate_stay stay);
+#else
+static inline void ri_gate_stay_begin(ri_gate_stay stay) { (void)stay; }
+static inline void ri_gate_stay_end(ri_gate_stay stay) { (void)stay; }
+#endif
+
 static inline void ri_gate_enter(ri_gate *gate) /* any thread */
 {
     if (ri_unlikely(atomic_exchange_explicit(&gate->taken, 1, memory_order_acquire)))
         ri_gate_wait(gate);
+    ri_gate_stay_begin(RI_GATE_INSIDE);
 }
 
 /* Is somebody inside? For assertions of functions whose caller must be. */
@@ -60,6 +74,7 @@ static inline bool ri_gate_is_wanted(const ri_gate *gate)
 
 static inline void ri_gate_leave(ri_gate *gate)
 {
+    ri_gate_stay_end(RI_GATE_INSIDE);
     if (ri_likely(gate->light)) {
         atomic_store_explicit(&gate->taken, 0, memory_order_release);
         atomic_signal_fence(memory_order_seq_cst);

@@ -234,12 +234,14 @@ static void loop_wait(ri_loop *loop)
 /* What a turn does behind the events of sockets. */
 static void loop_handle(ri_loop *loop)
 {
+    ri_gate_stay_begin(RI_GATE_TURN);
     atomic_exchange(&loop->rest, LOOP_AWAKE);
     if (ri_unlikely(atomic_load(&loop->calls) != NULL)) ri_loop_run_calls(loop);
     if (ri_unlikely(!ri_list_empty(&loop->soon))) loop_run_soon(loop);
     loop_run_timers(loop);
     loop->on_turn(loop->arg);
     if (ri_unlikely(!ri_list_empty(&loop->ends))) ri_loop_run_ends(loop);
+    ri_gate_stay_end(RI_GATE_TURN);
 }
 
 static void *loop_run(void *arg)

@@ -24,6 +24,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/memory.h"
+#include "net/gate.h"
 
 struct event_base;
 struct event;
@@ -118,6 +119,7 @@ void ri_loop_call_put(ri_loop *loop, ri_loop_call *call);
 int64_t ri_loop_now(ri_loop *loop); /* read once a turn */
 static inline void ri_loop_had_event(ri_loop *loop) /* in each handler of an event */
 {
+    ri_gate_stay_begin(RI_GATE_TURN);
     loop->events++;
 }
 

@@ -11,10 +11,16 @@ attacker's does; and under attack.
 
 A row is "ok" when the longest wait is no more than MAY_WAIT_MS longer than the longer one of the
 other two, and "aim" when that is so for half of that. A row of memory has what rilld held at the
-most beyond what it held before, which may be as much as the budget that it is told, BUDGET_MB."""
+most beyond what it held before, which may be as much as the budget that it is told, BUDGET_MB.
+
+By the clock on the wall that is only so where nobody else uses the machine. A rilld that is built
+with -Dc_args=-DRI_GATE_CLOCK says which stays inside its gate, and which turns of its loops, took
+their thread's own processor clock long: with --clocked the longest of each while under attack is a
+row, bounded by the same MAY_WAIT_MS; where those of CLOCKED_MS or more ended is told."""
 import argparse
 import re
 import statistics
+import subprocess
 import sys
 import time
 
@@ -28,6 +34,9 @@ from servers import Server, server as support, version
 from table import Table
 
 MAY_WAIT_MS = 25
+CLOCKED_MS = 2
+SHOWN = 5  # of the stays that were long
+STAY = re.compile(r"^(gate|turn) held (\d+) us: (.*)$", re.M)
 REST_S = 3
 LONGEST_S = 20
 LISTENS = re.compile(r"Listening for Kafka's clients on \S+:(\d+)\n")
@@ -105,6 +114,7 @@ def measure(program, name):
         time.sleep(REST_S)
         burnt = beside_a_burner()
         before = most = server.rss_kib()
+        said = len(server.log())
         begin = time.monotonic()
         attacker.go()
         end = None
@@ -117,14 +127,36 @@ def measure(program, name):
         trips = {who: stander.stop() for who, stander in standers.items()}
         most = max(most, server.rss_kib())
         attacker.end()
+        stays = STAY.findall(server.log()[said:])
         if end != "done":
             server.process.kill()
-        return {"waits": {who: {"rest": figures(all_of, rest, burnt[0]),
+        return {"stays": stays, "waits": {who: {"rest": figures(all_of, rest, burnt[0]),
                                 "burner": figures(all_of, *burnt),
                                 "under": figures(all_of, begin, over)}
                           for who, all_of in trips.items()},
                 "mb": (most - before) / 1024, "took": took,
                 "end": end or f"not done in {LONGEST_S} s"}
+
+
+def clocked(table, program, name, each):
+    """A row for the gate and one for the loops; where the long ones were is printed."""
+    for what in ("gate", "turn"):
+        stays = sorted((int(took_us) / 1e3, where) for one in each
+                       for kind, took_us, where in one["stays"] if kind == what)
+        longest = stays[-1][0] if stays else 1
+        long = [stay for stay in stays if stay[0] >= CLOCKED_MS]
+        table.add(f"{name}, longest {what}", f"{longest:.1f} ms of its processor clock",
+                  f"{MAY_WAIT_MS} ms", MAY_WAIT_MS / longest, 1, MAY_WAIT_MS / CLOCKED_MS,
+                  f"{len(long)} of {CLOCKED_MS} ms or more")
+        for took, where in long[-SHOWN:]:
+            print(f"    {what} {took:.1f} ms: {name_of(program, where)}", flush=True)
+
+
+def name_of(program, address):
+    """Of the function that left."""
+    done = subprocess.run(["addr2line", "-f", "-s", "-e", program, address],
+                          capture_output=True, text=True)
+    return done.stdout.split("\n")[0]
 
 
 def rows(table, name, each):
@@ -154,6 +186,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", help="attacks whose name has this")
     parser.add_argument("--list", action="store_true", help="the names, and what they are")
+    parser.add_argument("--clocked", action="store_true", help="this rilld tells its stays")
     args = parser.parse_args()
     if args.list:
         for name, (_, what) in ATTACKS.items():
@@ -167,7 +200,10 @@ def main():
             continue
         print(f"{name}: {what}", flush=True)
         try:
-            failed += rows(table, name, [measure(args.rilld, name) for _ in range(args.rounds)])
+            each = [measure(args.rilld, name) for _ in range(args.rounds)]
+            failed += rows(table, name, each)
+            if args.clocked:
+                clocked(table, args.rilld, name, each)
         except (RuntimeError, OSError) as error:
             failed += 1
             print(f"    not measured: {error}", flush=True)

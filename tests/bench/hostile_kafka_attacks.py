@@ -2,11 +2,12 @@
 """The attacks of hostile_kafka.py: generators as those of hostile_attacks.py are."""
 import gzip
 import random
+import struct
 import time
 
 from hostile_kafka_client import CREATE_TOPICS, DELETE_TOPICS, DESCRIBE_CONFIGS, FETCH, GZIP, \
     JOIN_GROUP, LEAVE_GROUP, METADATA, PRODUCE, Client, batch, created, deleted, described, \
-    fetched, given_id, joined, left, metadata, packed, produced
+    fetched, given_id, joined, left, metadata, packed, produced, uvarint
 
 ATTACKS = {}  # name: (function, what it is)
 TOPICS, WIDTH = 10, 1000  # of what is wide
@@ -159,6 +160,31 @@ def absent_produce(place):
                 client.read()
         except ConnectionError:
             continue  # it is too much to be answered
+
+
+@attack("3 clients send 98 MB of tagged fields: in a header, behind a body, a thousand to a topic")
+def tags(place):
+    clients = [attacker(place) for _ in range(3)]
+    size = 98 << 20
+    name, none = b"\x02w", b"\x01"  # a topic; no topics
+    many = uvarint(size // 2) + b"\x7f\0" * (size // 2)
+    each = name + uvarint(1000) + b"\x7f\0" * 1000
+    topics = uvarint(size // len(each) + 1) + each * (size // len(each))
+    frames = [asked(many, none + b"\0\0\0\0"), asked(b"\0", none + b"\0\0\0" + many),
+              asked(b"\0", topics + b"\0\0\0\0")]
+    yield
+    for client, frame in zip(clients, frames):
+        try:
+            client.socket.sendall(frame)
+            client.read()
+        except ConnectionError:
+            continue  # these are more than are taken
+
+
+def asked(tagged, body):
+    """A frame of Metadata 9, whose header has these tagged fields."""
+    head = struct.pack(">hhih", METADATA, 9, 1, 1) + b"h" + tagged
+    return struct.pack(">i", len(head) + len(body)) + head + body
 
 
 # ---- Much that is named ----------------------------------------------------------------------

@@ -160,7 +160,10 @@ def crc32c(data):
 
 
 def varint(number):
-    number = number << 1 ^ number >> 63
+    return uvarint(number << 1 ^ number >> 63)
+
+
+def uvarint(number):
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

@@ -44,6 +44,11 @@ tool $t.VerifiableConsumer $at --topic verified --group-id v --max-messages 2000
 says '"partition":0,"offset":2000'
 tool $t.GetOffsetShell $at --topic verified
 says "verified:0:2000"
+tool $t.TransactionsCommand $at list
+says "TransactionalId"
+tool $t.TransactionsCommand $at describe-producers --topic quickstart-events --partition 0
+says "^[0-9][0-9]*[[:space:]]*0[[:space:]].*None"
+tool $t.TransactionsCommand $at find-hanging --topic verified
 tool $t.MetadataQuorumCommand $at describe --status
 says "LeaderId: *1"
 says '"endpoints": \["KAFKA://127.0.0.1:'

@@ -65,6 +65,8 @@ typedef struct pump {
     bool tells_need;     /* on_bytes() says how long a frame is */
     size_t share;        /* frames that it takes before it holds; 0: all */
     size_t held;         /* times that it did */
+    size_t refuses;      /* a frame of more bytes is refused: it, and all behind it, is held */
+    bool refused;
     int pause;           /* 1: pause, -1: go on; obeyed at the next turn */
 } pump;
 
@@ -93,6 +95,13 @@ static size_t pump_on_bytes(ri_conn *conn, const char *bytes, size_t len, size_t
             break;
         }
         size_t size = pump_len(bytes + used);
+        bool whole = len - used - 4 >= size;
+        p->refused = p->refused || (p->refuses && whole && size > p->refuses);
+        if (p->refused) {
+            conn->hold = true;
+            p->held++;
+            break;
+        }
         if (len - used - 4 < size) {
             if (p->tells_need) *need = size + 4;
             break;
@@ -678,6 +687,30 @@ static void case_shares(void)
     }
 }
 
+/* A long frame that is refused, while others before it are not answered yet: it goes, what stands
+ * behind it is held, and nothing more is read. */
+static void case_refused(void)
+{
+    enum { LONG = 600000, SHORT = 40 };
+    rng r;
+    rng_init(&r, 7);
+    char *bytes = malloc(LONG + 2 * (SHORT + 4) + 4);
+    size_t len = frame_make(bytes, SHORT, &r);
+    len += frame_make(bytes + len, LONG, &r);
+    len += frame_make(bytes + len, SHORT, &r);
+    pump p;
+    pump_start(&p);
+    p.tells_need = true;
+    p.refuses = SHORT;
+    ck_assert_ok(pump_run(&p));
+    peer_write(&p, bytes, len);
+    PUMP_WAIT(&p, p.refused);
+    peer_write(&p, bytes, SHORT + 4);
+    pump_close(&p); /* the loop's thread is over */
+    ck_assert_uint_eq(p.frames, 1);
+    free(bytes);
+}
+
 /* It goes while there is input that waits for its turn; or pauses, and goes on. */
 static void case_share_ends(void)
 {
@@ -805,7 +838,7 @@ END_TEST
 
 #define CASES_MAP(X)                                                                     \
     X(every_split) X(big_frame) X(big_promise) X(slow_reader) X(deadline) X(half_close)  \
-    X(paused) X(faults) X(shares) X(share_ends)
+    X(paused) X(faults) X(shares) X(share_ends) X(refused)
 
 #define X(name)                \
     START_TEST(socket_##name)  \

@@ -11,6 +11,7 @@
 #include "front/kafka/kafka_configs.h"
 #include "front/kafka/kafka_errors.h"
 #include "support/kclient.h"
+#include "support/produce.h"
 #include "support/scratch.h"
 #include "support/suite.h"
 
@@ -530,6 +531,109 @@ START_TEST(test_nobody)
 }
 END_TEST
 
+/* ---- Producers, and transactions, of which there are none ---- */
+
+/* A batch of one record, of that producer. */
+static void produce_as(produce *p, int64_t producer, int32_t sequence)
+{
+    produce_begin(p, &c.host, RI_KAFKA_CODEC_NONE, producer, sequence);
+    produce_add(p, NULL, "v", NULL, ri_wall_ns(&c.host) / RI_MS);
+    ck_assert_int_eq(kclient_produced(&c, 9, kclient_produce("t", 0, produce_end(p))).error_code,
+                     0);
+}
+
+static ri_kafka_describe_producers_answer_partition *makers_of(const char *topic, int32_t *indexes,
+                                                               uint32_t n)
+{
+    KCLIENT_BLANK(describe_producers_request, q);
+    ri_kafka_describe_producers_request_topic of = {ri_str_of(topic), {indexes, n}};
+    KCLIENT_ONE(q.topics, &of);
+    ri_kafka_describe_producers_answer *a = kclient_ask(&c, RI_KAFKA_DESCRIBE_PRODUCERS, 0, &q);
+    ck_assert_uint_eq(a->topics.len, 1);
+    ck_assert_span(a->topics.items[0].name, topic);
+    ck_assert_uint_eq(a->topics.items[0].partitions.len, n);
+    return a->topics.items[0].partitions.items;
+}
+
+/* Who spoke last stands first; who has sent nothing with an id, or to another partition, is not
+ * there; a stream of NATS has none. */
+START_TEST(test_makers)
+{
+    static produce p;
+    kclient_created(&c, "t", 2);
+    int64_t before_ms = ri_wall_ns(&c.host) / RI_MS;
+    produce_as(&p, 7, 0);
+    produce_as(&p, 9, 4);
+    produce_as(&p, -1, -1);
+    produce_as(&p, 7, 1);
+    ri_kafka_describe_producers_answer_partition *a = makers_of("t", (int32_t[]){0, 1, 2, -1}, 4);
+    ck_assert_int_eq(a[0].error_code, 0);
+    ck_assert_uint_eq(a[0].active_producers.len, 2);
+    static const struct { int64_t id; int32_t last; } want[] = {{7, 1}, {9, 4}};
+    for (size_t i = 0; i < RI_LEN(want); i++) {
+        const ri_kafka_describe_producers_answer_producer *one = &a[0].active_producers.items[i];
+        ck_assert_int_eq(one->producer_id, want[i].id);
+        ck_assert_int_eq(one->last_sequence, want[i].last);
+        ck_assert_int_eq(one->producer_epoch, 0);
+        ck_assert_int_eq(one->coordinator_epoch, -1);
+        ck_assert_int_eq(one->current_txn_start_offset, -1);
+        ck_assert_int_ge(one->last_timestamp, before_ms);
+    }
+    ck_assert_int_eq(a[1].error_code, 0);
+    ck_assert_uint_eq(a[1].active_producers.len, 0);
+    for (int i = 2; i < 4; i++) ck_assert_int_eq(a[i].error_code, RI_KAFKA_E_UNKNOWN_TOPIC);
+    ck_assert_int_eq(makers_of("none", (int32_t[]){0}, 1)->error_code, RI_KAFKA_E_UNKNOWN_TOPIC);
+    ck_assert_int_ge(rill_stream_ensure(bus, "N", NULL), 0);
+    ck_assert_uint_eq(makers_of("N", (int32_t[]){0}, 1)->active_producers.len, 0);
+    produce_fini(&p);
+}
+END_TEST
+
+/* Of very many those that spoke last are told, and no more partitions are named than there can
+ * be. */
+START_TEST(test_many_makers)
+{
+    enum { MANY = 300, NAMED = RI_LIMIT_KAFKA_PARTITIONS + 1 };
+    static produce p;
+    static int32_t indexes[NAMED];
+    kclient_created(&c, "t", 1);
+    for (int i = 0; i < MANY; i++) produce_as(&p, i, 0);
+    ri_kafka_describe_producers_answer_partition *a = makers_of("t", indexes, MANY);
+    for (int i = 0; i < MANY; i++) {
+        ck_quick(a[i].active_producers.len == MANY);
+        ck_quick(a[i].active_producers.items[i].producer_id == MANY - 1 - i);
+    }
+    KCLIENT_BLANK(describe_producers_request, q);
+    ri_kafka_describe_producers_request_topic of = {RI_STR("t"), {indexes, NAMED}};
+    KCLIENT_ONE(q.topics, &of);
+    kclient_send(&c, RI_KAFKA_DESCRIBE_PRODUCERS, 0, &q);
+    ck_assert(kclient_ended(&c));
+    produce_fini(&p);
+}
+END_TEST
+
+START_TEST(test_no_transactions)
+{
+    KCLIENT_BLANK(list_transactions_request, q);
+    ri_str filters[] = {RI_STR("Ongoing"), RI_STR("nonsense"), RI_STR(""), RI_STR("Dead")};
+    int64_t ids[] = {7, INT64_MAX};
+    q.state_filters.items = filters;
+    q.state_filters.len = RI_LEN(filters);
+    q.producer_id_filters.items = ids;
+    q.producer_id_filters.len = RI_LEN(ids);
+    q.transactional_id_pattern = RI_STR("a.*");
+    for (int16_t version = 0; version <= 2; version++) {
+        ri_kafka_list_transactions_answer *a = kclient_ask(&c, RI_KAFKA_LIST_TRANSACTIONS, version,
+                                                           &q);
+        ck_assert_int_eq(a->error_code, 0);
+        ck_assert_uint_eq(a->unknown_state_filters.len, 2);
+        ck_assert_span(a->unknown_state_filters.items[0], "nonsense");
+        ck_assert_uint_eq(a->transaction_states.len, 0);
+        ck_assert_ptr_nonnull(a->transaction_states.items);
+    }
+}
+END_TEST
+
 /* ---- Long ones ---- */
 
 /* A list has no more words than are compared within a turn, and no value more bytes than the
@@ -642,6 +746,7 @@ int main(void)
                                          test_of_another_door, test_pages, test_directories,
                                          test_moved, test_quorum, test_leaders, test_nobody,
                                          test_no_login, test_long_values, test_pages_with_dots,
-                                         test_groups_config, test_groups_config_refused)};
+                                         test_groups_config, test_groups_config_refused,
+                                         test_makers, test_many_makers, test_no_transactions)};
     return suite_run("kafka_admin", rows, RI_LEN(rows), CK_FORK_GETENV);
 }

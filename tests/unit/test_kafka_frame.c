@@ -405,6 +405,49 @@ START_TEST(test_tags)
 }
 END_TEST
 
+/* A request of topics, whose names are empty, each with so many tagged fields that nobody knows. */
+static ri_str tagged(char *bytes, int topics, size_t each)
+{
+    char *at = bytes;
+    *at++ = (char)(topics + 1);
+    for (int i = 0; i < topics; i++) {
+        *at++ = 1;
+        *at++ = (char)((each & 0x7f) | 0x80);
+        *at++ = (char)(each >> 7);
+        for (size_t k = 0; k < each; k++, at += 2) memcpy(at, "\x7f\0", 2);
+    }
+    memcpy(at, "\0\0\0\0", 4);
+    return (ri_str){bytes, (size_t)(at - bytes) + 4};
+}
+
+/* They are some, each is of the slice at hand, and too many in a row are refused: in a request, and
+ * in the header of one. */
+START_TEST(test_many_tags)
+{
+    enum { TOPICS = 8, SLICE = 3 * RI_LIMIT_KAFKA_TAGS };
+    static char bytes[TOPICS * (2 * RI_LIMIT_KAFKA_TAGS + 8) + 16];
+    const ri_kafka_api *api = ri_kafka_api_of(RI_KAFKA_METADATA);
+    ri_kafka_metadata_request request;
+    ri_kafka_reading reading;
+    ri_arena arena;
+    int rc, pieces = 1;
+    ri_arena_init(&arena, &host);
+    ri_str in = tagged(bytes, TOPICS, RI_LIMIT_KAFKA_TAGS);
+    ri_kafka_frame_begin(&reading, api, api->request(), 9, in, &arena, &request);
+    while ((rc = ri_kafka_frame_read_some(&reading, SLICE)) == 1) pieces++;
+    ck_assert_ok(rc);
+    ck_assert_uint_eq(request.topics.len, TOPICS);
+    ck_assert_int_ge(pieces, TOPICS / 3);
+    in = tagged(bytes, 1, RI_LIMIT_KAFKA_TAGS + 1);
+    ck_assert_rc(ri_kafka_frame_read(api, api->request(), 9, &in, &arena, &request), RILL_EPROTO);
+    ck_assert_ptr_nonnull(strstr(ri_err_text(), "more tagged fields than are taken"));
+    ri_arena_fini(&arena);
+    static const char head[] = "\0\x03\0\x09\0\0\0\x01\xff\xff\x81\x80\x01";
+    in = (ri_str){head, sizeof head - 1};
+    ck_assert_rc(ri_kafka_frame_head(&in, &(ri_kafka_head){0}), RILL_EPROTO);
+}
+END_TEST
+
 static int read_metadata(ri_str in, int16_t version, ri_kafka_metadata_request *out,
                          ri_arena *arena)
 {
@@ -555,8 +598,8 @@ int main(void)
         {.times = RI_LEN(slices), SUITE_LIST(test_golden, test_truncated, test_mangled,
                                              test_without_memory)},
         SUITE_ONCE(test_truncated_heads, test_lying_count, test_too_many_items,
-                   test_heads_of_answers, test_tags, test_nulls, test_unknown_heads, test_splices,
-                   test_too_long, test_table)};
+                   test_heads_of_answers, test_tags, test_many_tags, test_nulls,
+                   test_unknown_heads, test_splices, test_too_long, test_table)};
     if (getenv("KAFKA_FRAMES")) return suite_run("kafka_frame", more, 1, CK_NOFORK);
     return suite_run("kafka_frame", rows, RI_LEN(rows), CK_FORK_GETENV);
 }

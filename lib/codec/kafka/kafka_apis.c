@@ -20,6 +20,7 @@
 #define KAFKA_ROW_RECORDS .kind = KAFKA_KIND_RECORDS
 #define KAFKA_ROW_LIST_I8 .kind = KAFKA_KIND_LIST, .item = KAFKA_KIND_I8
 #define KAFKA_ROW_LIST_I32 .kind = KAFKA_KIND_LIST, .item = KAFKA_KIND_I32
+#define KAFKA_ROW_LIST_I64 .kind = KAFKA_KIND_LIST, .item = KAFKA_KIND_I64
 #define KAFKA_ROW_LIST_STR .kind = KAFKA_KIND_LIST, .item = KAFKA_KIND_STR
 #define KAFKA_ROW_LIST(sub) \
     .kind = KAFKA_KIND_LIST, .item = KAFKA_KIND_STRUCT, .type = ri_kafka_##sub##_type

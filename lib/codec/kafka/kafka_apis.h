@@ -62,6 +62,7 @@ typedef struct ri_kafka_type ri_kafka_type;
 #define KAFKA_MEMBER_LIST_OF(item) struct { item *items; uint32_t len; }
 #define KAFKA_MEMBER_LIST_I8 KAFKA_MEMBER_LIST_OF(int8_t)
 #define KAFKA_MEMBER_LIST_I32 KAFKA_MEMBER_LIST_OF(int32_t)
+#define KAFKA_MEMBER_LIST_I64 KAFKA_MEMBER_LIST_OF(int64_t)
 #define KAFKA_MEMBER_LIST_STR KAFKA_MEMBER_LIST_OF(ri_str)
 #define KAFKA_MEMBER_LIST(type) KAFKA_MEMBER_LIST_OF(ri_kafka_##type)
 #define KAFKA_MEMBER_STRUCT(type) ri_kafka_##type

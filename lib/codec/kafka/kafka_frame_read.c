@@ -148,6 +148,7 @@ static void frame_read_item(frame_reader *r, const ri_kafka_row *row, void *item
     switch (row->item) {
     case KAFKA_KIND_I8: *(int8_t *)item = (int8_t)frame_number(r, row, 1); break;
     case KAFKA_KIND_I32: *(int32_t *)item = (int32_t)frame_number(r, row, 4); break;
+    case KAFKA_KIND_I64: *(int64_t *)item = (int64_t)frame_number(r, row, 8); break;
     case KAFKA_KIND_STR: *(ri_str *)item = frame_span(r, row, true); break;
     default: frame_read_type(r, row->type(), item); break;
     }
@@ -250,10 +251,14 @@ static const ri_kafka_row *frame_tagged(const ri_kafka_type *type, uint32_t tag)
 }
 
 /* The tagged section. What nobody knows is passed; what another version has, and this one has not,
- * is a fault, as it is to Kafka. `type` NULL: nothing is known. */
+ * is a fault, as it is to Kafka. `type` NULL: nothing is known. Each is of the slice, as an item
+ * is. */
 static void frame_read_tags(frame_reader *r, const ri_kafka_type *type, void *out)
 {
     uint32_t n = frame_varint(r, NULL);
+    if (n > RI_LIMIT_KAFKA_TAGS)
+        frame_fail(r, RILL_EPROTO, NULL, "more tagged fields than are taken");
+    r->left -= n;
     for (uint32_t i = 0; i < n && r->rc == RILL_OK; i++) {
         uint32_t tag = frame_varint(r, NULL), size = frame_varint(r, NULL);
         if (size > frame_left(r)) {

@@ -111,6 +111,7 @@ static void frame_write_item(frame_writer *w, const ri_kafka_row *row, const voi
     switch (row->item) {
     case KAFKA_KIND_I8: frame_put_number(w->out, (uint64_t)*(const int8_t *)item, 1); break;
     case KAFKA_KIND_I32: frame_put_number(w->out, (uint64_t)*(const int32_t *)item, 4); break;
+    case KAFKA_KIND_I64: frame_put_number(w->out, (uint64_t)*(const int64_t *)item, 8); break;
     case KAFKA_KIND_STR: frame_put_span(w, row, *(const ri_str *)item, KAFKA_KIND_STR); break;
     default: frame_write_type(w, row->type(), item); break;
     }

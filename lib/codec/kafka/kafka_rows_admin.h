@@ -702,3 +702,62 @@ TYPE(describe_user_scram_credentials_answer)
     FIELD(STR, error_message, NULL_FROM(0))
     FIELD(LIST(describe_user_scram_credentials_answer_result), results)
 DONE(describe_user_scram_credentials_answer)
+
+/* ---- DescribeProducers ---- */
+
+TYPE(describe_producers_request_topic)
+    FIELD(STR, name)
+    FIELD(LIST_I32, partition_indexes)
+DONE(describe_producers_request_topic)
+
+TYPE(describe_producers_request)
+    FIELD(LIST(describe_producers_request_topic), topics)
+DONE(describe_producers_request)
+
+TYPE(describe_producers_answer_producer)
+    FIELD(I64, producer_id)
+    FIELD(I32, producer_epoch)
+    FIELD(I32, last_sequence, ABSENT(-1))
+    FIELD(I64, last_timestamp, ABSENT(-1))
+    FIELD(I32, coordinator_epoch)
+    FIELD(I64, current_txn_start_offset, ABSENT(-1))
+DONE(describe_producers_answer_producer)
+
+TYPE(describe_producers_answer_partition)
+    FIELD(I32, partition_index)
+    FIELD(I16, error_code)
+    FIELD(STR, error_message, NULL_FROM(0))
+    FIELD(LIST(describe_producers_answer_producer), active_producers)
+DONE(describe_producers_answer_partition)
+
+TYPE(describe_producers_answer_topic)
+    FIELD(STR, name)
+    FIELD(LIST(describe_producers_answer_partition), partitions)
+DONE(describe_producers_answer_topic)
+
+TYPE(describe_producers_answer)
+    FIELD(I32, throttle_time_ms)
+    FIELD(LIST(describe_producers_answer_topic), topics)
+DONE(describe_producers_answer)
+
+/* ---- ListTransactions ---- */
+
+TYPE(list_transactions_request)
+    FIELD(LIST_STR, state_filters)
+    FIELD(LIST_I64, producer_id_filters)
+    FIELD(I64, duration_filter, FROM(1), ABSENT(-1))
+    FIELD(STR, transactional_id_pattern, FROM(2), NULL_FROM(2))
+DONE(list_transactions_request)
+
+TYPE(list_transactions_answer_state)
+    FIELD(STR, transactional_id)
+    FIELD(I64, producer_id)
+    FIELD(STR, transaction_state)
+DONE(list_transactions_answer_state)
+
+TYPE(list_transactions_answer)
+    FIELD(I32, throttle_time_ms)
+    FIELD(I16, error_code)
+    FIELD(LIST_STR, unknown_state_filters)
+    FIELD(LIST(list_transactions_answer_state), transaction_states)
+DONE(list_transactions_answer)

@@ -45,6 +45,8 @@ API(50, DESCRIBE_USER_SCRAM_CREDENTIALS, describe_user_scram_credentials,
     "DescribeUserScramCredentials", 0, 0, 0)
 API(55, DESCRIBE_QUORUM, describe_quorum, "DescribeQuorum", 0, 2, 0)
 API(60, DESCRIBE_CLUSTER, describe_cluster, "DescribeCluster", 0, 2, 0)
+API(61, DESCRIBE_PRODUCERS, describe_producers, "DescribeProducers", 0, 0, 0)
+API(66, LIST_TRANSACTIONS, list_transactions, "ListTransactions", 0, 2, 0)
 API(68, CONSUMER_GROUP_HEARTBEAT, consumer_group_heartbeat, "ConsumerGroupHeartbeat", 0, 1, 0)
 API(69, CONSUMER_GROUP_DESCRIBE, consumer_group_describe, "ConsumerGroupDescribe", 0, 1, 0)
 API(74, LIST_CONFIG_RESOURCES, list_config_resources, "ListConfigResources", 0, 1, 0)

@@ -774,6 +774,7 @@ static void js_put_in_order(ri_js *js)
 
 size_t ri_js_place(const ri_js *js, const ri_stream *stream)
 {
+    if (js->sorted[js->nstreams - 1] == stream) return js->nstreams - 1; /* a close goes so */
     size_t at = js_place_of(js, stream->conf.name, js->nsorted);
     if (at < js->nsorted && js->sorted[at] == stream) return at;
     for (at = js->nsorted; js->sorted[at] != stream; at++) RI_ASSERT(at < js->nstreams);

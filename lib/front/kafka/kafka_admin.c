@@ -17,9 +17,11 @@ typedef struct kafka_admin {
         ri_kafka_elect_leaders_answer elect;
         ri_kafka_alter_partition_reassignments_answer moved;
         ri_kafka_alter_replica_log_dirs_answer placed;
+        ri_kafka_describe_producers_answer makers;
     } answer;
     uint32_t next;           /* of those that are named */
     uint32_t dir;            /* AlterReplicaLogDirs: under which directory these are */
+    uint32_t partition;      /* DescribeProducers: of that topic */
     ri_str after, from;      /* of all: the stream of the last one, and of the cursor's topic */
     size_t cap;              /* of the topics in the answer */
     int32_t left;            /* partitions that may still be listed */
@@ -578,7 +580,110 @@ bool ri_kafka_admin_moving_step(ri_kafka_request *r)
     return false;
 }
 
+/* ---- DescribeProducers ---- */
+
+/* Those that spoke last: each has sent something, and none has a transaction. */
+static bool kafka_admin_makers_of(ri_kafka_request *r, ri_stream *stream,
+                                  ri_kafka_describe_producers_answer_partition *out)
+{
+    ri_track *track = ri_stream_track(stream);
+    int n = ri_track_producers(track, NULL, RI_LIMIT_KAFKA_PRODUCERS);
+    if (n < 0) {
+        out->error_code = RI_KAFKA_E_STORAGE;
+        return ri_kafka_serve_why(r, &out->error_message);
+    }
+    ri_producers_one *all = ri_kafka_request_alloc(r, (size_t)n * sizeof *all + 1);
+    if (!all || !RI_KAFKA_SERVE_LIST(r, &out->active_producers,
+                                     describe_producers_answer_producer, n))
+        return false;
+    n = ri_track_producers(track, all, (uint32_t)n);
+    for (int i = 0; i < n; i++)
+        out->active_producers.items[i] = (ri_kafka_describe_producers_answer_producer){
+            all[i].id, all[i].epoch, all[i].last_sequence, all[i].time_ns / RI_MS,
+            all[i].coordinator_epoch, all[i].first_offset};
+    kafka_admin_spend(r, (uint64_t)n);
+    return true;
+}
+
+/* The next partition of all. False: there are no more, or the session ends. */
+static bool kafka_admin_makers_next(ri_kafka_request *r)
+{
+    const ri_kafka_describe_producers_request *q = r->body;
+    kafka_admin *a = r->work;
+    ri_kafka_topic topic;
+    if (a->next == q->topics.len) return false;
+    const ri_kafka_describe_producers_request_topic *in = &q->topics.items[a->next];
+    ri_kafka_describe_producers_answer_topic *out = &a->answer.makers.topics.items[a->next];
+    if (a->partition == 0) {
+        out->name = in->name;
+        if (!kafka_admin_may_name(r, in->name, in->partition_indexes.len) ||
+            !RI_KAFKA_SERVE_LIST(r, &out->partitions, describe_producers_answer_partition,
+                                 in->partition_indexes.len))
+            return false;
+    }
+    kafka_admin_spend(r, KAFKA_ADMIN_UNITS);
+    if (a->partition < in->partition_indexes.len) {
+        ri_kafka_describe_producers_answer_partition *p = &out->partitions.items[a->partition];
+        p->partition_index = in->partition_indexes.items[a->partition++];
+        ri_js *js = ri_kafka_serve_js(r);
+        ri_stream *stream = ri_kafka_catalog_find(js, in->name, &topic)
+                                ? ri_kafka_catalog_partition(js, &topic, p->partition_index)
+                                : NULL;
+        if (!stream) p->error_code = RI_KAFKA_E_UNKNOWN_TOPIC;
+        else if (!kafka_admin_makers_of(r, stream, p)) return false;
+    }
+    if (a->partition == in->partition_indexes.len) {
+        a->next++;
+        a->partition = 0;
+    }
+    return true;
+}
+
+bool ri_kafka_admin_producers_step(ri_kafka_request *r)
+{
+    const ri_kafka_describe_producers_request *q = r->body;
+    if (!r->work && (!kafka_admin_begin(r) ||
+                     !RI_KAFKA_SERVE_LIST(r, &((kafka_admin *)r->work)->answer.makers.topics,
+                                          describe_producers_answer_topic, q->topics.len)))
+        return false;
+    while (kafka_admin_makers_next(r))
+        if (!kafka_admin_spend(r, 1)) return ri_kafka_request_claim(r, 0);
+    if (!r->session->end)
+        ri_kafka_request_answer_kept(r, &((kafka_admin *)r->work)->answer.makers);
+    return false;
+}
+
 /* ---- What nobody has ---- */
+
+static bool kafka_admin_is_state(ri_str name)
+{
+    ri_str states = RI_STR("Empty Ongoing PrepareCommit PrepareAbort CompleteCommit CompleteAbort "
+                           "Dead PrepareEpochFence"), state;
+    while (ri_str_word(&states, &state))
+        if (ri_str_eq(state, name)) return true;
+    return false;
+}
+
+/* There are no transactions: the names of states that there could be are known all the same. */
+bool ri_kafka_admin_transactions_step(ri_kafka_request *r)
+{
+    const ri_kafka_list_transactions_request *q = r->body;
+    ri_kafka_list_transactions_answer *answer = ri_kafka_request_alloc(r, sizeof *answer);
+    RI_ASSERT(ri_kafka_request_is_begun(r) && q);
+    if (!answer) return false;
+    ri_kafka_blank(ri_kafka_list_transactions_answer_type(), answer);
+    ri_str *unknown = ri_kafka_request_alloc(r, (size_t)q->state_filters.len * sizeof(ri_str) + 1);
+    if (!unknown ||
+        !RI_KAFKA_SERVE_LIST(r, &answer->transaction_states, list_transactions_answer_state, 0))
+        return false;
+    answer->unknown_state_filters.items = unknown;
+    for (uint32_t i = 0; i < q->state_filters.len; i++)
+        if (!kafka_admin_is_state(q->state_filters.items[i]))
+            unknown[answer->unknown_state_filters.len++] = q->state_filters.items[i];
+    kafka_admin_spend(r, q->state_filters.len);
+    ri_kafka_request_answer_kept(r, answer);
+    return false;
+}
 
 bool ri_kafka_admin_quotas_step(ri_kafka_request *r)
 {

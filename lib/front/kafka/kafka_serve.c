@@ -53,6 +53,8 @@ static const ri_kafka_served serve_kinds[] = { /* by their keys */
     {RI_KAFKA_DESCRIBE_USER_SCRAM_CREDENTIALS, 0, 0, 0, false, ri_kafka_admin_scram_step, NULL},
     {RI_KAFKA_DESCRIBE_QUORUM, 0, 2, 0, false, ri_kafka_admin_quorum_step, NULL},
     {RI_KAFKA_DESCRIBE_CLUSTER, 0, 2, 0, false, ri_kafka_cluster_step, NULL},
+    {RI_KAFKA_DESCRIBE_PRODUCERS, 0, 0, 0, false, ri_kafka_admin_producers_step, NULL},
+    {RI_KAFKA_LIST_TRANSACTIONS, 0, 2, 0, false, ri_kafka_admin_transactions_step, NULL},
     {RI_KAFKA_CONSUMER_GROUP_HEARTBEAT, 0, 1, 0, false, ri_kafka_modern_pulse_step,
      ri_kafka_modern_pulse_drop},
     {RI_KAFKA_CONSUMER_GROUP_DESCRIBE, 0, 1, 0, false, ri_kafka_modern_describe_step, NULL},

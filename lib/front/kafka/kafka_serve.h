@@ -163,6 +163,8 @@ bool ri_kafka_admin_reassign_step(ri_kafka_request *r);  /* AlterPartitionReassi
 bool ri_kafka_admin_moving_step(ri_kafka_request *r);    /* ListPartitionReassignments */
 bool ri_kafka_admin_quotas_step(ri_kafka_request *r);    /* DescribeClientQuotas */
 bool ri_kafka_admin_scram_step(ri_kafka_request *r);     /* DescribeUserScramCredentials */
+bool ri_kafka_admin_producers_step(ri_kafka_request *r); /* DescribeProducers */
+bool ri_kafka_admin_transactions_step(ri_kafka_request *r); /* ListTransactions */
 bool ri_kafka_admin_acls_step(ri_kafka_request *r);      /* DescribeAcls */
 bool ri_kafka_admin_allow_step(ri_kafka_request *r);     /* CreateAcls */
 bool ri_kafka_admin_disallow_step(ri_kafka_request *r);  /* DeleteAcls */

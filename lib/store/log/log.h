@@ -180,6 +180,9 @@ typedef struct ri_batch_receipt {
 int ri_track_append_batch(ri_track *track, ri_str batch, ri_batch_receipt *receipt);
 /* What is known of a producer: 1, or 0 if nothing; last_sequence -1: it has sent nothing yet. */
 int ri_track_producer(ri_track *track, int64_t producer_id, int16_t *epoch, int32_t *last_sequence);
+/* What is known of those that spoke last, `most` at most: their number, and with `out` they. None
+ * for a track without `batches`. */
+int ri_track_producers(ri_track *track, ri_producers_one *out, uint32_t most);
 /* Remove one live record (RILL_ENOENT), overwriting its bytes at the next commit if `erase`; or
  * all below `before`. Part of the open commit. */
 int ri_track_remove(ri_track *track, uint64_t seq, bool erase);

@@ -296,6 +296,14 @@ int ri_track_producer(ri_track *track, int64_t producer_id, int16_t *epoch, int3
     return ri_producers_find(&track->partition->producers, producer_id, epoch, last_sequence);
 }
 
+int ri_track_producers(ri_track *track, ri_producers_one *out, uint32_t most)
+{
+    RI_ASSERT(ri_log_track_is_sound(track));
+    if (!track->opts.batches) return 0;
+    int rc = ri_partition_load(track);
+    return rc < 0 ? rc : (int)ri_producers_list(&track->partition->producers, out, most);
+}
+
 uint64_t ri_partition_stable(const ri_track *track)
 {
     RI_ASSERT(ri_log_track_is_sound(track));

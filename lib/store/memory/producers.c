@@ -270,13 +270,34 @@ int64_t ri_producers_stable(const ri_producers *producers)
     return ri_container_of(producers->open.next, struct producer, open)->first_offset;
 }
 
+static int32_t producers_last(const struct producer *p)
+{
+    return p->nbatches ? p->batches[p->nbatches - 1].last_sequence : -1;
+}
+
+uint32_t ri_producers_list(const ri_producers *producers, ri_producers_one *out, uint32_t most)
+{
+    RI_ASSERT(producers->count == producers->map.len);
+    const ri_list *all = &producers->by_time;
+    uint32_t n = 0;
+    for (const ri_list *at = all->prev; at != all && n < most; at = at->prev) {
+        const struct producer *p = ri_container_of(at, struct producer, by_time);
+        if (p->epoch == PRODUCERS_NO_EPOCH) continue;
+        if (out)
+            out[n] = (ri_producers_one){p->id, p->time_ns, p->first_offset, p->coordinator_epoch,
+                                        producers_last(p), p->epoch};
+        n++;
+    }
+    return n;
+}
+
 bool ri_producers_find(const ri_producers *producers, int64_t producer_id, int16_t *epoch,
                        int32_t *last_sequence)
 {
     const struct producer *p = producers_get(producers, producer_id);
     if (!p || p->epoch == PRODUCERS_NO_EPOCH) return false;
     *epoch = p->epoch;
-    *last_sequence = p->nbatches ? p->batches[p->nbatches - 1].last_sequence : -1;
+    *last_sequence = producers_last(p);
     return true;
 }
 

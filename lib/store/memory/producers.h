@@ -83,6 +83,17 @@ int64_t ri_producers_stable(const ri_producers *producers);
 bool ri_producers_find(const ri_producers *producers, int64_t producer_id, int16_t *epoch,
                        int32_t *last_sequence);
 
+/* Those that have sent something, who spoke last first: `most` of them into `out`, if that is not
+ * NULL; how many. */
+typedef struct ri_producers_one {
+    int64_t id, time_ns;       /* of its last batch or marker */
+    int64_t first_offset;      /* of its open transaction, or RI_PRODUCERS_NO_OFFSET */
+    int32_t coordinator_epoch; /* of its last marker; -1: none yet */
+    int32_t last_sequence;     /* -1: it has sent nothing of this epoch yet */
+    int16_t epoch;
+} ri_producers_one;
+uint32_t ri_producers_list(const ri_producers *producers, ri_producers_one *out, uint32_t most);
+
 /* Forget producers that were silent for long and have no open transaction; how many. */
 uint32_t ri_producers_expire(ri_producers *producers, int64_t now_ns);
 /* All of the state as bytes, and back into an empty one: RILL_ECORRUPT, RILL_ENOMEM (and
