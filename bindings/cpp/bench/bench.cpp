@@ -165,6 +165,17 @@ static took once(void (*work)(place &), place &p)
             (now(CLOCK_PROCESS_CPUTIME_ID) - cpu) / messages};
 }
 
+static took half(took a, took b)
+{
+    return {(a.wall + b.wall) / 2, (a.cpu + b.cpu) / 2};
+}
+
+static took twice(void (*work)(place &), place &p)
+{
+    took first = once(work, p);
+    return half(first, once(work, p));
+}
+
 static double median(std::vector<double> v)
 {
     std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
@@ -188,9 +199,8 @@ int main(int argc, char **argv)
         place p;
         std::vector<double> c, cpp, wall, cpu;
         for (int i = 0; i < rounds; i++) {
-            took a{}, b{};
-            if (i % 2) a = once(row.c, p), b = once(row.cpp, p);
-            else b = once(row.cpp, p), a = once(row.c, p);
+            took a = once(row.c, p), b = twice(row.cpp, p);
+            a = half(a, once(row.c, p)); /* whoever comes first has it otherwise */
             c.push_back(a.wall), cpp.push_back(b.wall);
             wall.push_back(a.wall / b.wall), cpu.push_back(a.cpu / b.cpu);
         }
