@@ -8,6 +8,9 @@
  *     damaged: order 2
  *     saved: 2 orders
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* memmem */
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

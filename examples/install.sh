@@ -8,9 +8,12 @@ case ${1:-/usr/local} in
 *) prefix=$(pwd)/$1 ;;
 esac
 cd "$(dirname "$0")/.."
-sh tests/install.sh build
+sh tests/install.sh build whole
 again=""
-[ ! -f build-release/build.ninja ] || again=--reconfigure
+if [ -f build-release/build.ninja ]; then # what was missing then may be here now
+    again=--reconfigure
+    meson configure build-release --clearcache
+fi
 meson setup build-release $again --buildtype=release -Dtests=disabled --prefix="$prefix" \
     --libdir=lib
 meson install -C build-release

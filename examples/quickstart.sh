@@ -4,7 +4,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 sh tests/install.sh build
-[ -f build/build.ninja ] || meson setup build >/dev/null
+if ! [ -f build/build.ninja ]; then
+    said=$(meson setup build) || { echo "$said" >&2; exit 1; }
+fi
 ninja -C build --quiet examples/quickstart examples/anywhere
 echo
 ./build/examples/quickstart

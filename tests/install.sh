@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # install.sh GROUP...: install the Debian packages of these groups that are missing, as root or
 # through sudo. Nothing is asked of apt when all are there.
-#   build  what the library needs        test  what the tests need besides
+#   build  what the library needs        whole  what makes it whole: see README, "Installing"
+#   test   what the tests need besides
 #   ci     sanitizers, fuzzing and the toolchains of other clients
 #   image  what rilld in an image can do besides (examples/packages)
 #   firmware  compilers for other processors, and emulators of them
@@ -11,9 +12,9 @@ set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config libevent-dev libmbedtls-dev
     libxxhash-dev zlib1g-dev"
+whole="libssl-dev liblz4-dev libzstd-dev libsodium-dev libhttp-parser-dev librdkafka-dev"
 test="g++ clang binutils python3 python3-dev check nats-server libnats-dev libzmq3-dev
-    abigail-tools libssl-dev liblz4-dev libzstd-dev libsodium-dev librdkafka-dev
-    libhttp-parser-dev libwslay-dev liblwip-dev kcat mandoc shellcheck"
+    abigail-tools liblwip-dev libwslay-dev kcat mandoc shellcheck $whole"
 ci="valgrind libclang-rt-14-dev strace golang-go nodejs npm python3-venv ca-certificates
     debhelper fakeroot lintian mmdebstrap libcrypt-dev cmake skopeo umoci"
 image="liblz4-dev libzstd-dev libsodium-dev libhttp-parser-dev"
@@ -25,6 +26,7 @@ missing=""
 for group; do
     case $group in
     build) packages=$build ;;
+    whole) packages=$whole ;;
     test) packages=$test ;;
     ci) packages=$ci ;;
     image) packages=$image ;;

@@ -73,7 +73,7 @@ static void link_event(rill_bus *bus, const rill_event *ev, void *arg)
         tool_note(t, "%llu messages were dropped, since they were not read fast enough",
                   (unsigned long long)ev->count);
     } else if (ev->kind == RILL_EV_ERROR) {
-        if (ev->sub && ev->err == RILL_EAUTH) link_lose(ev->err, detail);
+        if (ev->err == RILL_EAUTH && (ev->sub || t->refusal_ends)) link_lose(ev->err, detail);
         else tool_note(t, "%s", detail);
     }
 }

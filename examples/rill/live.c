@@ -85,13 +85,15 @@ int run_pub(tool *t)
     if (!append && (tool_has(t, OPT_MSG_ID) || tool_has(t, OPT_EXPECT) || tool_has(t, OPT_TTL)))
         return tool_error(t, TOOL_USAGE, "--id, --expect-last and --ttl go with --append");
     if (!message_options(t, &post)) return TOOL_USAGE;
+    t->refusal_ends = true;
     int code = link_open(t);
     if (code != TOOL_OK) return code;
     code = tool_has(t, OPT_LINES) ? live_lines(t, subject, &post, &sent) :
                                     live_copies(t, subject, &post, &sent);
-    int err = code == TOOL_OK ? rill_flush(t->bus, tool_timeout_ms(t)) : RILL_OK;
+    int err = code == TOOL_OK ? rill_flush(t->bus, tool_timeout_ms(t)) : RILL_OK, why;
     if (err < 0) return tool_failed(t, err, subject);
     if (append || code != TOOL_OK) return code;
+    if (link_lost(&why)) return tool_failed(t, RILL_ECLOSED, subject);
     out_begin(&t->out, OUT_LINE);
     out_row(&t->out);
     out_text(&t->out, "subject", subject);

@@ -128,7 +128,9 @@ static const char *tool_advice(const tool *t, int err)
 {
     switch (err) {
     case RILL_ECONN: return "is a server there? --url, RILL_URL and 'rill context' say where";
-    case RILL_EAUTH: return "--user and --password, --creds or --nkey say who you are";
+    case RILL_EAUTH: return strstr(rill_errmsg(), "certificate") ?
+        "--tls-ca names who signed the server's certificate, and --tls-name its host" :
+        "--user and --password, --creds or --nkey say who you are";
     case RILL_EBUSY: return t->url && strncmp(t->url, "file:", 5) == 0 ?
         "another process has the store open: ask that one, by its nats:// URL" : NULL;
     case RILL_ENOREPLY: return "nobody listens on that subject, and no stream takes it";

@@ -43,6 +43,7 @@ typedef struct tool {
     rill_bus *bus;          /* of link_open(); closed at the end */
     char *url;              /* of it, without what is secret; ours */
     char *context;          /* the file of its context; args points into it; ours */
+    bool refusal_ends;      /* what may not be published is how it ends, not a note */
     bool held;              /* a screen is shown: what is said on stderr waits in `later` */
     text later;
 } tool;

@@ -400,8 +400,9 @@ static bool reader_word(config_reader *reader, const config_scope *scope, config
         reader->pos++;
     size_t len = (size_t)(reader->pos - begin);
     if (len == 0 || *begin == '.')
-        return READER_FAIL(reader, "expected a value, but got '%c'",
-                           begin == reader->end ? ' ' : reader_shown(*begin));
+        return READER_FAIL(reader, "expected a value, but got '%c'%s",
+                           begin == reader->end ? ' ' : reader_shown(*begin),
+                           len > 1 ? "; a path that begins with it is quoted" : "");
     const char *word = memchr(begin, '\\', len) != NULL ? reader_unescape(reader, begin, len)
                                                         : config_copy(reader->config, begin, len);
     if (!word) return false;

@@ -137,6 +137,19 @@ class CommandLine(Case):
     def start(self):
         return "mem:"
 
+    def test_what_may_not_be_published_is_an_error(self):
+        conf = self.path("rights.conf")
+        with open(conf, "w") as file:
+            file.write("authorization { users: [ { user: ada, password: s3cret, "
+                       'permissions: { publish: "open.>" } } ] }')
+        url = f"nats://ada:s3cret@127.0.0.1:{self.serve('-c', conf, name='rights').ports['nats']}"
+        self.rill("pub", "open.a", "x", url=url)
+        for more in ((), ("--count", "50")):
+            done = self.run_rill("pub", "secret.a", "x", *more, url=url)
+            self.assertEqual(done.returncode, 6, done)
+            self.assertIn(b"secret.a", done.stderr)
+            self.assertNotIn(b"published", done.stdout)
+
     def test_every_command_has_help(self):
         top = self.rill("--help").decode()
         man = self.rill("man").decode()
