@@ -519,7 +519,8 @@ typedef struct rill_opts {
     rill_sync sync;             /* file: only, that of the first opener counts */
     uint32_t sync_interval_ms;  /* 100; of RILL_SYNC_LAZY */
     /* The rest is for nats:// and unix:; of kafka:// name, send_buffer_bytes (64 MiB),
-     * connect_timeout_ms (5000, of all), max_inflight (50000), call_timeout_ms and no_wait */
+     * connect_timeout_ms (5000, of all), max_inflight (50000; where the brokers are near some 3000
+     * do, and take half the processor's time), call_timeout_ms and no_wait */
     const char *name;            /* of this connection in the server's monitoring; default: none */
     const char *domain;          /* JetStream domain to ask; default: the server's own */
     uint64_t send_buffer_bytes;  /* 8 MiB; what waits to be sent, also without a connection. Acks

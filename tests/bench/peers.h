@@ -20,9 +20,9 @@
  *     kafka_append  messages of 128 B into the topic, with a callback each
  *     kafka_tail    as many out of it, from the first on
  *
- * of peers_kafka alone, the same by batches and by callbacks: kafka_append_batches,
- * kafka_tail_called; of peers_rill alone, by a handle that has threads: kafka_append_threads,
- * kafka_tail_threads
+ * kafka_append_few, the same with a window of PEERS_FEW; of peers_kafka alone, by batches and by
+ * callbacks: kafka_append_batches, kafka_append_batches_few, kafka_tail_called; of peers_rill
+ * alone, by a handle that has threads: kafka_append_threads, kafka_tail_threads
  *
  * of peers_natsc alone, the same by callbacks:
  *
@@ -43,6 +43,7 @@ enum {
     PEERS_WINDOW = 4096,
     PEERS_FETCH = 1000,
     PEERS_UNACKED = 10000,   /* messages of a consumer that are not acknowledged */
+    PEERS_FEW = 3000,        /* records not delivered yet, which a processor's cache holds */
     PEERS_WAIT_MS = 20000,   /* a server that is silent for so long has failed */
 };
 

@@ -7,7 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BATCH = 1000, REPORTS = 100 }; /* records between two looks for reports */
+enum {
+    BATCH = 1000,
+    REPORTS = 100,  /* records between two looks for reports */
+    WINDOW = 50000, /* records that are not delivered yet, as of kafka:// */
+};
 
 const char *peers_version(void)
 {
@@ -40,9 +44,12 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
     ++*(long *)opaque;
 }
 
-static rd_kafka_t *producer_of(const char *broker, long *stored)
+static rd_kafka_t *producer_of(const char *broker, long *stored, int most)
 {
+    char window[16];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    snprintf(window, sizeof window, "%d", most);
+    set(conf, "queue.buffering.max.messages", window);
     set(conf, "enable.idempotence", "true");
     set(conf, "linger.ms", "1");
     rd_kafka_conf_set_dr_msg_cb(conf, on_report);
@@ -83,12 +90,12 @@ static void append_batches(rd_kafka_t *rk, rd_kafka_topic_t *topic, long count)
     }
 }
 
-static void append(const char *url, long count,
+static void append(const char *url, long count, int most,
                    void (*way)(rd_kafka_t *rk, rd_kafka_topic_t *topic, long count))
 {
     long stored = 0;
     peers_place at = peers_place_of(url);
-    rd_kafka_t *rk = producer_of(at.broker, &stored);
+    rd_kafka_t *rk = producer_of(at.broker, &stored, most);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, at.topic, NULL);
     append_first(rk, topic, &stored);
     peers_begin();
@@ -101,12 +108,22 @@ static void append(const char *url, long count,
 
 static void run_append(const char *url, long count)
 {
-    append(url, count, append_each);
+    append(url, count, WINDOW, append_each);
+}
+
+static void run_append_few(const char *url, long count)
+{
+    append(url, count, PEERS_FEW, append_each);
 }
 
 static void run_append_batches(const char *url, long count)
 {
-    append(url, count, append_batches);
+    append(url, count, WINDOW, append_batches);
+}
+
+static void run_append_batches_few(const char *url, long count)
+{
+    append(url, count, PEERS_FEW, append_batches);
 }
 
 /* ---- Tail ---- */
@@ -173,7 +190,9 @@ static void run_tail_called(const char *url, long count)
 
 const peers_work peers_works[] = {
     {"kafka_append", run_append},
+    {"kafka_append_few", run_append_few},
     {"kafka_append_batches", run_append_batches},
+    {"kafka_append_batches_few", run_append_batches_few},
     {"kafka_tail", run_tail},
     {"kafka_tail_called", run_tail_called},
     {NULL, NULL},

@@ -14,6 +14,8 @@ from table import Table, rate_text
 
 # What is compared, how many at scale 1, by which works of ours and of librdkafka alone.
 ROWS = (("append, callbacks", 1_000_000, "kafka_append", ("kafka_append", "kafka_append_batches")),
+        ("... of which few are under way", 1_000_000, "kafka_append_few",
+         ("kafka_append_few", "kafka_append_batches_few")),
         ("... of a handle with threads", 1_000_000, "kafka_append_threads",
          ("kafka_append", "kafka_append_batches")),
         ("tail", 2_000_000, "kafka_tail", ("kafka_tail", "kafka_tail_called")),

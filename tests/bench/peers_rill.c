@@ -180,12 +180,13 @@ static void run_js_consume(const char *url, long count)
 
 /* ---- Kafka ---- */
 
-static rill_bus *kafka_bus(const peers_place *at, rill_drive drive)
+/* `most` may wait for their delivery; 0: as many as is the default. */
+static rill_bus *kafka_bus(const peers_place *at, rill_drive drive, uint32_t most)
 {
     rill_bus *bus;
     char url[160];
     snprintf(url, sizeof url, "kafka://%s", at->broker);
-    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .drive = drive)));
+    OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .drive = drive, .max_inflight = most)));
     return bus;
 }
 
@@ -218,10 +219,10 @@ static void kafka_wait(rill_bus *bus, rill_drive drive, long seen)
     pthread_mutex_unlock(&kafka_lock);
 }
 
-static void kafka_append(const char *url, long count, rill_drive drive)
+static void kafka_append(const char *url, long count, rill_drive drive, uint32_t most)
 {
     peers_place at = peers_place_of(url);
-    rill_bus *bus = kafka_bus(&at, drive);
+    rill_bus *bus = kafka_bus(&at, drive, most);
     long stored = 0;
     count = (count + KAFKA_TOLD - 1) / KAFKA_TOLD * KAFKA_TOLD;
     OK(rill_append(bus, at.topic, peers_data, PEERS_SIZE, NULL, NULL, PEERS_WAIT_MS));
@@ -244,19 +245,24 @@ static void kafka_append(const char *url, long count, rill_drive drive)
 
 static void run_kafka_append(const char *url, long count)
 {
-    kafka_append(url, count, RILL_DRIVE_HOST);
+    kafka_append(url, count, RILL_DRIVE_HOST, 0);
+}
+
+static void run_kafka_append_few(const char *url, long count)
+{
+    kafka_append(url, count, RILL_DRIVE_HOST, PEERS_FEW);
 }
 
 static void run_kafka_append_threads(const char *url, long count)
 {
-    kafka_append(url, count, RILL_DRIVE_THREAD);
+    kafka_append(url, count, RILL_DRIVE_THREAD, 0);
 }
 
 /* What comes first has found the broker, and is not measured. */
 static void kafka_tail(const char *url, long count, rill_drive drive)
 {
     peers_place at = peers_place_of(url);
-    rill_bus *bus = kafka_bus(&at, drive);
+    rill_bus *bus = kafka_bus(&at, drive, 0);
     rill_sub *sub;
     const rill_msg *msgs[PEERS_FETCH];
     OK(rill_tail(bus, &sub, at.topic, NULL));
@@ -365,6 +371,7 @@ const peers_work peers_works[] = {
     {"own_request", run_own_request},
     {"own_append", run_js_publish},
     {"kafka_append", run_kafka_append},
+    {"kafka_append_few", run_kafka_append_few},
     {"kafka_append_threads", run_kafka_append_threads},
     {"kafka_tail", run_kafka_tail},
     {"kafka_tail_threads", run_kafka_tail_threads},
