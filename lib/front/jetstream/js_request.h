@@ -77,7 +77,7 @@ typedef struct ri_js_row {
 
 typedef struct ri_js_transfer ri_js_transfer; /* js_transfer.h */
 
-enum { RI_JS_SYSTEM_SUBS = 9 };
+enum { RI_JS_SYSTEM_SUBS = 9, RI_JS_SYSTEM_THERE = 5 };
 
 struct ri_jetstream_api {
     ri_service service;        /* `held`: nwaiting and ntransfers */
@@ -87,7 +87,8 @@ struct ri_jetstream_api {
     ri_party party;          /* asks nothing, answers all */
     ri_party own;             /* asks for this process; js_ask.c */
     ri_party system;           /* hears and answers in the system's account; js_system.c */
-    ri_subscription system_there[RI_JS_SYSTEM_SUBS];
+    ri_subscription system_there[RI_JS_SYSTEM_THERE];
+    char there_subjects[RI_JS_SYSTEM_THERE][128];
     ri_party absent;           /* hears and answers in accounts without streams; js_absent.c */
     ri_list absent_places;     /* a subscription in each of them */
     ri_list absent_asks;       /* who is to be answered there ... */
