@@ -5,6 +5,8 @@
 
 #include "base/assert.h"
 
+enum { OUTQ_LONG = 256 * 1024 }; /* bytes that the system does not take back in passing */
+
 struct ri_outq_chunk {
     ri_outq_chunk *next; /* in the pool's free list; itself: `bytes` is a buffer whose memory goes
                             with the chunk */
@@ -338,6 +340,16 @@ static void outq_release(ri_outq *q, ri_outq_pool *pool, uint32_t end)
         ri_packet_unref(pieces[i].packet);
     }
     q->settled = end;
+}
+
+void ri_outq_give_back(const ri_outq *q, const ri_host *host)
+{
+    RI_ASSERT(q->settled <= q->first && q->first <= q->len);
+    const ri_outq_piece *pieces = q->cap ? q->more_pieces : q->inline_pieces;
+    for (uint32_t i = q->settled; i < q->first; i++) {
+        const ri_buffer *taken = pieces[i].chunk ? outq_taken(pieces[i].chunk) : NULL;
+        if (taken && taken->cap >= OUTQ_LONG) ri_host_give_back(host, taken->ptr, taken->cap);
+    }
 }
 
 void ri_outq_settle(ri_outq *q, ri_outq_pool *pool)

@@ -118,6 +118,9 @@ void ri_outq_sift(ri_outq *q, ri_outq_pool *pool, ri_outq_judge judge, void *arg
 /* The pieces to be written next, up to `max`; returns how many. */
 int ri_outq_iov(const ri_outq *q, struct iovec *iov, int max);
 void ri_outq_written(ri_outq *q, size_t n);
+/* Of pieces that were written, the pages of long buffers, by whoever has `q`, outside the gate: the
+ * system takes so long for them that settling had better find them gone. */
+void ri_outq_give_back(const ri_outq *q, const ri_host *host);
 /* Give back the chunks and packets of pieces that were written. */
 void ri_outq_settle(ri_outq *q, ri_outq_pool *pool);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The door of HTTP for those who log in: who may, and what he reads. */
+#include <poll.h>
+
 #include "support/supply.h"
 #include "visitor.h"
 
@@ -29,6 +31,12 @@ static int get_as(const char *path, const char *login, const char *more)
 #define HAL "basic aGFsOnNlY3JldA==" /* hal:secret */
 #define BOB "Basic Ym9iOnB3"         /* bob:pw */
 #define DEA "Basic ZGVhOnB3"         /* dea:pw */
+
+static void nobody(const rill_login *login, void *arg)
+{
+    (void)arg;
+    OK(rill_login_answer(login, NULL, "nobody is"));
+}
 
 /* What is told to everybody stays so; who he is counts for messages alone. */
 START_TEST(logins)
@@ -62,6 +70,10 @@ START_TEST(logins)
     serve(NULL);
     ck_assert_int_eq(get_as("/follow?subject=a", ANN, ""), 403);
     has("this broker has no users");
+    end();
+    serve(RILL_OPTS(rill_broker_opts, .on_login = nobody));
+    ck_assert_int_eq(get_as("/follow?subject=a", ANN, ""), 403);
+    has("the program decides who comes in");
     end();
     serve(RILL_OPTS(rill_broker_opts, .token = "t"));
     ck_assert_int_eq(get_as("/who", "Bearer t", ""), 200);
@@ -297,4 +309,62 @@ START_TEST(follows_scarce)
 }
 END_TEST
 
-SUITE_MAIN("follow", logins, follows, follows_much, follows_streams, follows_scarce)
+/* One who says that he is sam, by a wrong password; sam's hash takes long to compare. */
+static int ask_slowly(void)
+{
+    int fd = visit();
+    say(fd, "GET /login HTTP/1.1\r\nHost: h\r\nAuthorization: Basic c2FtOnB3\r\n\r\n");
+    return fd;
+}
+
+static void go_away(int fd) /* and not as one who waits for his answer yet */
+{
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
+    close(fd);
+}
+
+/* Is one of these told that too many log in? Others who are answered leave their place, too. */
+static bool is_refused(struct pollfd *all, int n)
+{
+    bool refused = false;
+    poll(all, (nfds_t)n, 1);
+    for (int i = 0; i < n; i++) {
+        if (all[i].fd < 0 || !all[i].revents) continue;
+        ssize_t len = recv(all[i].fd, text, sizeof text - 1, 0);
+        text[len > 0 ? len : 0] = 0;
+        refused = refused || strncmp(text, "HTTP/1.1 503 ", 13) == 0;
+        close(all[i].fd);
+        all[i].fd = -1;
+    }
+    return refused;
+}
+
+/* Who asks to have a hash compared and goes away leaves it behind: there are so many at most, and
+ * whoever asks for something else does not wait for them. */
+START_TEST(logins_of_a_crowd)
+{
+    enum { THERE = 40 };
+    static const rill_user slow = {
+        .size = sizeof slow, .user = "sam",
+        .password = "$2b$11$abcdefghijklmnopqrstuuViuGI07N4McP9Kl.tD6XMEzyuvcY8LG"};
+    static const rill_user *const both[] = {&slow, &hashed};
+    struct pollfd all[THERE];
+    serve(RILL_OPTS(rill_broker_opts, .users = both, .nusers = 2));
+    for (int i = 0; i < THERE; i++) all[i].fd = -1;
+    unsigned n = 0;
+    do {
+        struct pollfd *place = &all[n++ % THERE];
+        if (place->fd >= 0) go_away(place->fd);
+        *place = (struct pollfd){.fd = ask_slowly(), .events = POLLIN};
+    } while (!is_refused(all, THERE));
+    ck_assert_uint_ge(n, 64);
+    ck_assert_int_eq(GET("/healthz"), 200);
+    for (int i = 0; i < THERE; i++)
+        if (all[i].fd >= 0) go_away(all[i].fd);
+    EVENTUALLY(get_as("/login", HAL, "") == 303); /* and then there is room again */
+    end();
+}
+END_TEST
+
+SUITE_MAIN("follow", logins, logins_of_a_crowd, follows, follows_much, follows_streams,
+           follows_scarce)

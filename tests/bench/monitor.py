@@ -169,8 +169,9 @@ def stalls(server, path):
     for asked, all_trips in trips.items():
         all_trips.sort()
         at = [all_trips[int(len(all_trips) * share)] for share in (.5, .99, .999)]
-        print(f"PUB and PING, {asked or 'nobody asks'}: median {at[0]:.0f} us, 99 % {at[1]:.0f} us, "
-              f"99.9 % {at[2]:.0f} us, longest {all_trips[-1]:.0f} us", flush=True)
+        print(f"PUB and PING, {asked or 'nobody asks'}: median {at[0]:.0f} us, "
+              f"99 % {at[1]:.0f} us, 99.9 % {at[2]:.0f} us, longest {all_trips[-1]:.0f} us",
+              flush=True)
 
 
 def told_by_metrics(server, name):

@@ -133,6 +133,8 @@ static bool http_answer_may(ri_http_answer *a, const ri_http_request *request,
         const char *why = ri_http_login_why_not(a->server);
         ri_http_server_leave(a->server);
         ri_http_answer_say(a, 403, "%s\n", why ? why : "that has changed just now");
+    } else if (verdict == RI_HTTP_LOGIN_LATER) { /* and it could not be begun */
+        ri_http_answer_say(a, 503, "too many log in just now: ask again\n");
     } else if (verdict != RI_HTTP_LOGIN_YES) {
         ri_http_answer_say(a, 401, "a user and his password are wanted\n");
     }

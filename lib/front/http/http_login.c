@@ -48,8 +48,9 @@ static bool http_login_read(ri_str header, http_words *words)
 const char *ri_http_login_why_not(const ri_http_server *server)
 {
     const ri_broker_conf *conf = &server->broker->conf;
-    if (conf->on_login || conf->trust || conf->callout)
-        return "who comes in is not decided by passwords here, and nobody logs in over HTTP";
+    if (conf->on_login) return "the program decides who comes in, and is not asked over HTTP";
+    if (conf->callout) return "a service decides who comes in, and is not asked over HTTP";
+    if (conf->trust) return "users come by JWTs here, which are not taken over HTTP";
     if (conf->token || conf->user || conf->password || conf->access) return NULL;
     return "this broker has no users, and nobody is shown over HTTP what messages say";
 }

@@ -138,7 +138,7 @@ static void http_server_write(ri_http_server *server)
 {
     ri_list_each (work, &server->work) {
         ri_http_session *s = HTTP_SERVER_SESSION(work, work_link);
-        if (!s->conn.full && !s->conn.ended) ri_conn_write(&s->conn);
+        if (!s->conn.full && !s->conn.ended) ri_http_session_write(s);
     }
     ri_http_server_enter(server);
     ri_list_each (work, &server->work) {

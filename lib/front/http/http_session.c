@@ -17,6 +17,8 @@ enum {
     HTTP_SESSION_COPY = 16 * 1024,     /* a body of fewer bytes is copied */
     HTTP_SESSION_READ = 2 * RI_HTTP_HEAD_MAX, /* bytes that are read at once */
     HTTP_SESSION_LONG_MS = 3600 * 1000, /* the longest answer takes no more, and a head's time */
+    HTTP_SESSION_SLICE = RI_BUDGET_SLICE / 2, /* units of a part of an answer: 125 us or so, so that
+                                          also on a machine that is slow just now it is < 1 ms */
     HTTP_SESSION_NEW_MS = 1000,        /* who has come, or asked, since then is new */
 };
 
@@ -253,7 +255,7 @@ bool ri_http_session_make(ri_http_session *s)
     ri_budget *budget = &server->broker->router.budget;
     RI_ASSERT(s->busy && s->answer.route && s->answer.route->step);
     ri_http_server_enter(server);
-    ri_budget_open_part(budget, RI_BUDGET_SLICE);
+    ri_budget_open_part(budget, HTTP_SESSION_SLICE);
     bool more = s->answer.route->step(&s->answer);
     ri_budget_close(budget);
     bool wanted = ri_gate_is_wanted(&server->broker->gate);
@@ -386,10 +388,16 @@ void ri_http_session_read_on(ri_http_session *s)
 
 /* ---- The connection ---- */
 
+void ri_http_session_write(ri_http_session *s)
+{
+    ri_conn_write(&s->conn);
+    ri_outq_give_back(&s->conn.sending, &s->server->broker->host);
+}
+
 static void http_session_on_writable(ri_conn *conn)
 {
     ri_http_session *s = ri_container_of(conn, ri_http_session, conn);
-    ri_conn_write(conn);
+    ri_http_session_write(s);
     if (!s->dead && !ri_list_linked(&s->work_link)) ri_list_push(&s->server->work, &s->work_link);
 }
 

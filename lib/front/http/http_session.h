@@ -85,6 +85,8 @@ void ri_http_session_drained(ri_http_session *s);
 /* It ends: it leaves the row, and goes on to wind down step by step. */
 void ri_http_session_wind_down(ri_http_session *s);
 void ri_http_session_read_on(ri_http_session *s);
+/* On the loop's thread, outside the gate. */
+void ri_http_session_write(ri_http_session *s);
 /* There is a verdict on who he is: his request goes on. */
 void ri_http_session_checked(ri_http_session *s);
 
