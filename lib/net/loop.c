@@ -98,7 +98,8 @@ fail:
 }
 
 /* libevent's timer follows the earliest of ours. It counts in whole milliseconds and may come
- * a little early; then the turn finds nothing due and it is set again. */
+ * a little early; then the turn finds nothing due and it is set again. The turn before may have
+ * taken long, as a commit does on a busy disk: what it took for now is not asked. */
 static void loop_arm_timer(ri_loop *loop)
 {
     int64_t due_ns = ri_heap_next(&loop->timers);
@@ -108,7 +109,8 @@ static void loop_arm_timer(ri_loop *loop)
         event_del(loop->timer_event);
         return;
     }
-    int64_t wait_ns = ri_ns_add(RI_MAX(ri_ns_sub(due_ns, ri_loop_now(loop)), 0), RI_MS - 1);
+    int64_t wait_ns = ri_ns_add(RI_MAX(ri_ns_sub(due_ns, ri_mono_ns(loop->host)), 0),
+                               RI_MS - 1);
     struct timeval wait = {wait_ns / RI_SEC, wait_ns % RI_SEC / 1000};
     event_add(loop->timer_event, &wait);
 }

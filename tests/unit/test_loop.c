@@ -5,9 +5,11 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/saturate.h"
 #include "net/loop.h"
 #include "net/park.h"
 #include "support/fault.h"
@@ -266,6 +268,52 @@ START_TEST(soon)
 }
 END_TEST
 
+/* ---- A turn that takes long ---- */
+
+#define LONG_NS (3600 * RI_SEC)
+
+static _Atomic int64_t ahead_ns; /* of the loop's clock */
+
+static int64_t long_mono_ns(void *arg)
+{
+    (void)arg;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * RI_SEC + now.tv_nsec + atomic_load(&ahead_ns);
+}
+
+/* The first one takes an hour, and sets a timer for its end. */
+static void long_on_turn(void *arg)
+{
+    bench *b = arg;
+    int64_t now_ns = ri_loop_now(&b->loop);
+    if (atomic_load(&ahead_ns) == 0) {
+        atomic_store(&ahead_ns, LONG_NS);
+        ri_loop_timer_set(&b->loop, &b->timers[0], ri_ns_add(now_ns, LONG_NS));
+    }
+    bench_on_turn(arg);
+}
+
+/* What a turn has set is not late by what the turn took. */
+START_TEST(long_turn)
+{
+    bench b;
+    ri_host host, slow;
+    ri_host_init(&host, NULL);
+    slow = host;
+    slow.mono_ns = long_mono_ns;
+    atomic_store(&ahead_ns, 0);
+    bench_open(&b, &host);
+    bench_here = &b;
+    b.timers[0].fn = bench_on_timer;
+    ck_assert_ok(ri_loop_init(&b.loop, &slow, long_on_turn, &b));
+    ck_assert_ok(ri_loop_start(&b.loop));
+    ri_loop_wake(&b.loop);
+    BENCH_WAIT(&b, atomic_load(&b.fired) == 1);
+    bench_close(&b);
+}
+END_TEST
+
 static int body_faults(fault *f, void *arg)
 {
     (void)arg;
@@ -286,4 +334,4 @@ START_TEST(faults)
 }
 END_TEST
 
-SUITE_MAIN("loop", wakes, idle, polling, timers, busy, soon, faults)
+SUITE_MAIN("loop", wakes, idle, polling, timers, busy, soon, long_turn, faults)

@@ -256,8 +256,7 @@ static const ri_kafka_row *frame_tagged(const ri_kafka_type *type, uint32_t tag)
 static void frame_read_tags(frame_reader *r, const ri_kafka_type *type, void *out)
 {
     uint32_t n = frame_varint(r, NULL);
-    if (n > RI_LIMIT_KAFKA_TAGS)
-        frame_fail(r, RILL_EPROTO, NULL, "more tagged fields than are taken");
+    if (n > RI_LIMIT_KAFKA_TAGS) frame_fail(r, RILL_EPROTO, NULL, "too many tagged fields");
     r->left -= n;
     for (uint32_t i = 0; i < n && r->rc == RILL_OK; i++) {
         uint32_t tag = frame_varint(r, NULL), size = frame_varint(r, NULL);

@@ -588,10 +588,8 @@ static bool kafka_admin_makers_of(ri_kafka_request *r, ri_stream *stream,
 {
     ri_track *track = ri_stream_track(stream);
     int n = ri_track_producers(track, NULL, RI_LIMIT_KAFKA_PRODUCERS);
-    if (n < 0) {
-        out->error_code = RI_KAFKA_E_STORAGE;
-        return ri_kafka_serve_why(r, &out->error_message);
-    }
+    if (n < 0) out->error_code = RI_KAFKA_E_STORAGE;
+    if (n < 0) return true;
     ri_producers_one *all = ri_kafka_request_alloc(r, (size_t)n * sizeof *all + 1);
     if (!all || !RI_KAFKA_SERVE_LIST(r, &out->active_producers,
                                      describe_producers_answer_producer, n))
