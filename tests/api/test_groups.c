@@ -107,8 +107,7 @@ START_TEST(anybody_may_look_at_a_group)
     OK(rill_group_ensure(bus, "JOBS", "b", RILL_OPTS(rill_sub_opts, .filter = "jobs.b")));
     OK(rill_group_ensure(bus, "JOBS", "a", RILL_OPTS(rill_sub_opts, .filter = "jobs.a")));
     for (int i = 0; i < 5; i++) append(bus, "jobs.a", "x");
-    OK(rill_group_status(bus, "JOBS", "a", &info));
-    ck_assert_uint_eq(info.lag_msgs, 5);
+    TELLS(rill_group_status(bus, "JOBS", "a", &info), info.lag_msgs == 5);
     ck_assert_uint_gt(info.lag_bytes, 5);
     ck_assert_int_gt(info.lag_ns, 0);
     ck_assert_uint_eq(info.unacked_msgs + info.waiting + info.delivered_seq + info.settled_seq, 0);
@@ -117,15 +116,12 @@ START_TEST(anybody_may_look_at_a_group)
     OK(rill_ack(m));
     OK(rill_next(sub, &m, 20000));
     OK(rill_group_pause(bus, "JOBS", "a", m->time_ns + INT64_C(3600000000000)));
-    OK(rill_group_status(bus, "JOBS", "a", &info));
-    ck_assert_uint_eq(info.unacked_msgs, 1);
-    ck_assert_uint_eq(info.lag_msgs, 3);
-    ck_assert_uint_eq(info.settled_seq, 1);
+    TELLS(rill_group_status(bus, "JOBS", "a", &info),
+          info.unacked_msgs == 1 && info.lag_msgs == 3 && info.settled_seq == 1);
     ck_assert_uint_ge(info.delivered_seq, 2);
     ck_assert_int_gt(info.active_ns, 0);
     ck_assert_int_eq(info.paused_until_ns, m->time_ns + INT64_C(3600000000000));
-    OK(rill_group_status(bus, "JOBS", "b", &info));
-    ck_assert_uint_eq(info.lag_msgs, 0);
+    TELLS(rill_group_status(bus, "JOBS", "b", &info), info.lag_msgs == 0);
     OK(rill_group_each(bus, "JOBS", collect, names));
     ck_assert_str_eq(names, "a b ");
     FAILS(rill_group_status(bus, "JOBS", "c", &info), RILL_ENOENT);
@@ -160,8 +156,7 @@ START_TEST(a_work_queue_can_be_tailed)
         ck_assert_uint_eq(m->seq, seq);
         OK(rill_ack(m));
     }
-    OK(rill_stream_status(bus, "JOBS", &info));
-    ck_assert_uint_eq(info.msgs, 0);
+    TELLS(rill_stream_status(bus, "JOBS", &info), info.msgs == 0);
     rill_sub_close(eye);
     rill_sub_close(sub);
     end_kind(bus);

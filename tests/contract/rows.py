@@ -56,8 +56,6 @@ ROWS = [
      "what was sent to a reader that closes has been delivered, whether it was read or not"),
     (ALL, "stream", "what_is_published_and_refused_is_told",
      "a publish wants no answer, so that nothing comes back that could tell"),
-    (NATS, "stream", "a_flush_commits_what_was_published_and_settled?",
-     "a flush says that the server has it; its streams come to it a moment later"),
     (NATS, "stream", "a_compacted_stream_keeps_the_last_of_each_subject",
      "compact is rill's: RILL_ENOTSUP"),
     (NATS, "stream", "what_is_given_up_is_moved", "dead_letters are rill's: RILL_ENOTSUP"),
