@@ -307,8 +307,8 @@ func TestCanceledInTheMiddle(t *testing.T) {
 	ctx, cancel := context.WithTimeout(background, 20*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	_, err = Open(ctx, "nats://192.0.2.1", &Options{ConnectTimeout: 3 * time.Second, NoRedial: true})
-	is(t, err != nil && time.Since(began) < 2*time.Second, true)
+	_, err = Open(ctx, "nats://192.0.2.1", &Options{ConnectTimeout: 60 * time.Second, NoRedial: true})
+	is(t, err != nil && time.Since(began) < 30*time.Second, true)
 }
 
 func must2(ctx context.Context, cancel func()) context.Context {
@@ -581,7 +581,7 @@ func TestClosedWhileAPublishWaits(t *testing.T) {
 		select {
 		case err := <-closed:
 			ok(t, err)
-		case <-time.After(10 * time.Second):
+		case <-time.After(50 * time.Second):
 			t.Fatal(name, "keeps the bus from being closed")
 		}
 		fails(t, <-end, ECLOSED)

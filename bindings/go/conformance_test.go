@@ -28,7 +28,7 @@ var background = context.Background()
 
 // soon is a context with the time that a test may take.
 func soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(background, 30*time.Second)
+	ctx, cancel := context.WithTimeout(background, 50*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -67,7 +67,7 @@ func is[T comparable](t *testing.T, got, want T) {
 
 func until(t *testing.T, what func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !what(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(50 * time.Second); !what(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it did not come about in time")
 		}
@@ -218,7 +218,7 @@ func TestContexts(t *testing.T) {
 			err = wait(ctx)
 			fails(t, err, context.Canceled)
 			fails(t, err, ECANCELED)
-			is(t, time.Since(began) < 5*time.Second, true)
+			is(t, time.Since(began) < 30*time.Second, true)
 			fails(t, wait(ctx), context.Canceled) // it was over before
 		})
 	}

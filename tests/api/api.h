@@ -100,17 +100,30 @@ static inline void api_far_empty(const char *url)
     emptied = true; /* the process of this test */
     OK(rill_open(&bus, url, NULL));
     OK(rill_stream_each(bus, api_far_delete, bus));
-    OK(rill_close(bus, 10000));
+    OK(rill_close(bus, 20000));
+}
+
+/* Where a test does not say how long it waits for a server, it is longer than a busy machine
+ * takes. */
+static inline int api_patient_open(rill_bus **bus, const char *url, const rill_opts *opts)
+{
+    rill_opts own = {.size = sizeof own};
+    if (!url || strstr(url, "//") == NULL || (opts && opts->size != sizeof own))
+        return rill_open(bus, url, opts);
+    if (opts) own = *opts;
+    if (!own.connect_timeout_ms) own.connect_timeout_ms = 20000;
+    if (!own.call_timeout_ms) own.call_timeout_ms = 20000;
+    return rill_open(bus, url, &own);
 }
 
 static inline int api_rill_open(rill_bus **bus, const char *url, const rill_opts *opts)
 {
     const char *far = api_far_url();
     bool here = url && (strncmp(url, "mem:", 4) == 0 || strncmp(url, "file:", 5) == 0);
-    if (!far || !here) return rill_open(bus, url, opts);
+    if (!far || !here) return api_patient_open(bus, url, opts);
     if (api_far_mock()) return api_far_serve(bus, opts);
     api_far_empty(far);
-    return rill_open(bus, far, opts);
+    return api_patient_open(bus, far, opts);
 }
 #define rill_open api_rill_open
 
@@ -120,7 +133,7 @@ static inline int api_rill_publish(rill_bus *bus, const char *subject, const voi
                                    const rill_post *post)
 {
     int rc = rill_publish(bus, subject, data, len, post);
-    if (rc >= 0 && api_far_url()) rill_flush(bus, 10000);
+    if (rc >= 0 && api_far_url()) rill_flush(bus, 20000);
     return rc;
 }
 #define rill_publish api_rill_publish

@@ -21,7 +21,7 @@ static int kind_port;
 
 static inline void remove_dir(void)
 {
-    OK(rill_broker_close(kind_broker, 5000));
+    OK(rill_broker_close(kind_broker, 20000));
     kind_broker = NULL;
     scratch_remove(dir);
 }
@@ -65,7 +65,7 @@ static inline rill_bus *begin_kind(int kind)
 
 static inline void end_kind(rill_bus *bus)
 {
-    OK(rill_close(bus, 5000));
+    OK(rill_close(bus, 20000));
     remove_dir();
 }
 
@@ -79,8 +79,8 @@ static inline uint64_t kind_overhead(int kind)
 static inline rill_bus *reopen_kind(rill_bus *bus, int kind)
 {
     if (kind == 0) return bus;
-    OK(rill_close(bus, 5000));
-    if (kind_broker) OK(rill_broker_close(kind_broker, 5000));
+    OK(rill_close(bus, 20000));
+    if (kind_broker) OK(rill_broker_close(kind_broker, 20000));
     kind_broker = NULL;
     return open_kind(kind);
 }
@@ -88,7 +88,7 @@ static inline rill_bus *reopen_kind(rill_bus *bus, int kind)
 static inline uint64_t append(rill_bus *bus, const char *subject, const char *text)
 {
     rill_receipt receipt = {.size = sizeof receipt};
-    OK(rill_append(bus, subject, text, strlen(text), NULL, &receipt, 10000));
+    OK(rill_append(bus, subject, text, strlen(text), NULL, &receipt, 20000));
     return receipt.seq;
 }
 

@@ -418,7 +418,7 @@ START_TEST(who_moves_is_answered_in_each)
     close(a.fd);
     close(b.fd);
     close(s.fd);
-    OK(rill_broker_close(broker, 1000));
+    OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 

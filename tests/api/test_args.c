@@ -50,7 +50,7 @@ START_TEST(nulls_are_refused)
     FAILS(rill_broker_listen(NULL, "nats://127.0.0.1:0", NULL), RILL_EINVAL);
     FAILS(rill_broker_open(NULL, NULL), RILL_EINVAL);
     ck_assert_uint_eq(rill_caps(NULL), 0);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -93,7 +93,7 @@ START_TEST(subjects_are_checked)
     FAILS(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .group = "")), RILL_EINVAL);
     FAILS(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .group = "b c")), RILL_EINVAL);
     rill_sub_close(all);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -109,7 +109,7 @@ START_TEST(headers_are_checked)
                            RILL_OPTS(rill_post, .headers = &bad[i], .nheaders = 1)),
               RILL_EINVAL);
     FAILS(rill_publish(bus, "a", "", 0, RILL_OPTS(rill_post, .nheaders = 1)), RILL_EINVAL);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -123,8 +123,8 @@ START_TEST(sizes_are_checked)
     OK(rill_publish(bus, "a", big, 100, NULL));
     FAILS(rill_publish(bus, "a", big, 101, NULL), RILL_ETOOBIG);
     ck_assert_ptr_nonnull(strstr(rill_errmsg(), "100"));
-    OK(rill_close(bus, 1000));
-    OK(rill_broker_close(broker, 1000));
+    OK(rill_close(bus, 20000));
+    OK(rill_broker_close(broker, 20000));
     FAILS(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .max_msg_bytes = 1u << 30)),
           RILL_EINVAL);
     FAILS(rill_broker_open(&broker, RILL_OPTS(rill_broker_opts, .user = "u")), RILL_EINVAL);
@@ -196,7 +196,7 @@ START_TEST(options_carry_their_size)
     see_what_is_passed_over(bus);
     FAILS(rill_kv_watch(kv, &sub, RILL_OPTS(rill_sub_opts, .ack = 9)), RILL_EINVAL);
     rill_kv_close(kv);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     FAILS(rill_open(&bus, "mem:", RILL_OPTS(rill_opts, .drive = (rill_drive)5)), RILL_EINVAL);
 }
 END_TEST
@@ -213,7 +213,7 @@ START_TEST(a_request_makes_its_own_reply_subject)
                              NULL),
           RILL_EINVAL);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -222,13 +222,13 @@ START_TEST(how_safe_is_for_an_append_to_say)
     rill_bus *bus = api_open("mem:");
     rill_msg *reply;
     OK(rill_stream_ensure(bus, "S", NULL));
-    OK(rill_append(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = RILL_SYNC_NEVER), NULL, 1000));
+    OK(rill_append(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = RILL_SYNC_NEVER), NULL, 20000));
     FAILS(rill_append(bus, "S", "", 0, RILL_OPTS(rill_post, .sync = 9), NULL, 1000),
           RILL_EINVAL);
     const rill_post *never = RILL_OPTS(rill_post, .sync = RILL_SYNC_NEVER);
     FAILS(rill_publish(bus, "S", "", 0, never), RILL_EINVAL);
     FAILS(rill_request(bus, "S", "", 0, never, &reply, 100), RILL_EINVAL);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 

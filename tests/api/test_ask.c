@@ -28,25 +28,25 @@ START_TEST(the_api_answers_and_nobody_else)
     OK(rill_subscribe(spy, &sub, ">", RILL_OPTS(rill_sub_opts, .on_msg = heard, .arg = &n,
                                                 .on_publisher = true)));
     for (int i = 0; i < 200; i++) {
-        OK(rill_jetstream_ask(bus, "$JS.API.STREAM.LIST", "{\"offset\":0}", 12, &answer, 10000));
+        OK(rill_jetstream_ask(bus, "$JS.API.STREAM.LIST", "{\"offset\":0}", 12, &answer, 20000));
         ck_assert_ptr_nonnull(strstr(answer->data.ptr, "stream_list_response"));
         rill_msg_unref(answer);
     }
-    OK(rill_jetstream_ask(bus, "$JS.API.STREAM.INFO.none", NULL, 0, &answer, 10000));
+    OK(rill_jetstream_ask(bus, "$JS.API.STREAM.INFO.none", NULL, 0, &answer, 20000));
     ck_assert_ptr_nonnull(strstr(answer->data.ptr, "10059"));
     rill_msg_unref(answer);
     ck_assert_int_eq(atomic_load(&n), 0);
     rill_sub_close(sub);
-    OK(rill_close(spy, 1000));
-    OK(rill_close(bus, 1000));
-    OK(rill_broker_close(broker, 1000));
+    OK(rill_close(spy, 20000));
+    OK(rill_close(bus, 20000));
+    OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 
 static void *close_broker(void *arg)
 {
     nanosleep(&(struct timespec){0, 20000000}, NULL);
-    OK(rill_broker_close(arg, 5000));
+    OK(rill_broker_close(arg, 20000));
     return NULL;
 }
 
@@ -61,7 +61,7 @@ START_TEST(a_question_ends_with_the_broker)
     pthread_create(&thread, NULL, close_broker, broker);
     FAILS(rill_jetstream_ask(bus, "$JS.API.NONE", NULL, 0, &answer, -1), RILL_ECLOSED);
     pthread_join(thread, NULL);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -77,16 +77,16 @@ START_TEST(what_cannot_be_asked)
     FAILS(rill_jetstream_ask(bus, NULL, NULL, 0, &answer, 100), RILL_EINVAL);
     FAILS(rill_jetstream_ask(bus, "$JS.API.INFO", NULL, 1, &answer, 100), RILL_EINVAL);
     FAILS(rill_jetstream_ask(bus, "$JS.API.INFO", NULL, 0, NULL, 100), RILL_EINVAL);
-    OK(rill_close(bus, 1000));
-    OK(rill_broker_close(broker, 1000));
+    OK(rill_close(bus, 20000));
+    OK(rill_broker_close(broker, 20000));
     open_broker(&broker, &bus, true);
     FAILS(rill_jetstream_ask(bus, "no.api", NULL, 0, &answer, 50), RILL_ETIMEDOUT);
     FAILS(rill_jetstream_ask(bus, "$JS.API.NONE", NULL, 0, &answer, 50), RILL_ETIMEDOUT);
     FAILS(rill_jetstream_ask(bus, "$JS.API.STREAM.CREATE.S", "{}", 2, &answer, 50), RILL_ETIMEDOUT);
-    OK(rill_jetstream_ask(bus, "$JS.API.INFO", NULL, 0, &answer, 10000));
+    OK(rill_jetstream_ask(bus, "$JS.API.INFO", NULL, 0, &answer, 20000));
     rill_msg_unref(answer);
-    OK(rill_close(bus, 1000));
-    OK(rill_broker_close(broker, 1000));
+    OK(rill_close(bus, 20000));
+    OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 

@@ -30,7 +30,7 @@ static void serve(void)
 
 static void serve_no_more(void)
 {
-    OK(rill_broker_close(broker, 5000));
+    OK(rill_broker_close(broker, 20000));
     scratch_remove(dir);
 }
 
@@ -109,7 +109,7 @@ static void *storm_outages(void *arg)
     atomic_int *over = arg;
     for (int i = 0; i < OUTAGES; i++) {
         nap_ms(250);
-        OK(rill_broker_close(broker, 5000));
+        OK(rill_broker_close(broker, 20000));
         nap_ms(30);
         serve_again();
     }
@@ -340,7 +340,7 @@ static void *goes_and_comes(void *arg)
 {
     stuck *s = arg;
     while (!atomic_load(&s->inside)) nap_ms(1);
-    OK(rill_broker_close(broker, 5000));
+    OK(rill_broker_close(broker, 20000));
     atomic_store(&s->may_go, 1);
     nap_ms(50);
     serve_again();
@@ -402,12 +402,12 @@ START_TEST(a_close_while_a_callback_blocks)
     OK(rill_subscribe(bus, &other, "other", NULL));
     api_send(bus, "live", "1");
     EVENTUALLY(atomic_load(&s.inside));
-    OK(rill_broker_close(broker, 5000));
+    OK(rill_broker_close(broker, 20000));
     serve_again();
     api_send(bus, "other", "2");
     OK(rill_next(other, &m, 20000)); /* it is up again */
     TEXT_IS(m->data, "2");
-    if (_i) OK(rill_broker_close(broker, 5000));
+    if (_i) OK(rill_broker_close(broker, 20000));
     int64_t begun = api_now_ms();
     FAILS(rill_close(bus, 50), RILL_ETIMEDOUT);
     ck_assert_int_lt(api_now_ms() - begun, 20000);

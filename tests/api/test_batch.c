@@ -39,7 +39,7 @@ START_TEST(all_of_a_batch_is_stored)
     OK(rill_stream_ensure(bus, "B", RILL_OPTS(rill_stream_opts, .subjects = "b.>")));
     OK(rill_subscribe(bus, &live, "*.>", NULL));
     append(bus, "a.0", "before");
-    OK(rill_next(live, &m, 10000));
+    OK(rill_next(live, &m, 20000));
     rill_batch *batch = begin(bus);
     add(batch, "a.1", "one");
     add(batch, "b.1", "debit");
@@ -58,7 +58,7 @@ START_TEST(all_of_a_batch_is_stored)
     if (_i == 0) { /* live subscribers get each once, in order */
         static const char *const want[] = {"one", "debit", "two"};
         for (int i = 0; i < 3; i++) {
-            OK(rill_next(live, &m, 10000));
+            OK(rill_next(live, &m, 20000));
             TEXT_IS(m->data, want[i]);
         }
         FAILS(rill_next(live, &m, 0), RILL_EAGAIN);
@@ -160,7 +160,7 @@ START_TEST(batches_have_bounds)
     ck_assert_ptr_nonnull(strstr(rill_errmsg(), "M in memory"));
     batch = begin(bus);
     add(batch, "A", "x");
-    OK(rill_close(bus, 5000));
+    OK(rill_close(bus, 20000));
     FAILS(rill_batch_add(batch, "A", "x", 1, NULL), RILL_ECLOSED);
     FAILS(commit(batch, NULL), RILL_ECLOSED);
     remove_dir();
@@ -175,7 +175,7 @@ START_TEST(the_end_of_a_batch_is_told_again)
     rill_batch *batch = begin(bus);
     add(batch, "a.1", "one");
     add(batch, "a.2", "two");
-    OK(rill_batch_commit(batch, &last, 10000));
+    OK(rill_batch_commit(batch, &last, 20000));
     ck_assert_uint_eq(last.seq, 2);
     FAILS(rill_batch_add(batch, "a.3", "x", 1, NULL), RILL_EINVAL);
     OK(rill_batch_commit(batch, &again, 0));

@@ -85,7 +85,7 @@ START_TEST(full_window)
     OK(rill_stream_status(bus, "B", &info));
     ck_assert_uint_eq(info.ids_forgotten, 0);
     ck_assert_uint_eq(info.last_seq, WINDOW + 1);
-    OK(rill_close(bus, 5000));
+    OK(rill_close(bus, 20000));
     ck_assert_int_eq(told.full, 1);
     ck_assert_int_eq(told.others, 0);
 }

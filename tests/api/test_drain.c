@@ -45,7 +45,7 @@ START_TEST(a_drain_runs_the_callbacks_of_all_that_came)
     OK(rill_subscribe(bus, &sub, "a", RILL_OPTS(rill_sub_opts, .on_msg = work, .arg = &p)));
     OK(rill_subscribe(bus, &plain, "a", NULL));
     for (int i = 0; i < 500; i++) api_send(bus, "a", "x");
-    OK(rill_drain(bus, 10000));
+    OK(rill_drain(bus, 20000));
     ck_assert_int_eq(atomic_load(&p.ran), 500);
     api_send(bus, "a", "nobody listens any more");
     for (int i = 0; i < 500; i++) OK(rill_next(plain, &m, 0)); /* what waits can still be read */
@@ -53,7 +53,7 @@ START_TEST(a_drain_runs_the_callbacks_of_all_that_came)
     OK(rill_drain(bus, 0));
     rill_sub_close(sub);
     rill_sub_close(plain);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     ck_assert_uint_eq(atomic_load(&p.told), 0);
 }
 END_TEST
@@ -67,10 +67,10 @@ START_TEST(a_drain_is_bounded)
     for (int i = 0; i < 10; i++) api_send(bus, "a", "x");
     FAILS(rill_drain(bus, 20), RILL_ETIMEDOUT);
     atomic_store(&p.go_on, true);
-    OK(rill_drain(bus, 10000));
+    OK(rill_drain(bus, 20000));
     ck_assert_int_eq(atomic_load(&p.ran), 10);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     FAILS(rill_drain(NULL, 0), RILL_EINVAL);
 }
 END_TEST
@@ -106,7 +106,7 @@ START_TEST(a_drain_waits_for_a_callback_on_a_publishers_thread)
     pthread_join(publisher, NULL);
     pthread_join(helper, NULL);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -123,9 +123,9 @@ START_TEST(a_callback_cannot_drain_its_bus)
     OK(rill_subscribe(bus, &sub, "a",
                       RILL_OPTS(rill_sub_opts, .on_msg = drain_within, .arg = bus)));
     api_send(bus, "a", "x");
-    OK(rill_drain(bus, 10000));
+    OK(rill_drain(bus, 20000));
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -151,7 +151,7 @@ START_TEST(events_and_counts_agree_at_a_close)
     for (int i = 0; i < 200; i++) api_send(bus, "a", "x");
     rill_sub_close(gone);
     pthread_create(&thread, NULL, let_go, &p); /* of the one message that it has */
-    OK(rill_close(bus, 10000));
+    OK(rill_close(bus, 20000));
     pthread_join(thread, NULL);
     ck_assert_int_eq(atomic_load(&p.closed), 1);
     OK(rill_sub_status(sub, &info));

@@ -50,7 +50,7 @@ START_TEST(callbacks_run_in_poll_and_nowhere_else)
     ck_assert_int_eq(rill_poll(bus, 20), 0);
     ck_assert_int_eq(threads(), before);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -77,7 +77,7 @@ START_TEST(a_sub_fd_is_readable_while_messages_wait)
     ck_assert(readable(fd)); /* ECLOSED can be read */
     FAILS(rill_next(sub, &m, 0), RILL_ECLOSED);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -95,12 +95,12 @@ START_TEST(a_request_drives_the_callback_that_answers_it)
     rill_msg *reply;
     OK(rill_subscribe(bus, &sub, "echo", RILL_OPTS(rill_sub_opts, .on_msg = echo)));
     for (int i = 0; i < 100; i++) {
-        OK(rill_request(bus, "echo", "ping", 4, NULL, &reply, 5000));
+        OK(rill_request(bus, "echo", "ping", 4, NULL, &reply, 20000));
         TEXT_IS(reply->data, "ping");
         rill_msg_unref(reply);
     }
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -184,7 +184,7 @@ START_TEST(a_timeout_is_part_of_the_wait)
     ck_assert_int_eq(rill_poll(bus, 5000), 1);
     ck_assert_int_eq(err, RILL_ETIMEDOUT);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -208,7 +208,7 @@ START_TEST(events_come_in_poll_and_closed_is_the_last)
     ck_assert_int_eq(rill_poll(bus, 0), 1);
     ck_assert_str_eq(text, "US");
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     ck_assert_str_eq(text, "USC");
 }
 END_TEST
@@ -237,7 +237,7 @@ START_TEST(a_wait_is_woken_by_another_thread)
     pthread_join(thread, NULL);
     rill_sub_close(sub);
     rill_sub_close(called);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -250,7 +250,7 @@ START_TEST(only_a_driven_bus_is_polled)
     FAILS(rill_wait_ms(bus), RILL_EINVAL);
     if (rill_caps(bus) & RILL_CAN_REQUEST)
         ck_assert_int_eq(threads(), before); /* nothing has asked for callbacks */
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -273,12 +273,12 @@ START_TEST(doors_in_either_order)
     OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .call_timeout_ms = 10000)));
     OK(rill_stream_ensure(bus, "S", RILL_OPTS(rill_stream_opts, .subjects = "s.*",
                                               .in_memory = true)));
-    OK(rill_append(bus, "s.a", "x", 1, NULL, NULL, 10000));
+    OK(rill_append(bus, "s.a", "x", 1, NULL, NULL, 20000));
     OK(rill_stream_get(bus, "S", RILL_AT_LAST("s.a"), &m));
     ck_assert_uint_eq(m->data.len, 1);
     rill_msg_unref(m);
-    OK(rill_close(bus, 1000));
-    OK(rill_broker_close(broker, 1000));
+    OK(rill_close(bus, 20000));
+    OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 

@@ -12,7 +12,7 @@ static int append_with(rill_bus *bus, const char *subject, const rill_post *post
 static void read_and_return(rill_sub *sub, const char *subject)
 {
     const rill_msg *m;
-    OK(rill_next(sub, &m, 10000));
+    OK(rill_next(sub, &m, 20000));
     TEXT_IS(m->subject, subject);
     OK(rill_nak(m, UINT32_MAX));
 }
@@ -104,7 +104,7 @@ START_TEST(what_was_due_long_ago_comes_at_once)
     for (size_t i = 0; i < sizeof times_ns / sizeof *times_ns; i++) {
         OK(append_with(bus, "later.1", RILL_OPTS(rill_post, .deliver_to = "now.1",
                                                  .deliver_at_ns = times_ns[i])));
-        OK(rill_next(sub, &m, 10000));
+        OK(rill_next(sub, &m, 20000));
         TEXT_IS(m->subject, "now.1");
     }
     nothing_comes(sub);

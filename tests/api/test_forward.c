@@ -44,7 +44,7 @@ static void end_open(end *e)
 static void end_close(end *e)
 {
     OK(rill_close(e->bus, 20000));
-    if (e->broker) OK(rill_broker_close(e->broker, 5000));
+    if (e->broker) OK(rill_broker_close(e->broker, 20000));
     e->bus = NULL;
     e->broker = NULL;
 }
@@ -433,8 +433,8 @@ START_TEST(closed_in_any_order)
     ck_assert(status().closed && !status().lag_known);
     OK(rill_forward_close(forward, 20000));
     forward = NULL;
-    if (from.broker) OK(rill_broker_close(from.broker, 5000));
-    if (to.broker) OK(rill_broker_close(to.broker, 5000));
+    if (from.broker) OK(rill_broker_close(from.broker, 20000));
+    if (to.broker) OK(rill_broker_close(to.broker, 20000));
     scratch_remove(from.dir);
     scratch_remove(to.dir);
 }

@@ -133,7 +133,7 @@ static void stop_small(bystander *b)
     ck_assert_uint_le(b->rss_bytes, BUDGET / 10 * 13);
     /* And what they held is the system's again. */
     EVENTUALLY(rss_bytes() <= b->rss_before + BUDGET / 5);
-    OK(rill_broker_close(broker, 5000));
+    OK(rill_broker_close(broker, 20000));
 }
 
 /* ---- Attacks ---- */
@@ -157,7 +157,7 @@ START_TEST(sids_that_would_collide)
     ck_assert(peer_hear(p, "PONG\r\n"));
     leave(p);
     dismiss(&b);
-    OK(rill_broker_close(broker, 5000));
+    OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 
@@ -187,7 +187,7 @@ START_TEST(a_connect_that_drops_many_subscriptions)
     leave(p); /* with some that are forgotten already */
     EVENTUALLY((rill_broker_stats(broker, &stats), stats.subs == 1));
     dismiss(&b);
-    OK(rill_broker_close(broker, 5000));
+    OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 
@@ -207,7 +207,7 @@ START_TEST(after_an_error_the_connection_is_closed)
 {
     start(NULL);
     int64_t least_ms = INT64_MAX;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3 || (i < 20 && least_ms >= 700); i++) { /* others use the machine, too */
         int64_t ms = end_after("PUB a 1048577\r\nxxxxxxx", "-ERR 'Maximum Payload Violation'\r\n");
         least_ms = ms < least_ms ? ms : least_ms;
     }
@@ -222,7 +222,7 @@ START_TEST(after_an_error_the_connection_is_closed)
                 (errno == ECONNRESET || errno == EPIPE);
     ck_assert(reset);
     leave(p);
-    OK(rill_broker_close(broker, 5000));
+    OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 
@@ -244,7 +244,7 @@ START_TEST(fewer_connections)
         leave(peers[i]);
     }
     EVENTUALLY((rill_broker_stats(broker, &stats), stats.conns == 0));
-    OK(rill_broker_close(broker, 5000));
+    OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 
@@ -276,7 +276,7 @@ START_TEST(what_is_configured_is_obeyed)
     snprintf(told, sizeof told, "\"host\":\"elsewhere.org\",\"port\":%d,", port);
     ck_assert(peer_hear(p, told));
     leave(p);
-    OK(rill_broker_close(broker, 5000));
+    OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 
@@ -302,7 +302,7 @@ static bool has_hashes(void)
     peer *p = log_in();
     bool has = peer_hear(p, "PONG\r\n");
     leave(p);
-    if (!has) OK(rill_broker_close(broker, 5000));
+    if (!has) OK(rill_broker_close(broker, 20000));
     return has;
 }
 
@@ -337,7 +337,7 @@ START_TEST(attempts_to_log_in)
         if (i % 7) leave(peers[i]);
     for (int i = 0; i < PEERS; i++) leave(visit(",\"user\":\"me\",\"pass\":\"gone\""));
     dismiss(&b);
-    OK(rill_broker_close(broker, 5000)); /* with some that wait for their verdict */
+    OK(rill_broker_close(broker, 20000)); /* with some that wait for their verdict */
 }
 END_TEST
 
@@ -367,7 +367,7 @@ START_TEST(many_attempts_to_log_in)
         ck_assert_msg(peer_hear(&p, "PONG\r\n"), "number %d was refused", i);
         close(fds[i]);
     }
-    OK(rill_broker_close(broker, 5000));
+    OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 
@@ -405,7 +405,7 @@ START_TEST(a_reload_checks_what_was_changed)
         ck_assert(peer_hear(peers[i], "-ERR 'Authorization Violation'"));
         leave(peers[i]);
     }
-    OK(rill_broker_close(broker, 5000));
+    OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 
@@ -550,7 +550,7 @@ START_TEST(subscriptions_of_the_program_that_strangers_fill)
     for (int i = 0; i < 20; i++) OK(rill_publish(bus, "again", block, 262144, NULL));
     for (int i = 0; i < 20; i++) OK(rill_next(sub, &m, 0));
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     stop_small(&b);
 }
 END_TEST
@@ -577,7 +577,7 @@ START_TEST(messages_that_the_program_keeps)
         peer_send_bytes(p, block, LEN);
         peer_send(p, "\r\n");
         if (i < SLOW) continue;
-        OK(rill_next(sub, &m, 10000));
+        OK(rill_next(sub, &m, 20000));
         kept[i] = rill_msg_ref(m);
         ck_assert_ptr_nonnull(kept[i]);
     }
@@ -589,10 +589,10 @@ START_TEST(messages_that_the_program_keeps)
     ck_assert_uint_lt(b.memory_bytes, BUDGET / 2);
     for (int i = SLOW; i < MSGS; i++) rill_msg_unref(kept[i]);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     leave(p);
     leave(slow);
-    OK(rill_broker_close(broker, 5000));
+    OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 
@@ -681,7 +681,7 @@ START_TEST(streams_that_stay)
     OK(rill_stream_ensure(bus, "MORE", RILL_OPTS(rill_stream_opts, .in_memory = true)));
     leave(p);
     stop_small(&b);
-    OK(rill_close(bus, 5000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 

@@ -95,14 +95,14 @@ START_TEST(the_hosts_signals_are_handled_on_its_own_threads)
     /* The commits of these, which nobody waits for, are on the library's thread. */
     for (int i = 0; i < 200; i++) {
         OK(rill_append_async(bus, "S", "x", 1, NULL, stored, &committed));
-        OK(rill_next(sub, &m, 10000));
+        OK(rill_next(sub, &m, 20000));
         OK(rill_ack(m));
     }
     EVENTUALLY(atomic_load(&handled) > 0 && atomic_load(&committed) == 200);
     ck_assert_int_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
     ck_assert_int_eq(atomic_load(&handled_elsewhere), 0);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     teardown();
 }
 END_TEST
@@ -112,10 +112,10 @@ START_TEST(a_sync_that_a_signal_interrupts_is_tried_again)
     setup();
     rill_bus *bus = open_stream();
     atomic_store(&interrupts, 3);
-    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 10000));
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 20000));
     ck_assert_int_le(atomic_load(&interrupts), 0);
-    OK(rill_append(bus, "S", "y", 1, NULL, NULL, 10000));
-    OK(rill_close(bus, 1000));
+    OK(rill_append(bus, "S", "y", 1, NULL, NULL, 20000));
+    OK(rill_close(bus, 20000));
     teardown();
 }
 END_TEST
@@ -135,8 +135,8 @@ START_TEST(a_limit_of_the_process_is_a_full_disk)
     small.rlim_cur = RLIM_INFINITY;
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
     bus = open_stream();
-    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 10000));
-    OK(rill_close(bus, 1000));
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 20000));
+    OK(rill_close(bus, 20000));
     teardown();
 }
 END_TEST
@@ -166,7 +166,7 @@ START_TEST(a_store_goes_on_without_descriptors)
     n = use_up(fds);
     for (int i = 0; i < MANY; i++) {
         memset(data, i, sizeof data);
-        OK(rill_append(bus, "S", data, sizeof data, NULL, NULL, 10000));
+        OK(rill_append(bus, "S", data, sizeof data, NULL, NULL, 20000));
     }
     for (uint64_t seq = 1; seq <= MANY; seq += 50) { /* from files that had to be closed, too */
         rill_msg *m;
@@ -176,12 +176,12 @@ START_TEST(a_store_goes_on_without_descriptors)
     }
     while (n > 0) close(fds[--n]);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    OK(rill_close(bus, 10000));
+    OK(rill_close(bus, 20000));
     bus = open_stream();
     rill_stream_info info = {.size = sizeof info};
     OK(rill_stream_status(bus, "S", &info));
     ck_assert_uint_eq(info.msgs, MANY);
-    OK(rill_close(bus, 10000));
+    OK(rill_close(bus, 20000));
     teardown();
 }
 END_TEST
@@ -228,19 +228,19 @@ START_TEST(a_forked_child_is_told_that_the_handles_are_not_its_own)
     OK(rill_broker_open(&broker, NULL));
     OK(rill_kv_open(bus, &kv, "K", NULL));
     OK(rill_consume(bus, &sub, "S", NULL));
-    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 10000));
-    OK(rill_next(sub, &m, 10000));
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 20000));
+    OK(rill_next(sub, &m, 20000));
     pid_t child = fork();
     if (child == 0) _exit(child_uses(bus, sub, kv, broker, m));
     ck_assert_int_eq(child_says(child), 0);
     OK(rill_ack(m)); /* the parent's go on */
-    OK(rill_append(bus, "S", "y", 1, NULL, NULL, 10000));
-    OK(rill_next(sub, &m, 10000));
+    OK(rill_append(bus, "S", "y", 1, NULL, NULL, 20000));
+    OK(rill_next(sub, &m, 20000));
     rill_sub_close(sub);
     rill_kv_close(kv);
-    OK(rill_broker_close(broker, 1000));
-    OK(rill_close(shared, 1000));
-    OK(rill_close(bus, 1000));
+    OK(rill_broker_close(broker, 20000));
+    OK(rill_close(shared, 20000));
+    OK(rill_close(bus, 20000));
     teardown();
 }
 END_TEST
@@ -258,10 +258,10 @@ START_TEST(a_child_that_lives_on_does_not_hold_the_directory)
         _exit(read(told[0], &byte, 1) == 0 ? 0 : 1);
     }
     close(told[0]);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     bus = open_stream();
-    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 10000));
-    OK(rill_close(bus, 1000));
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 20000));
+    OK(rill_close(bus, 20000));
     close(told[1]);
     ck_assert_int_eq(child_says(child), 0);
     teardown();
@@ -294,12 +294,12 @@ START_TEST(a_directory_is_locked_until_the_last_is_given_back)
         rill_kv *kv = NULL;
         rill_batch *batch = NULL;
         rill_msg *kept = NULL;
-        OK(rill_append(bus, "S", "x", 1, NULL, NULL, 10000));
+        OK(rill_append(bus, "S", "x", 1, NULL, NULL, 20000));
         if (kind == SUB) OK(rill_subscribe(bus, &sub, "a", NULL));
         if (kind == BUCKET) OK(rill_kv_open(bus, &kv, "K", NULL));
         if (kind == BATCH) OK(rill_batch_begin(bus, &batch, NULL));
         if (kind == KEPT) OK(rill_stream_get(bus, "S", RILL_AT(1), &kept));
-        OK(rill_close(bus, 1000));
+        OK(rill_close(bus, 20000));
         ck_assert_int_eq(others_open(), RILL_EBUSY);
         rill_sub_close(sub);
         rill_kv_close(kv);
@@ -328,7 +328,7 @@ START_TEST(nobody_else_reads_the_files)
     mode_t mask = umask(0);
     char copy[96];
     rill_bus *bus = open_stream();
-    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 10000));
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 20000));
     snprintf(copy, sizeof copy, "%s/store.copy", dir);
     OK(rill_store_snapshot(bus, copy));
     check_private("");
@@ -336,7 +336,7 @@ START_TEST(nobody_else_reads_the_files)
     check_private("/00000000.seg");
     check_private(".copy");
     check_private(".copy/00000000.seg");
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     umask(mask);
     teardown();
 }
@@ -347,7 +347,7 @@ START_TEST(a_directory_that_is_deleted_is_noticed_at_the_next_commit)
     setup();
     char store[80];
     rill_bus *bus = open_stream();
-    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 10000));
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 20000));
     snprintf(store, sizeof store, "%s/store", dir);
     scratch_remove(store);
     FAILS(rill_append(bus, "S", "y", 1, NULL, NULL, 10000), RILL_EIO);
@@ -370,8 +370,8 @@ START_TEST(a_store_that_cannot_be_written_says_so_and_is_read)
     atomic_int told = 0;
     rill_msg *m;
     rill_bus *bus = open_stream();
-    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 10000));
-    OK(rill_close(bus, 1000));
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 20000));
+    OK(rill_close(bus, 20000));
     atomic_store(&read_only, true);
     OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .on_event = note, .arg = &told)));
     EVENTUALLY(atomic_load(&told) == 1);
@@ -379,7 +379,7 @@ START_TEST(a_store_that_cannot_be_written_says_so_and_is_read)
     TEXT_IS(m->data, "x");
     rill_msg_unref(m);
     FAILS(rill_append(bus, "S", "y", 1, NULL, NULL, 10000), RILL_EIO);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     teardown();
 }
 END_TEST

@@ -89,7 +89,7 @@ static void step_restart(play *p)
     bool sub_first = roll(p, 2);
     for (int i = 0; i < HOSTILE_GROUPS; i++)
         if (sub_first) vanish(&p->groups[i]);
-    OK(rill_close(p->bus, 5000));
+    OK(rill_close(p->bus, 20000));
     for (int i = 0; i < HOSTILE_GROUPS; i++) {
         if (p->groups[i].held) FAILS(rill_ack(p->groups[i].held), RILL_ECLOSED);
         rill_msg_unref(p->groups[i].held);
@@ -198,10 +198,10 @@ static void step_delete(play *p)
     rill_sub *sub;
     const rill_msg *m;
     OK(rill_stream_ensure(p->bus, "T", NULL));
-    OK(rill_append(p->bus, "T", "x", 1, NULL, NULL, 5000));
-    OK(rill_append(p->bus, "T", "y", 1, NULL, NULL, 5000));
+    OK(rill_append(p->bus, "T", "x", 1, NULL, NULL, 20000));
+    OK(rill_append(p->bus, "T", "y", 1, NULL, NULL, 20000));
     OK(rill_consume(p->bus, &sub, "T", RILL_OPTS(rill_sub_opts, .group = "t", .max_unacked = 1)));
-    OK(rill_next(sub, &m, 5000));
+    OK(rill_next(sub, &m, 20000));
     rill_msg *kept = rill_msg_ref(m);
     if (roll(p, 2)) OK(rill_group_delete(p->bus, "T", "t"));
     OK(rill_stream_delete(p->bus, "T"));
@@ -251,7 +251,7 @@ START_TEST(bad_readers)
         rill_msg_unref(p.groups[i].held);
         vanish(&p.groups[i]);
     }
-    OK(rill_close(p.bus, 5000));
+    OK(rill_close(p.bus, 20000));
     remove_dir();
 }
 END_TEST

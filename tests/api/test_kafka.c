@@ -534,7 +534,7 @@ START_TEST(one_deadline)
     set_slow(1500);
     int64_t from = api_now_ms();
     FAILS(rill_stream_status(bus, "wide", &info), RILL_ETIMEDOUT);
-    ck_assert_int_lt(api_now_ms() - from, 4000);
+    ck_assert_int_lt(api_now_ms() - from, 20000);
     set_slow(0);
     end(bus);
 }

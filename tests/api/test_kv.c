@@ -47,7 +47,7 @@ START_TEST(values_have_revisions)
     TEXT_IS(m->data, "again");
     rill_msg_unref(m);
     rill_kv_close(kv);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -96,14 +96,14 @@ START_TEST(keys_are_listed_and_their_history_told)
     ck_assert_str_eq(text, "- ");
     FAILS(rill_kv_history(kv, "never", collect_history, text), RILL_ENOENT);
     rill_kv_close(kv);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
 static void expect(rill_sub *sub, const char *key, const char *value, uint32_t flags)
 {
     const rill_msg *m;
-    OK(rill_next(sub, &m, 10000));
+    OK(rill_next(sub, &m, 20000));
     TEXT_IS(m->key, key);
     TEXT_IS(m->data, value);
     ck_assert_uint_eq(m->flags, flags);
@@ -134,7 +134,7 @@ START_TEST(a_watch_tells_what_is_there_and_what_changes)
     rill_sub_close(empty);
     rill_sub_close(changes);
     rill_kv_close(kv);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -146,21 +146,23 @@ START_TEST(a_key_may_die_by_itself)
     const rill_kv_opts *shortly = RILL_OPTS(rill_kv_opts, .ttl_ms = 1000);
     const rill_kv_opts *at_once = RILL_OPTS(rill_kv_opts, .ttl_ms = 10);
     FAILS(rill_kv_create(kv, "k", "v", 1, at_once, NULL), RILL_EINVAL);
+    int64_t made_ms = api_now_ms();
     OK(rill_kv_create(kv, "k", "v", 1, shortly, NULL));
     OK(rill_kv_put(kv, "put", "v", 1, shortly, NULL));
     OK(rill_kv_put(kv, "stays", "v", 1, NULL, NULL));
-    OK(rill_kv_get(kv, "k", &m));
+    int rc = rill_kv_get(kv, "k", &m);
+    if (api_now_ms() - made_ms < 1000) OK(rc);
     rill_msg_unref(m);
     m = NULL;
-    int rc = RILL_OK;
     EVENTUALLY((rill_msg_unref(m), m = NULL, rc = rill_kv_get(kv, "k", &m)) == RILL_ENOENT);
     EVENTUALLY((rill_msg_unref(m), m = NULL, rc = rill_kv_get(kv, "put", &m)) == RILL_ENOENT);
     /* So does the mark that a key is gone. */
     char marks[64] = "";
     OK(rill_kv_put(kv, "purged", "v", 1, NULL, NULL));
+    made_ms = api_now_ms();
     OK(rill_kv_purge(kv, "purged", shortly));
-    OK(rill_kv_history(kv, "purged", collect_history, marks));
-    ck_assert_str_eq(marks, "- ");
+    rc = rill_kv_history(kv, "purged", collect_history, marks);
+    if (api_now_ms() - made_ms < 1000) ck_assert_str_eq(marks, "- ");
     EVENTUALLY((marks[0] = 0, rill_kv_history(kv, "purged", collect_history, marks)) ==
                RILL_ENOENT);
     ck_assert_str_eq(marks, "");
@@ -170,7 +172,7 @@ START_TEST(a_key_may_die_by_itself)
     OK(rill_kv_open(bus, &kv, "plain", NULL));
     FAILS(rill_kv_put(kv, "k", "v", 1, shortly, NULL), RILL_EINVAL);
     rill_kv_close(kv);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -188,7 +190,7 @@ START_TEST(names_are_checked)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         FAILS(rill_kv_put(kv, bad[i], "", 0, NULL, NULL), RILL_EINVAL);
     FAILS(rill_kv_put(NULL, "a", "", 0, NULL, NULL), RILL_EINVAL);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     FAILS(rill_kv_put(kv, "a", "", 0, NULL, NULL), RILL_ECLOSED);
     rill_kv_close(kv);
     rill_kv_close(NULL);
@@ -213,16 +215,16 @@ START_TEST(texts_of_a_message_end_in_0)
     OK(rill_publish(bus, "a", "data", 4,
                     RILL_OPTS(rill_post, .reply = "r.s", .nheaders = 1,
                               .headers = &(rill_header){RILL_STR("H"), RILL_STR("v")})));
-    OK(rill_next(sub, &m, 10000));
+    OK(rill_next(sub, &m, 20000));
     ends_in_0(m->subject, "a");
     ends_in_0(m->reply, "r.s");
     ends_in_0(m->data, "data");
     ends_in_0(m->key, "");
     ck_assert_ptr_nonnull(m->stream.ptr);
     OK(rill_kv_watch(kv, &watch, NULL));
-    OK(rill_next(watch, &m, 10000)); /* says that there is no key */
+    OK(rill_next(watch, &m, 20000)); /* says that there is no key */
     OK(rill_kv_put(kv, "k.l", "value", 5, NULL, NULL));
-    OK(rill_next(watch, &m, 10000));
+    OK(rill_next(watch, &m, 20000));
     ck_assert_ptr_nonnull(kept = rill_msg_ref(m));
     for (int i = 0; i < 2; i++, m = kept) {
         ends_in_0(m->subject, "$KV.config.k.l");
@@ -238,7 +240,7 @@ START_TEST(texts_of_a_message_end_in_0)
     rill_sub_close(watch);
     rill_sub_close(sub);
     rill_kv_close(kv);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 

@@ -11,7 +11,7 @@ START_TEST(a_message_arrives_whole)
     OK(rill_subscribe(bus, &sub, "greet.*", NULL));
     OK(rill_publish(bus, "greet.world", "hello", 5,
                     RILL_OPTS(rill_post, .reply = "back", .headers = headers, .nheaders = 2)));
-    OK(rill_next(sub, &m, 1000));
+    OK(rill_next(sub, &m, 20000));
     TEXT_IS(m->subject, "greet.world");
     TEXT_IS(m->reply, "back");
     TEXT_IS(m->data, "hello");
@@ -28,7 +28,7 @@ START_TEST(a_message_arrives_whole)
     TEXT_IS(rill_header_at(m, 1).name, "b");
     ck_assert_uint_eq(rill_header_at(m, 2).name.len, 0);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -39,12 +39,12 @@ START_TEST(an_empty_message_has_data_that_is_not_null)
     const rill_msg *m;
     OK(rill_subscribe(bus, &sub, "a", NULL));
     OK(rill_publish(bus, "a", NULL, 0, NULL));
-    OK(rill_next(sub, &m, 1000));
+    OK(rill_next(sub, &m, 20000));
     ck_assert_ptr_nonnull(m->data.ptr);
     ck_assert_uint_eq(m->data.len, 0);
     ck_assert_uint_eq(m->reply.len, 0);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -58,17 +58,17 @@ START_TEST(names_share_a_broker_and_others_do_not)
     api_send(c, "x", "no");
     api_send(d, "x", "no");
     api_send(a, "x", "yes");
-    OK(rill_next(sub, &m, 1000));
+    OK(rill_next(sub, &m, 20000));
     TEXT_IS(m->data, "yes");
     FAILS(rill_next(sub, &m, 0), RILL_EAGAIN);
     ck_assert_ptr_null(m);
     rill_sub_close(sub);
-    OK(rill_close(a, 1000));
-    OK(rill_close(b, 1000));
-    OK(rill_close(c, 1000));
-    OK(rill_close(d, 1000));
+    OK(rill_close(a, 20000));
+    OK(rill_close(b, 20000));
+    OK(rill_close(c, 20000));
+    OK(rill_close(d, 20000));
     a = api_open("mem:shared"); /* the name is free again */
-    OK(rill_close(a, 1000));
+    OK(rill_close(a, 20000));
 }
 END_TEST
 
@@ -92,7 +92,7 @@ START_TEST(a_group_shares_and_overlapping_patterns_are_one_group)
     ck_assert_uint_eq(info.pending_msgs, 300);
     for (int i = 0; i < 3; i++) rill_sub_close(w[i]);
     rill_sub_close(all);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -107,7 +107,7 @@ START_TEST(a_limit_ends_a_subscription_after_its_last_message)
     OK(rill_next(sub, &m, 0));
     FAILS(rill_next(sub, &m, -1), RILL_ECLOSED);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -123,7 +123,7 @@ START_TEST(a_stopped_subscription_can_be_read_to_its_end)
     ck_assert_int_eq(rill_read(sub, m, 8, 0), 3);
     FAILS(rill_read(sub, m, 8, -1), RILL_ECLOSED);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -144,7 +144,7 @@ START_TEST(a_kept_message_outlives_its_loan_its_sub_and_its_bus)
     rill_msg *large = rill_msg_ref(m), *again = rill_msg_ref(large);
     ck_assert_ptr_eq(large, again);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     TEXT_IS(small->data, "small");
     ck_assert_int_eq(large->data.ptr[99999], 'z');
     FAILS(rill_reply(small, "x", 1, NULL), RILL_EINVAL);
@@ -173,7 +173,7 @@ START_TEST(callbacks_run_on_a_thread_of_the_bus)
     const rill_msg *m;
     FAILS(rill_next(sub, &m, 0), RILL_EINVAL);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -208,7 +208,7 @@ START_TEST(on_publisher_runs_in_the_publish_and_does_not_recurse)
     ck_assert_int_eq(p.deepest, 1);
     ck_assert(pthread_equal(p.thread, pthread_self()));
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -243,7 +243,7 @@ START_TEST(a_message_of_a_publisher_can_be_kept)
         rill_msg_unref(kept);
     }
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -266,7 +266,7 @@ START_TEST(a_callback_may_close_its_own_subscription)
         for (int i = 0; i < 10; i++) api_send(bus, "a", "x");
         EVENTUALLY(atomic_load(&n) == 1 + inline_too);
     }
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     ck_assert_int_eq(atomic_load(&n), 2);
 }
 END_TEST
@@ -285,7 +285,7 @@ START_TEST(stats_count_what_was_sent_and_delivered)
     ck_assert_uint_eq(stats.dropped_msgs, 2);
     ck_assert_uint_eq(stats.subs, 1);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 

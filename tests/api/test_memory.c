@@ -78,7 +78,7 @@ START_TEST(steady_traffic_does_not_allocate)
     }
     ck_assert_uint_eq(h.calls, before);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     supply_fini(&h);
 }
 END_TEST

@@ -109,14 +109,14 @@ START_TEST(objects_of_every_length_come_back)
         ck_assert(!info.deleted && !info.link_bucket[0] && info.time_ns > 0 && info.seq > 0);
     }
     rill_objs_close(objs);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     char url[80];
     snprintf(url, sizeof url, "file:%s", dir);
     bus = api_open(url);
     OK(rill_objs_open(bus, &objs, "files", RILL_OPTS(rill_bucket_opts, .must_exist = true)));
     is_there(objs, "a/131073 > * \xc3\xa4", PIECE + 1, 5);
     rill_objs_close(objs);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     scratch_remove(dir);
 }
 END_TEST
@@ -158,13 +158,13 @@ START_TEST(it_lies_as_nats_clients_lay_it)
     TEXT_IS(rollup, "sub");
     rill_msg_unref(meta);
     /* What another client wrote, its digest without padding, in two pieces of its own size. */
-    OK(rill_append(bus, "$O.files.C.x1", "ab", 2, NULL, NULL, 1000));
-    OK(rill_append(bus, "$O.files.C.x1", "c", 1, NULL, NULL, 1000));
+    OK(rill_append(bus, "$O.files.C.x1", "ab", 2, NULL, NULL, 20000));
+    OK(rill_append(bus, "$O.files.C.x1", "c", 1, NULL, NULL, 20000));
     snprintf(want, sizeof want,
              "{\"name\":\"b\",\"bucket\":\"files\",\"nuid\":\"x1\",\"size\":3,\"chunks\":2,"
              "\"description\":\"<d>\","
              "\"digest\":\"SHA-256=ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0\"}");
-    OK(rill_append(bus, "$O.files.M.Yg==", want, strlen(want), NULL, NULL, 1000));
+    OK(rill_append(bus, "$O.files.M.Yg==", want, strlen(want), NULL, NULL, 20000));
     char got[8] = "";
     snprintf(subject, sizeof subject, "%.*s", RILL_ARG(piece->subject));
     rill_msg_unref(piece);
@@ -173,7 +173,7 @@ START_TEST(it_lies_as_nats_clients_lay_it)
     OK(rill_obj_delete(objs, "a.txt"));
     FAILS(rill_stream_get(bus, "OBJ_files", RILL_AT_LAST(subject), &piece), RILL_ENOENT);
     rill_objs_close(objs);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -214,7 +214,7 @@ START_TEST(a_replacement_is_atomic)
     FAILS(rill_obj_get(objs, "x", sink, &s), RILL_EAGAIN);
     has_msgs(bus, 5);
     rill_objs_close(objs);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -235,7 +235,7 @@ START_TEST(a_put_that_fails_on_disk_leaves_nothing)
     put(objs, "y", 2 * PIECE, 2);
     is_there(objs, "y", 2 * PIECE, 2);
     rill_objs_close(objs);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     scratch_remove(dir);
 }
 END_TEST
@@ -293,7 +293,7 @@ START_TEST(many_writers_leave_one_object_and_no_piece_more)
     is_there(objs, "shared", info.bytes, (unsigned)(info.bytes - 2 * PIECE));
     has_msgs(bus, 1 + info.chunks);
     rill_objs_close(objs);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     scratch_remove(dir);
 }
 END_TEST
@@ -330,7 +330,7 @@ START_TEST(objects_are_deleted_and_listed)
     put(objs, "x", 5, 2);
     is_there(objs, "x", 5, 2);
     rill_objs_close(objs);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -362,11 +362,11 @@ START_TEST(links_lead_to_objects)
     FAILS(rill_obj_get(objs, "l", sink, &b), RILL_ENOENT);
     const char *back = "{\"name\":\"y\",\"bucket\":\"others\",\"nuid\":\"n\",\"options\":"
                        "{\"link\":{\"bucket\":\"files\",\"name\":\"l\"}}}";
-    OK(rill_append(bus, "$O.others.M.eQ==", back, strlen(back), NULL, NULL, 1000));
+    OK(rill_append(bus, "$O.others.M.eQ==", back, strlen(back), NULL, NULL, 20000));
     FAILS(rill_obj_get(objs, "l", sink, &b), RILL_EINVAL);
     rill_objs_close(objs);
     rill_objs_close(others);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -390,10 +390,10 @@ START_TEST(damage_is_told)
     };
     rill_bus *bus = api_open("mem:");
     rill_objs *objs = open_bucket(bus);
-    OK(rill_append(bus, "$O.files.C.n1", "abc", 3, NULL, NULL, 1000));
+    OK(rill_append(bus, "$O.files.C.n1", "abc", 3, NULL, NULL, 20000));
     for (size_t i = 0; i < sizeof metas / sizeof *metas; i++) {
         size_t len = 0;
-        OK(rill_append(bus, "$O.files.M.eA==", metas[i], strlen(metas[i]), NULL, NULL, 1000));
+        OK(rill_append(bus, "$O.files.M.eA==", metas[i], strlen(metas[i]), NULL, NULL, 20000));
         int rc = rill_obj_get(objs, "x", nothing, &len);
         ck_assert_msg(rc == RILL_ECORRUPT, "%s: %s", metas[i], rill_errname(rc));
     }
@@ -402,7 +402,7 @@ START_TEST(damage_is_told)
     is_there(objs, "x", 6, 2);
     is_there(objs, "y", 5, 1);
     rill_objs_close(objs);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -410,7 +410,7 @@ static void told(rill_sub *sub, const char *name, uint64_t len, bool deleted, ui
 {
     const rill_msg *m;
     rill_obj_info info = {.size = sizeof info};
-    OK(rill_next(sub, &m, 10000));
+    OK(rill_next(sub, &m, 20000));
     OK(rill_obj_told(m, &info));
     ck_assert_str_eq(info.name, name);
     ck_assert_uint_eq(info.bytes, len);
@@ -426,7 +426,7 @@ START_TEST(a_watch_tells_of_changes)
     rill_obj_info info = {.size = sizeof info};
     const rill_msg *m;
     OK(rill_obj_watch(objs, &empty, NULL));
-    OK(rill_next(empty, &m, 10000));
+    OK(rill_next(empty, &m, 20000));
     ck_assert_uint_eq(m->flags, RILL_MSG_CAUGHT_UP);
     FAILS(rill_obj_told(m, &info), RILL_EINVAL);
     put(objs, "a", 3 * PIECE, 1);
@@ -437,7 +437,7 @@ START_TEST(a_watch_tells_of_changes)
     FAILS(rill_obj_watch(objs, &none, RILL_OPTS(rill_sub_opts, .group = "g")), RILL_EINVAL);
     told(sub, "a", 3 * PIECE, false, 0);
     told(sub, "b", 2, false, RILL_MSG_CAUGHT_UP);
-    OK(rill_next(changes, &m, 10000));
+    OK(rill_next(changes, &m, 20000));
     OK(rill_obj_delete(objs, "a"));
     told(sub, "a", 0, true, 0);
     told(changes, "a", 0, true, 0);
@@ -445,7 +445,7 @@ START_TEST(a_watch_tells_of_changes)
     rill_sub_close(empty);
     rill_sub_close(changes);
     rill_objs_close(objs);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -460,7 +460,7 @@ START_TEST(sealed_means_no_change)
     ck_assert_int_lt(rill_obj_delete(objs, "x"), 0);
     is_there(objs, "x", PIECE + 3, 1);
     rill_objs_close(objs);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -490,7 +490,7 @@ START_TEST(arguments_are_checked)
     ck_assert(rill_caps(bus) & RILL_CAN_OBJECTS);
     OK(rill_stream_delete(bus, "OBJ_files"));
     FAILS(rill_obj_put(objs, "x", source, &b), RILL_ENOENT);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     FAILS(rill_obj_put(objs, "x", source, &b), RILL_ECLOSED);
     rill_objs_close(objs);
     rill_objs_close(NULL);

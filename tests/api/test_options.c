@@ -45,7 +45,7 @@ START_TEST(a_message_has_a_time_to_live_of_its_own)
     bus = reopen_kind(bus, _i);
     OK(rill_tail(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .from = RILL_FROM_SEQ, .from_seq = 4)));
     for (uint64_t seq = 4; seq <= 5; seq++) { /* what was there is gone, and a marker tells of it */
-        OK(rill_next(sub, &m, 10000));
+        OK(rill_next(sub, &m, 20000));
         ck_assert_uint_eq(m->seq, seq);
         TEXT_IS(m->subject, seq == 4 ? "s.short" : "s.usual");
         ck_assert_uint_eq(m->data.len, 0);
@@ -107,7 +107,7 @@ START_TEST(a_message_can_wait_for_its_time)
                                            .from = RILL_FROM_SEQ)));
     int once = 0;
     for (int ticks = 0; ticks < 2;) {
-        OK(rill_next(sub, &m, 10000));
+        OK(rill_next(sub, &m, 20000));
         if (m->subject.ptr[4] == '3') {
             TEXT_IS(m->data, "tick");
             ticks++;
@@ -146,7 +146,7 @@ START_TEST(a_stream_copies_others)
     append(bus, "orders.eu.2", "two");
     EVENTUALLY(status(bus, "COPY").last_seq == 101);
     EVENTUALLY(status(bus, "ALL").last_seq == 1);
-    OK(rill_flush(bus, 10000));
+    OK(rill_flush(bus, 20000));
     text_at_is(bus, "COPY", 100, "orders.us.1", "one");
     text_at_is(bus, "ALL", 1, "all.2", "two");
     bus = reopen_kind(bus, _i);
@@ -156,7 +156,7 @@ START_TEST(a_stream_copies_others)
     append(bus, "orders.eu.3", "three");
     EVENTUALLY(status(bus, "COPY").last_seq == 102);
     EVENTUALLY(status(bus, "ALL").last_seq == 3);
-    OK(rill_flush(bus, 10000));
+    OK(rill_flush(bus, 20000));
     rill_msg *m = NULL;
     EVENTUALLY(m || rill_stream_get(bus, "ALL", RILL_AT_LAST("later"), &m) == RILL_OK);
     TEXT_IS(m->data, "but this");
@@ -195,7 +195,7 @@ START_TEST(subjects_are_changed_and_messages_published_anew)
                           .republish_headers = true, .description = "a test")));
     OK(rill_subscribe(bus, &sub, "out.>", NULL));
     append(bus, "in.1", "one");
-    OK(rill_next(sub, &m, 10000));
+    OK(rill_next(sub, &m, 20000));
     TEXT_IS(m->subject, "out.1");
     ck_assert_uint_eq(m->data.len, 0);
     ck_assert_int_eq(rill_header_get(m, "Nats-Sequence", &value), 1);
@@ -248,15 +248,15 @@ START_TEST(readers_have_options)
     nanosleep(&(struct timespec){0, 60000000}, NULL);
     append(bus, "S", "five");
     OK(rill_tail(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .headers_only = true)));
-    OK(rill_next(sub, &m, 10000));
+    OK(rill_next(sub, &m, 20000));
     ck_assert_uint_eq(m->data.len, 0);
     ck_assert_int_eq(rill_header_get(m, "Nats-Msg-Size", &value), 1);
     TEXT_IS(value, "4");
     rill_sub_close(sub);
-    OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .original_speed = true)));
-    OK(rill_next(sub, &m, 10000));
     int64_t from = api_now_ms();
-    OK(rill_next(sub, &m, 10000));
+    OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .original_speed = true)));
+    OK(rill_next(sub, &m, 20000));
+    OK(rill_next(sub, &m, 20000));
     ck_assert_int_ge(api_now_ms() - from, 30);
     rill_sub_close(sub);
     /* What it may have been given keeps it alive for its ack wait. */
@@ -285,8 +285,8 @@ START_TEST(streams_are_promised_no_more_than_there_may_be)
     FAILS(rill_stream_ensure(bus, "T", &opts), RILL_EFULL);
     opts.max_bytes = 400 << 10;
     ck_assert_int_eq(rill_stream_ensure(bus, "T", &opts), 1);
-    OK(rill_close(bus, 1000));
-    OK(rill_broker_close(broker, 1000));
+    OK(rill_close(bus, 20000));
+    OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 

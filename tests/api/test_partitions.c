@@ -109,14 +109,14 @@ START_TEST(keys_pick)
     const rill_msg *m;
     OK(rill_tail(bus, &sub, "orders", NULL));
     for (int i = 0; i < KEYED; i++) {
-        OK(rill_next(sub, &m, 10000));
+        OK(rill_next(sub, &m, 20000));
         TEXT_IS(m->stream, "orders");
         ck_assert_uint_lt(m->partition, PARTITIONS);
         ck_assert_uint_eq(m->seq, ++seen[m->partition]);
     }
     FAILS(rill_next(sub, &m, 20), RILL_ETIMEDOUT);
     uint32_t at = put(bus, "later", "later").partition;
-    OK(rill_next(sub, &m, 10000));
+    OK(rill_next(sub, &m, 20000));
     ck_assert_uint_eq(m->partition, at);
     rill_sub_close(sub);
     end_kind(bus);
@@ -173,7 +173,7 @@ START_TEST(a_group_shares)
     for (int i = 0; i < 2; i++) OK(rill_consume(bus, &subs[i], "orders", opts));
     put_keyed(bus, got);
     for (int i = 0; i < KEYED; i++) {
-        OK(rill_next(subs[i % 2], &m, 10000));
+        OK(rill_next(subs[i % 2], &m, 20000));
         ck_assert(!seen[m->partition][m->seq]);
         seen[m->partition][m->seq] = true;
         OK(rill_ack(m));
@@ -185,7 +185,7 @@ START_TEST(a_group_shares)
     FAILS(rill_next(subs[0], &m, 20), RILL_ETIMEDOUT);
     OK(rill_seek(subs[0], RILL_OPTS(rill_at, .from = RILL_FROM_SEQ, .partition = 1, .seq = 2)));
     for (uint64_t i = 2; i <= got[1]; i++) {
-        OK(rill_next(subs[0], &m, 10000));
+        OK(rill_next(subs[0], &m, 20000));
         ck_assert_uint_eq(m->partition, 1);
         OK(rill_ack(m));
     }
@@ -198,7 +198,7 @@ START_TEST(a_group_shares)
     OK(rill_group_status(bus, "orders", "g", &info));
     ck_assert_uint_eq(info.lag_msgs + info.unacked_msgs, KEYED);
     for (int i = 0; i < KEYED; i++) {
-        OK(rill_next(subs[0], &m, 10000));
+        OK(rill_next(subs[0], &m, 20000));
         OK(rill_ack(m));
     }
     rill_sub_close(subs[0]);
@@ -249,14 +249,14 @@ START_TEST(every_way_to_append)
     uint32_t want = put(bus, TWO, "one").partition;
     ck_assert_uint_eq(want, 2);
     OK(rill_append_async(bus, "orders", "two", 3, post, note_partition, &partition));
-    OK(rill_flush(bus, 10000));
+    OK(rill_flush(bus, 20000));
     if (kind_drives(_i)) OK(rill_poll(bus, 0));
     EVENTUALLY(atomic_load(&partition));
     ck_assert_int_eq(partition, (int)want + 1);
     OK(rill_batch_begin(bus, &batch, NULL));
     OK(rill_batch_add(batch, "orders", "three", 5, NULL));
     OK(rill_batch_add(batch, "orders", "four", 4, post));
-    OK(rill_batch_commit(batch, &last, 10000));
+    OK(rill_batch_commit(batch, &last, 20000));
     rill_batch_close(batch);
     ck_assert_uint_eq(last.partition, want);
     ck_assert_uint_eq(last.seq, 3);
@@ -402,7 +402,7 @@ START_TEST(a_group_grows)
     for (int i = 0; i < 2; i++) { /* made in the new ones, then found there */
         OK(rill_consume(bus, &sub, "orders", opts));
         for (int k = 0; k < KEYED / 2; k++) {
-            OK(rill_next(sub, &m, 10000));
+            OK(rill_next(sub, &m, 20000));
             OK(rill_ack(m));
         }
         rill_sub_close(sub);
@@ -431,7 +431,7 @@ static void *close_meanwhile(void *arg)
 {
     closing *c = arg;
     EVENTUALLY(atomic_load(&c->now));
-    OK(rill_broker_close(c->broker, 5000));
+    OK(rill_broker_close(c->broker, 20000));
     return NULL;
 }
 
@@ -465,7 +465,7 @@ START_TEST(closed_meanwhile)
     }
     ck_assert_int_eq(rc, RILL_ECLOSED);
     pthread_join(thread, NULL);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     scratch_remove(dir);
 }
 END_TEST

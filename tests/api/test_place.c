@@ -22,7 +22,7 @@ static void close_numbers(rill_bus *bus)
 static const rill_msg *next_is(rill_sub *sub, uint64_t seq)
 {
     const rill_msg *m;
-    OK(rill_next(sub, &m, 10000));
+    OK(rill_next(sub, &m, 20000));
     ck_assert_uint_eq(m->seq, seq);
     return m;
 }
@@ -46,7 +46,7 @@ START_TEST(a_reader_goes_back_and_ahead)
         next_is(sub, 1199);
         OK(rill_seek(sub, RILL_AT_TIME(middle->time_ns)));
         const rill_msg *m;
-        OK(rill_next(sub, &m, 10000));
+        OK(rill_next(sub, &m, 20000));
         ck_assert_int_ge(m->time_ns, middle->time_ns);
         ck_assert_uint_le(m->seq, 600);
         OK(rill_seek(sub, RILL_AT(5000))); /* beyond the end: what comes there, or later */
@@ -73,6 +73,18 @@ START_TEST(a_reader_goes_back_and_ahead)
 }
 END_TEST
 
+/* The next one, which is settled. One that came too late to be settled in its ack_wait is there
+ * again. */
+static void settle_next(rill_sub *sub, uint64_t seq)
+{
+    const rill_msg *m;
+    do {
+        OK(rill_next(sub, &m, 20000));
+        OK(rill_ack(m));
+    } while (m->seq < seq && m->deliveries > 1);
+    ck_assert_uint_eq(m->seq, seq);
+}
+
 START_TEST(a_group_keeps_the_place_that_was_sought)
 {
     rill_bus *bus = open_numbers(_i, 20);
@@ -80,12 +92,12 @@ START_TEST(a_group_keeps_the_place_that_was_sought)
     const rill_sub_opts *opts = RILL_OPTS(rill_sub_opts, .group = "g", .filter = "s.even",
                                           .ack_wait_ms = 300);
     OK(rill_consume(bus, &sub, "S", opts));
-    for (uint64_t seq = 2; seq <= 20; seq += 2) OK(rill_ack(next_is(sub, seq)));
+    for (uint64_t seq = 2; seq <= 20; seq += 2) settle_next(sub, seq);
     OK(rill_seek(sub, RILL_AT(7)));
     rill_sub_close(sub); /* what had come meanwhile comes again after its ack_wait */
     bus = reopen_kind(bus, _i);
     OK(rill_consume(bus, &sub, "S", opts));
-    for (uint64_t seq = 8; seq <= 20; seq += 2) OK(rill_ack(next_is(sub, seq)));
+    for (uint64_t seq = 8; seq <= 20; seq += 2) settle_next(sub, seq);
     OK(rill_group_delete(bus, "S", "g"));
     FAILS(rill_seek(sub, RILL_AT(1)), RILL_ECLOSED);
     rill_sub_close(sub);

@@ -151,7 +151,7 @@ START_TEST(a_queue_that_is_full_goes_on_when_it_is_read)
     rill_sub *tail, *group;
     const rill_msg *m;
     for (int i = 0; i < 40; i++)
-        OK(rill_append(bus, "JOBS", large, sizeof large, NULL, NULL, 10000));
+        OK(rill_append(bus, "JOBS", large, sizeof large, NULL, NULL, 20000));
     const rill_sub_opts *opts = RILL_OPTS(rill_sub_opts, .pending_bytes = 1000000);
     OK(rill_tail(bus, &tail, "JOBS", opts));
     for (uint64_t seq = 1; seq <= 40; seq++) {

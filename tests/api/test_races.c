@@ -56,9 +56,9 @@ START_TEST(publishers_and_subscribers)
     for (int i = 0; i < RACE_THREADS; i++) pthread_join(threads[i], NULL);
     for (int i = 0; i < RACE_THREADS; i++) {
         ck_assert_int_gt(atomic_load(&races[i].received), RACE_ROUNDS * RACE_MSGS);
-        if (races[i].bus != shared) OK(rill_close(races[i].bus, 5000));
+        if (races[i].bus != shared) OK(rill_close(races[i].bus, 20000));
     }
-    OK(rill_close(shared, 5000));
+    OK(rill_close(shared, 20000));
 }
 END_TEST
 
@@ -112,11 +112,11 @@ START_TEST(a_closer_among_them)
         pthread_create(&threads[1], NULL, read_until_closed, sub);
         pthread_create(&threads[2], NULL, request_until_closed, bus);
         nanosleep(&(struct timespec){0, 1000000 * (round % 4)}, NULL);
-        OK(rill_broker_close(broker, 5000));
+        OK(rill_broker_close(broker, 20000));
         for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
         rill_sub_close(sub);
         rill_sub_close(answers);
-        OK(rill_close(bus, 5000));
+        OK(rill_close(bus, 20000));
     }
 }
 END_TEST
@@ -127,7 +127,7 @@ static void *open_and_close(void *arg)
     for (int i = 0; i < 200; i++) {
         rill_bus *bus = api_open("mem:door");
         api_send(bus, "a", "x");
-        OK(rill_close(bus, 5000));
+        OK(rill_close(bus, 20000));
     }
     return NULL;
 }

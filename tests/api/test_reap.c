@@ -354,7 +354,7 @@ START_TEST(arguments)
     FAILS(rill_reap(other, &reaped, 1, 0), RILL_EINVAL);
     FAILS(rill_append_async(other, "a", "", 0, NULL, NULL, NULL), RILL_EINVAL);
     FAILS(rill_request_async(other, "a", "", 0, NULL, 0, NULL, NULL), RILL_EINVAL);
-    OK(rill_close(other, 1000));
+    OK(rill_close(other, 20000));
     end_kind(bus);
 }
 END_TEST

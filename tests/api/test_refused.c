@@ -53,7 +53,7 @@ START_TEST(nulls_in_appends)
     OK(rill_batch_add(batch, "S", "", 0, NULL));
     rill_batch_close(batch);
     rill_batch_close(NULL);
-    OK(rill_close(bus, 5000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -111,7 +111,7 @@ START_TEST(nulls_in_streams)
     INVALID(rill_store_snapshot(bus, NULL));
     INVALID(rill_store_salvage(NULL, "x", NULL, NULL, NULL));
     INVALID(rill_store_salvage("x", "", NULL, NULL, NULL));
-    OK(rill_close(bus, 5000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -179,7 +179,7 @@ START_TEST(nulls_in_buckets)
     rill_objs_close(NULL);
     rill_kv_close(kv);
     rill_objs_close(objs);
-    OK(rill_close(bus, 5000));
+    OK(rill_close(bus, 20000));
     free(info);
 }
 END_TEST
@@ -210,7 +210,7 @@ START_TEST(nulls_in_brokers)
     INVALID(rill_broker_about(NULL, &(rill_broker_info){.size = sizeof(rill_broker_info)}));
     INVALID(rill_broker_about(broker, NULL));
     OK(rill_broker_close(NULL, 0));
-    OK(rill_broker_close(broker, 5000));
+    OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 
@@ -252,16 +252,16 @@ START_TEST(the_broker_is_gone)
     OK(rill_broker_open(&broker, NULL));
     OK(rill_broker_bus(broker, &bus, NULL));
     OK(rill_stream_ensure(bus, "S", NULL));
-    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 5000));
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 20000));
     OK(rill_consume(bus, &group, "S", RILL_OPTS(rill_sub_opts, .group = "g")));
-    OK(rill_next(group, &lent, 5000));
+    OK(rill_next(group, &lent, 20000));
     kept = rill_msg_ref(lent);
     OK(rill_tail(bus, &tail, "S", NULL));
     OK(rill_kv_open(bus, &kv, "b", NULL));
     OK(rill_kv_watch(kv, &watch, NULL));
     OK(rill_objs_open(bus, &objs, "b", NULL));
     OK(rill_batch_begin(bus, &batch, NULL));
-    OK(rill_broker_close(broker, 5000));
+    OK(rill_broker_close(broker, 20000));
     CLOSED(rill_append(bus, "S", "", 0, NULL, NULL, -1));
     CLOSED(rill_append_async(bus, "S", "", 0, NULL, not_stored, NULL));
     CLOSED(rill_batch_begin(bus, &other, NULL));
@@ -298,7 +298,7 @@ START_TEST(the_broker_is_gone)
     rill_kv_close(kv);
     rill_objs_close(objs);
     rill_batch_close(batch);
-    OK(rill_close(bus, 5000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 

@@ -71,7 +71,7 @@ START_TEST(reloads_under_load)
     ck_assert_str_eq(info.version, "2.99.1");
     FAILS(rill_broker_reload(p.broker, RILL_OPTS(rill_broker_opts, .name = "n2")), RILL_EINVAL);
     FAILS(rill_broker_reload(p.broker, RILL_OPTS(rill_broker_opts, .version = "3")), RILL_EINVAL);
-    OK(rill_broker_close(p.broker, 5000));
+    OK(rill_broker_close(p.broker, 20000));
 }
 END_TEST
 

@@ -25,7 +25,7 @@ START_TEST(an_answer_comes_back)
                           RILL_OPTS(rill_sub_opts, .on_msg = i == 2 ? reply_twice : echo,
                                     .on_publisher = i == 1)));
         for (int n = 0; n < 50; n++) {
-            OK(rill_request(bus, "echo", "ping", 4, NULL, &reply, 5000));
+            OK(rill_request(bus, "echo", "ping", 4, NULL, &reply, 20000));
             TEXT_IS(reply->data, "ping");
             rill_msg_unref(reply);
         }
@@ -35,7 +35,7 @@ START_TEST(an_answer_comes_back)
         }
         rill_sub_close(sub);
     }
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -44,11 +44,11 @@ START_TEST(nobody_listens_is_told_at_once)
     rill_bus *bus = api_open("mem:");
     rill_msg *reply;
     int64_t start = api_now_ms();
-    FAILS(rill_request(bus, "none", "x", 1, NULL, &reply, 20000), RILL_ENOREPLY);
-    ck_assert_int_lt(api_now_ms() - start, 5000);
+    FAILS(rill_request(bus, "none", "x", 1, NULL, &reply, 50000), RILL_ENOREPLY);
+    ck_assert_int_lt(api_now_ms() - start, 20000);
     ck_assert_ptr_null(reply);
     ck_assert_ptr_nonnull(strstr(rill_errmsg(), "none"));
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -64,7 +64,7 @@ START_TEST(no_answer_times_out_and_a_late_one_is_harmless)
     OK(rill_next(sub, &m, 0));
     OK(rill_reply(m, "late", 4, NULL));
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -98,7 +98,7 @@ START_TEST(an_asynchronous_request_is_told_once)
     ck_assert_int_eq(atomic_load(&late.err), RILL_ETIMEDOUT);
     ck_assert_str_eq(late.text, "no answer came in time");
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     ck_assert_int_eq(atomic_load(&closed.calls), 1);
     ck_assert_int_eq(atomic_load(&closed.err), RILL_ECLOSED);
     ck_assert_str_eq(closed.text, "the bus was closed");
@@ -131,7 +131,7 @@ START_TEST(an_inbox_takes_many_answers)
     rill_sub_close(one);
     rill_sub_close(two);
     rill_sub_close(answers);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -161,7 +161,7 @@ START_TEST(a_wait_inside_a_callback_is_refused)
         ck_assert_int_eq(atomic_load(&t.err), RILL_EDEADLK);
         rill_sub_close(sub);
     }
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -175,7 +175,7 @@ static void wait_inside(rill_sub *sub, const rill_msg *m, void *arg)
     rill_kv *bucket = NULL;
     rill_bus *bus = *(rill_bus *const *)(const void *)m->data.ptr;
     ck_assert_int_ge(rill_stream_ensure(bus, "S", NULL), 0);
-    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 5000));
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 20000));
     OK(rill_stream_get(bus, "S", RILL_AT_LAST("S"), &last));
     rill_msg_unref(last);
     ck_assert_int_ge(rill_kv_open(bus, &bucket, "B", NULL), 0);
@@ -204,7 +204,7 @@ START_TEST(what_waits_for_a_stream_may_be_called_in_a_callback)
     if (_i == 2) ck_assert_int_eq(rill_poll(bus, 1000), 1);
     EVENTUALLY(atomic_load(&t.calls) == 1);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 

@@ -67,7 +67,7 @@ START_TEST(drop_new_keeps_the_first)
     ck_assert_uint_eq(info.dropped_msgs, 6);
     ck_assert_uint_eq(info.delivered_msgs, 6);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
     ck_assert_int_eq(atomic_load(&news.closed), 1);
 }
 END_TEST
@@ -85,7 +85,7 @@ START_TEST(drop_old_keeps_the_last)
     ck_assert_uint_eq(atomic_load(&news.first), 1);
     expect_numbered(sub, 7, 10);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -102,7 +102,7 @@ START_TEST(bytes_are_bounded_too)
     ck_assert_uint_le(info.pending_bytes, 10000);
     ck_assert_uint_eq(info.dropped_msgs, 11);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -124,7 +124,7 @@ START_TEST(disconnect_ends_the_subscription)
     ck_assert_int_eq(atomic_load(&news.err), RILL_ECLOSED);
     ck_assert_uint_eq(atomic_load(&news.first), 3);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -144,7 +144,7 @@ START_TEST(block_answers_eagain_and_nobody_has_it)
     rill_sub_close(blocking);
     send_numbered(bus, 5, 9); /* nobody blocks any more */
     rill_sub_close(other);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -172,7 +172,7 @@ START_TEST(block_waits_for_room_and_loses_nothing)
     send_numbered(bus, 1, 2000);
     pthread_join(reader, NULL);
     rill_sub_close(sub);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -191,7 +191,7 @@ START_TEST(a_group_falls_through_to_the_member_that_has_room)
     ck_assert_uint_eq(a.dropped_msgs + b.dropped_msgs, 2);
     rill_sub_close(full);
     rill_sub_close(roomy);
-    OK(rill_close(bus, 1000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 

@@ -434,8 +434,8 @@ START_TEST(a_callback_above_a_call)
     }
     rill_sub_close(sub);
     rill_kv_close(a.kv);
-    OK(rill_close(a.other, 5000));
-    OK(rill_close(a.bus, 5000));
+    OK(rill_close(a.other, 20000));
+    OK(rill_close(a.bus, 20000));
 }
 END_TEST
 
@@ -581,7 +581,7 @@ START_TEST(arguments_are_looked_at)
     FAILS(rill_start(bus, &call, note_item, &s), RILL_EINVAL);
     ck_assert_str_eq(rill_errmsg(), "rill_source 0 is NULL");
     rill_kv_close(kv);
-    OK(rill_close(other, 5000));
+    OK(rill_close(other, 20000));
     end_kind(bus);
 }
 END_TEST
@@ -612,7 +612,7 @@ static void have_no_thread(int _i)
     RUNS(STORE_SNAPSHOT, .name = copy);
     FAILS_WITH(RILL_EEXIST, STORE_SNAPSHOT, .name = copy);
     ck_assert_int_eq(threads(), before + 1);
-    OK(rill_close(bus, 5000));
+    OK(rill_close(bus, 20000));
     scratch_remove(copy);
     scratch_remove(dir);
 }
@@ -638,8 +638,8 @@ START_TEST(a_broker_that_listens_commits_for_them)
     for (int i = 0; i < 10; i++) RUNS(APPEND, .name = "S", .timeout_ms = 20000);
     ck_assert_uint_eq(s.seq, 10);
     RUNS(FLUSH, .timeout_ms = 20000);
-    OK(rill_close(bus, 5000));
-    OK(rill_broker_close(broker, 5000));
+    OK(rill_close(bus, 20000));
+    OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 

@@ -66,7 +66,7 @@ static rill_bus *open_store(rill_sync sync, uint32_t interval_ms)
 static int syncs_of_append(rill_bus *bus)
 {
     int before = atomic_load(&syncs);
-    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 1000));
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 20000));
     return atomic_load(&syncs) - before;
 }
 
@@ -133,9 +133,9 @@ START_TEST(lazy_thread)
     snprintf(url, sizeof url, "file:%s", dir);
     OK(rill_open(&bus, url, RILL_OPTS(rill_opts, .sync = RILL_SYNC_LAZY, .sync_interval_ms = 20)));
     OK(rill_stream_ensure(bus, "S", NULL));
-    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 1000));
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 20000));
     int before = atomic_load(&syncs);
-    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 1000));
+    OK(rill_append(bus, "S", "x", 1, NULL, NULL, 20000));
     EVENTUALLY(atomic_load(&syncs) > before);
     rill_close(bus, 1000);
 }
@@ -149,7 +149,7 @@ static uint64_t left_behind(rill_sync sync, int n)
     pid_t child = fork();
     if (child == 0) {
         rill_bus *bus = open_store(sync, 0);
-        for (int i = 0; i < n; i++) OK(rill_append(bus, "S", data, sizeof data, NULL, NULL, 1000));
+        for (int i = 0; i < n; i++) OK(rill_append(bus, "S", data, sizeof data, NULL, NULL, 20000));
         kill(getpid(), SIGKILL);
     }
     int status;
@@ -196,7 +196,7 @@ static int syncs_of_batch(rill_bus *bus, rill_sync sync)
     int before = atomic_load(&syncs);
     OK(rill_batch_begin(bus, &batch, RILL_OPTS(rill_batch_opts, .sync = sync)));
     for (int i = 0; i < 2; i++) OK(rill_batch_add(batch, "S", "x", 1, NULL));
-    OK(rill_batch_commit(batch, NULL, 1000));
+    OK(rill_batch_commit(batch, NULL, 20000));
     rill_batch_close(batch);
     return atomic_load(&syncs) - before;
 }
@@ -284,14 +284,14 @@ START_TEST(each_message_for_itself)
 {
     rill_bus *bus = open_store(RILL_SYNC_ALWAYS, 0);
     int before = atomic_load(&syncs);
-    OK(rill_append(bus, "S", "x", 1, RILL_OPTS(rill_post, .sync = RILL_SYNC_MEMORY), NULL, 1000));
+    OK(rill_append(bus, "S", "x", 1, RILL_OPTS(rill_post, .sync = RILL_SYNC_MEMORY), NULL, 20000));
     ck_assert_int_eq(atomic_load(&syncs), before);
     ck_assert_int_eq(syncs_of_append(bus), 1);
     rill_close(bus, 1000);
     bus = open_store(RILL_SYNC_MEMORY, 0);
     ck_assert_int_eq(syncs_of_append(bus), 0);
     before = atomic_load(&syncs);
-    OK(rill_append(bus, "S", "x", 1, RILL_OPTS(rill_post, .sync = RILL_SYNC_ALWAYS), NULL, 1000));
+    OK(rill_append(bus, "S", "x", 1, RILL_OPTS(rill_post, .sync = RILL_SYNC_ALWAYS), NULL, 20000));
     ck_assert_int_eq(atomic_load(&syncs), before + 1);
     rill_close(bus, 1000); /* and nothing is lost */
     bus = open_store(RILL_SYNC_ALWAYS, 0);

@@ -35,7 +35,7 @@ START_TEST(beside_takes_no_place)
     while (!list) OK(rill_poll(bus, 10000));
     ck_assert_int_lt(list, 64);
     while (ended < 201) OK(rill_poll(bus, 10000));
-    OK(rill_close(bus, 10000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 
@@ -86,7 +86,7 @@ START_TEST(a_started_drain_sleeps)
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     while (!atomic_load(&r.drained)) OK(rill_poll(r.bus, 10000));
     rill_sub_close(sub);
-    OK(rill_close(r.bus, 10000));
+    OK(rill_close(r.bus, 20000));
 }
 END_TEST
 
@@ -115,7 +115,7 @@ START_TEST(what_had_no_room_is_announced)
     }
     ck_assert_int_eq(atomic_load(&rung), 3);
     rill_sub_close(sub);
-    OK(rill_close(bus, 10000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 

@@ -203,7 +203,7 @@ START_TEST(slow_strangers)
     int fds[STRANGERS];
     char byte;
     rill_bus *bus;
-    serve(RILL_OPTS(rill_listen_opts, .ws_handshake_ms = 300));
+    serve(RILL_OPTS(rill_listen_opts, .ws_handshake_ms = 3000));
     OK(join(0, NULL, &bus));
     for (int i = 0; i < STRANGERS; i++) fds[i] = stranger(REQUEST, (size_t)i % 100 + 1);
     echo(bus);

@@ -174,8 +174,8 @@ static void link_close(link_pair *l)
     for (int n = 0; n < dials; n++)
         if (l->ducts[n].end[0].duct || l->socks[n][0].fd)
             ck_assert_int_eq(link_closes(l, n, 0), 1);
-    OK(rill_close(l->inside, 5000));
-    OK(rill_broker_close(l->broker, 5000));
+    OK(rill_close(l->inside, 20000));
+    OK(rill_broker_close(l->broker, 20000));
     for (int n = 0; n < dials; n++)
         if (l->ducts[n].end[0].duct || l->socks[n][0].fd)
             ck_assert_int_eq(link_closes(l, n, 1), 1);
@@ -697,14 +697,14 @@ START_TEST(several_threads_turn_one_broker)
     for (int i = 0; i < 5; i++) {
         OK(rill_open(&far, url, NULL));
         ask_all(far);
-        OK(rill_close(far, 5000));
+        OK(rill_close(far, 20000));
     }
     if (_i == 0) atomic_store(&over, true);
-    else OK(rill_broker_close(broker, 5000)); /* while they turn it */
+    else OK(rill_broker_close(broker, 20000)); /* while they turn it */
     for (int i = 0; i < 2; i++) pthread_join(turners[i].thread, NULL);
     rill_sub_close(sub);
-    for (int i = 0; i < 2; i++) OK(rill_close(turners[i].bus, 5000));
-    if (_i == 0) OK(rill_broker_close(broker, 5000));
+    for (int i = 0; i < 2; i++) OK(rill_close(turners[i].bus, 20000));
+    if (_i == 0) OK(rill_broker_close(broker, 20000));
 }
 END_TEST
 
@@ -720,7 +720,7 @@ static void *ask_from_afar(void *arg)
     OK(rill_request(far, "over", "x", 1, NULL, &reply, 30000)); /* as long as it is needed */
     rill_msg_unref(reply);
     rill_sub_close(sub);
-    OK(rill_close(far, 5000));
+    OK(rill_close(far, 20000));
     atomic_store(&l->dials, 100);
     return NULL;
 }
@@ -747,8 +747,8 @@ START_TEST(waits_turn_the_broker)
     pthread_join(thread, NULL);
     rill_sub_close(sub);
     rill_sub_close(over);
-    OK(rill_close(l->inside, 5000));
-    OK(rill_broker_close(l->broker, 5000));
+    OK(rill_close(l->inside, 20000));
+    OK(rill_broker_close(l->broker, 20000));
 }
 END_TEST
 
@@ -773,8 +773,8 @@ START_TEST(a_driven_broker_has_no_thread)
     for (int i = 0; i < 10; i++) OK(rill_append(l->inside, "S", "x", 1, NULL, NULL, 30000));
     ck_assert_int_eq(threads(), before);
     FAILS(rill_close(l->far, 0), RILL_ETIMEDOUT); /* and it is closed */
-    OK(rill_close(l->inside, 5000));
-    OK(rill_broker_close(l->broker, 5000));
+    OK(rill_close(l->inside, 20000));
+    OK(rill_broker_close(l->broker, 20000));
     scratch_remove(dir);
 }
 END_TEST

@@ -278,7 +278,7 @@ START_TEST(events)
     snprintf(want, sizeof want, "%d stream FULL does not store a message on FULL: the stream has "
              "max_msgs, and rejects what is more", RILL_EFULL);
     ck_assert_str_eq(heard, want);
-    OK(rill_close(bus, 5000));
+    OK(rill_close(bus, 20000));
 }
 END_TEST
 

@@ -274,10 +274,14 @@ class Callout(Case):
             gone.close()
             request.let_in()
             self.assertTrue(service.ping())
+
+    def test_of_two_answers_the_first_counts(self):
+        for server in self.each_server(self.conf()):
+            service = self.listen(server)
             client = self.come(server, user="joe")
             request = self.asked(service)
             request.let_in()
-            request.say(request.response(error="no"))  # the first counts
+            request.say(request.response(error="no"))
             self.assertEqual(client.read(), "PONG")
             self.assertTrue(client.ping())
 
@@ -338,10 +342,13 @@ class Callout(Case):
     def test_a_time_that_is_over(self):
         for server in self.each_server(self.conf()):
             service = self.listen(server)
-            until = int(time.time()) + 2
-            client = self.come(server, user="joe")
-            self.asked(service).let_in(exp=until)
-            self.assertEqual(client.read(), "PONG")
+            for seconds in (2, 4, 8, 16, 32):  # a busy machine may come too late with the first
+                until = int(time.time()) + seconds
+                client = self.come(server, user="joe")
+                self.asked(service).let_in(exp=until)
+                if (line := client.read()) == "PONG":
+                    break
+            self.assertEqual(line, "PONG")
             lines = [line for line in client.read_end() if line != "PING"]
             self.assertEqual(lines, ["-ERR 'User Authentication Expired'"])
             self.assertGreaterEqual(time.time(), until - 1)
@@ -357,7 +364,7 @@ class Callout(Case):
             self.assertEqual(client.read(), "PONG")
         server.send_signal(signal.SIGHUP)  # nothing is another now
         self.assertTrue(all(client.ping() for client in clients))
-        self.conf(callout="allowed_accounts: [ APP ]", timeout=1)
+        self.conf(callout="allowed_accounts: [ APP ]", timeout=5)
         server.send_signal(signal.SIGHUP)
         for _ in clients:
             request = self.asked(service)
@@ -369,7 +376,6 @@ class Callout(Case):
         for client in clients[1:]:
             self.assertEqual([line for line in client.read_end() if line != "PING"], [VIOLATION])
         self.assertTrue(clients[0].ping())
-        self.conf(callout="allowed_accounts: [ APP ]", timeout=20)
 
     # ---- Operator mode ----
 

@@ -9,11 +9,13 @@ from operators import ACCOUNT, IMPORTER, OperatorCase, account, user
 
 CONF = """accounts {
   B: { users: [ {user: b, password: p} ]
-       exports: [ {service: svc, latency: {sampling: 100%%, subject: lat},
+       exports: [ {service: svc, latency: {sampling: 100%%, subject: lat}}
+                  {service: dumb, latency: {sampling: 100%%, subject: lat},
                    response_threshold: "500ms"}
                   {service: traced, latency: {sampling: headers, subject: lat}} ] }
   A: { users: [ {user: a, password: p} ]
        imports: [ {service: {account: B, subject: svc}, to: ask%s}
+                  {service: {account: B, subject: dumb}%s}
                   {service: {account: B, subject: traced}} ] }
 }
 """
@@ -72,7 +74,7 @@ class Latency(OperatorCase):
                 sample.get(who, {}).pop(name, None)
         if sample["status"] == 200:
             self.assertLessEqual(sample["service"], sample["total"])
-            self.assertLess(sample["total"], 5e9)
+            self.assertLess(sample["total"], 60e9)
         for name in ("service", "system", "total"):
             value = sample.pop(name)
             self.assertTrue(value >= 0 and (value == 0 or sample["status"] == 200))
@@ -85,7 +87,7 @@ class Latency(OperatorCase):
         said = []
         a.say("PUB ask in 1\r\nx\r\nPING")  # nobody is there
         said.append(self.sample(ear))
-        b.say("SUB svc 1\r\nSUB traced 2")
+        b.say("SUB svc 1\r\nSUB traced 2\r\nSUB dumb 3")
         a.say("SUB in 1")
         self.assertTrue(a.ping() and b.ping())
         a.say("PUB ask 1\r\nx")  # nobody wants an answer
@@ -95,11 +97,9 @@ class Latency(OperatorCase):
         time.sleep(0.05)
         b.say("PUB %s 1\r\ny" % reply)
         said += [self.next_of(a)[2], self.sample(ear)]
-        begun = time.monotonic()
-        a.say("PUB ask in 1\r\nx")  # and no answer
+        a.say("PUB dumb in 1\r\nx")  # and no answer, in two minutes or what is configured
         self.next_of(b)
         said.append(self.sample(ear))
-        self.assertLess(time.monotonic() - begun, 4)
         return said
 
     def play_traced(self, server, a, b):
@@ -122,7 +122,7 @@ class Latency(OperatorCase):
 
     def compare(self, share):
         said = []
-        for server in self.each_with(CONF % share):
+        for server in self.each_with(CONF % (share, share)):
             a, b = self.enter(server, "a"), self.enter(server, "b")
             said.append(self.play(server, a, b) + self.play_traced(server, a, b))
         for other in said[1:]:
@@ -167,7 +167,7 @@ class Latency(OperatorCase):
 
     def test_a_tenth(self):
         """About as many as it says."""
-        text = CONF.replace("100%%", "10%%") % ""
+        text = CONF.replace("100%%", "10%%") % ("", "")
         for server in self.each_with(text):
             a, b = self.enter(server, "a"), self.enter(server, "b")
             b.say("SUB lat 1")

@@ -121,10 +121,13 @@ class Operators(OperatorCase):
     def test_a_time_that_is_over(self):
         for server in self.each_server((ACCOUNT, account()),
                                        (STRANGER, account(of=STRANGER, exp=int(time.time()) + 9))):
-            until = int(time.time()) + 2
-            client = self.come(server, user(exp=until))
-            client.say("PING")
-            self.assertEqual(client.read(), "PONG")
+            for seconds in (2, 4, 8, 16, 32):  # a busy machine may come too late with the first
+                until = int(time.time()) + seconds
+                client = self.come(server, user(exp=until))
+                client.say("PING")
+                if (line := client.read()) == "PONG":
+                    break
+            self.assertEqual(line, "PONG")
             lines = [line for line in client.read_end() if line != "PING"]
             self.assertEqual(lines, ["-ERR 'User Authentication Expired'"])
             self.assertGreaterEqual(time.time(), until - 1)
@@ -132,12 +135,13 @@ class Operators(OperatorCase):
     def test_an_account_whose_time_is_over(self):
         until = int(time.time()) + 3
         for server in self.each_server((ACCOUNT, account(exp=until))):
-            if time.time() >= until:  # the second server comes too late to let anybody in
-                self.assertEqual(self.said(server, user()), VIOLATION)
-                continue
             client = self.come(server, user())
             client.say("PING")
-            self.assertEqual(client.read(), "PONG")
+            line = client.read()
+            if line == VIOLATION:  # a server may come too late to let anybody in
+                self.assertGreaterEqual(time.time(), until)
+                continue
+            self.assertEqual(line, "PONG")
             lines = [line for line in client.read_end() if line != "PING"]
             self.assertEqual(lines, ["-ERR 'Account Authentication Expired'"])
 

@@ -403,7 +403,7 @@ class Tls(Case):
 
     def test_kafka_slow(self):
         """A handshake that does not come to its end is over when its time is."""
-        server, port = self.kafka(more='timeout: "0.3s"')
+        server, port = self.kafka(more='timeout: "2s"')
         silent = [self.kafka_client(port, plain=True) for _ in range(3)]
         silent[1].sendall(b"\x16\x03")
         silent[2].sendall(bytes.fromhex("1603010200") + bytes(16))

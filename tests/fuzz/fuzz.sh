@@ -49,13 +49,17 @@ else
     absent="$absent ! -name ws_http.c ! -name http_read.c"
 fi
 
-# What all targets share. FUZZ_LIB names where it is kept from one target to the next.
+# What all targets share. FUZZ_LIB names where it is kept from one target to the next; of two that
+# come at once one makes it.
 lib=${FUZZ_LIB:-$work/librill.a}
+exec 9>"$lib.lock"
+flock 9
 if [ ! -f "$lib" ]; then
     mkdir "$work/objects"
     { sources $absent; ls "$root"/tests/support/*.c; } | (cd "$work/objects" && xargs -n 12 -P 2 clang $flags -fsanitize=fuzzer-no-link -c)
     ar rc "$lib.part" "$work"/objects/*.o && mv "$lib.part" "$lib"
 fi
+exec 9>&-
 clang $flags -fsanitize=fuzzer "$root/tests/fuzz/fuzz_$name.c" "$root/tests/fuzz/fuzz_main.c" "$lib" \
     -o "$work/fuzz" $(pkg-config --libs check) -lz $libs -lmbedcrypto
 # Its own code for a crash is 77, by which a test says that it is skipped.

@@ -44,23 +44,23 @@ async def core(nc):
         await msg.respond(b"re: " + msg.data)
 
     sub = await nc.subscribe("py.echo", cb=answer)
-    print("request:", (await nc.request("py.echo", b"ask", timeout=5)).data.decode())
+    print("request:", (await nc.request("py.echo", b"ask", timeout=30)).data.decode())
     await sub.unsubscribe()
     await nc.flush()
     try:
-        await nc.request("py.echo", b"ask", timeout=5)
+        await nc.request("py.echo", b"ask", timeout=30)
     except NoRespondersError:
         print("request, nobody there: no responders")
 
     sub = await nc.subscribe("py.headed")
     await nc.publish("py.headed", b"body", headers={"One": "1", "Two": "two words"})
-    msg = await sub.next_msg(timeout=5)
+    msg = await sub.next_msg(timeout=30)
     print("headers:", sorted(msg.headers.items()), msg.data.decode())
 
     sub = await nc.subscribe("py.large")
     data = bytes(i % 251 for i in range(1024 * 1024))
     await nc.publish("py.large", data)
-    print("large:", (await sub.next_msg(timeout=10)).data == data)
+    print("large:", (await sub.next_msg(timeout=30)).data == data)
     try:
         await nc.publish("py.large", data + b"x")
     except MaxPayloadError:
@@ -91,27 +91,27 @@ async def js(nc):
     print("stream:", info.state.messages, info.state.first_seq, info.state.last_seq)
 
     pull = await js.pull_subscribe("pyjs.1", "puller")
-    msgs = await pull.fetch(5, timeout=5)
+    msgs = await pull.fetch(5, timeout=30)
     print("pull:", [m.data.decode() for m in msgs], [m.metadata.sequence.stream for m in msgs])
     for msg in msgs[:3]:
         await msg.ack_sync()
     await msgs[3].nak()
     await msgs[4].term()
-    again = await pull.fetch(1, timeout=5)
+    again = await pull.fetch(1, timeout=30)
     print("redelivered:", again[0].data.decode(), again[0].metadata.num_delivered)
     await again[0].ack_sync()
     info = await js.consumer_info("PY", "puller")
     print("consumer:", info.num_ack_pending, info.num_pending, info.delivered.consumer_seq)
 
     ordered = await js.subscribe("pyjs.>", ordered_consumer=True)
-    print("ordered:", [(await ordered.next_msg(timeout=5)).data.decode() for _ in range(11)])
+    print("ordered:", [(await ordered.next_msg(timeout=30)).data.decode() for _ in range(11)])
     msg = await js.get_msg("PY", 3)
     print("get:", msg.subject, msg.data.decode())
     await js.add_stream(StreamConfig(name="PYW", subjects=["pyw"],
                                      retention=RetentionPolicy.WORK_QUEUE))
     await js.publish("pyw", b"work")
     worker = await js.pull_subscribe("pyw", "w", config=ConsumerConfig(ack_wait=30))
-    await (await worker.fetch(1, timeout=5))[0].ack_sync()
+    await (await worker.fetch(1, timeout=30))[0].ack_sync()
     print("work queue:", (await js.stream_info("PYW")).state.messages)
 
     kv = await js.create_key_value(bucket="PYKV", history=3)
@@ -132,7 +132,7 @@ async def js(nc):
 
 
 async def main():
-    nc = await nats.connect(os.environ["NATS_URL"], connect_timeout=5, max_reconnect_attempts=1)
+    nc = await nats.connect(os.environ["NATS_URL"], connect_timeout=30, max_reconnect_attempts=1)
     await (js if sys.argv[1] == "js" else core)(nc)
     await nc.drain()
 

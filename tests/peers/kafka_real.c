@@ -38,7 +38,7 @@ static void append(int n)
     char text[16];
     for (int i = 0; i < n; i++) {
         snprintf(text, sizeof text, "%d", i + 1);
-        OK(rill_append(bus, topic, text, strlen(text), NULL, NULL, 10000));
+        OK(rill_append(bus, topic, text, strlen(text), NULL, NULL, 20000));
     }
 }
 
@@ -136,7 +136,7 @@ static uint64_t next(rill_sub *sub)
 static rill_group_info status(void)
 {
     rill_group_info info = {.size = sizeof info};
-    OK(rill_flush(bus, 10000));
+    OK(rill_flush(bus, 20000));
     OK(rill_group_status(bus, topic, group, &info));
     return info;
 }
@@ -214,12 +214,12 @@ static void partitions(void)
                                     {key, (size_t)snprintf(key, sizeof key, "key %d", i)}};
         const rill_post *post = RILL_OPTS(rill_post, .headers = &header, .nheaders = 1);
         rill_receipt theirs = {.size = sizeof theirs}, ours = {.size = sizeof ours};
-        OK(rill_append(bus, keyed, key, strlen(key), post, &theirs, 10000));
-        OK(rill_append(mem, keyed, key, strlen(key), post, &ours, 10000));
+        OK(rill_append(bus, keyed, key, strlen(key), post, &theirs, 20000));
+        OK(rill_append(mem, keyed, key, strlen(key), post, &ours, 20000));
         HOLDS(theirs.partition == ours.partition && theirs.seq == ours.seq);
     }
     OK(rill_stream_delete(bus, keyed));
-    OK(rill_close(mem, 10000));
+    OK(rill_close(mem, 20000));
     puts("topics get partitions, which keys pick as in a broker of ours");
 }
 
@@ -262,7 +262,7 @@ static void batches(void)
         OK(rill_tail(bus, &sub, names[i], NULL));
         for (int n = 0; n < 2 * (i + 1); n++) {
             int round;
-            OK(rill_next(sub, &m, 10000));
+            OK(rill_next(sub, &m, 20000));
             memcpy(&round, m->data.ptr, sizeof round);
             HOLDS(round == (n < i + 1 ? 1 : 3));
         }
@@ -299,6 +299,6 @@ int main(int argc, char **argv)
     partitions();
     batches();
     ends();
-    OK(rill_close(bus, 10000));
+    OK(rill_close(bus, 20000));
     return 0;
 }

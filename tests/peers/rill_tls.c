@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BIG = 300000, MANY = 5000, WAIT_MS = 10000 };
+enum { BIG = 300000, MANY = 5000, WAIT_MS = 20000 };
 
 static void ok(int rc, int line)
 {

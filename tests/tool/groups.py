@@ -18,7 +18,7 @@ class Groups(Case):
 
     def test_a_group_reads_on(self):
         self.make()
-        self.assertEqual(self.row("group", "add", "ORDERS", "g", "--ack-wait", "1s"),
+        self.assertEqual(self.row("group", "add", "ORDERS", "g", "--ack-wait", "1m"),
                          {"group": "g", "created": True})
         self.refused("group", "add", "ORDERS", "g", code=4, says="there is a group g")
         self.assertEqual([m["data"] for m in self.rows("group", "next", "ORDERS", "g", "-n", "2")],
@@ -27,7 +27,7 @@ class Groups(Case):
         info = self.row("group", "info", "ORDERS", "g")
         self.assertEqual((info["lag"], info["unacked"], info["settled_seq"]), (2, 0, 3))
         self.assertEqual(len(self.rows("group", "next", "ORDERS", "g", "-n", "9", "--wait",
-                                       "300ms")), 2)
+                                       "2s")), 2)
         self.refused("group", "next", "ORDERS", "g", "--wait", "100ms", code=7, says="in time")
         self.refused("group", "next", "ORDERS", "none", code=3, says="none")
         self.assertEqual([g["group"] for g in self.rows("group", "ls", "ORDERS")], ["g"])

@@ -50,9 +50,9 @@ class Live(Nats, Case):
             service.stderr.readline()
         got = self.rows("req", "who", "--replies", "2")
         self.assertEqual(sorted(m["data"] for m in got), ["a", "b"])
-        got = self.rill("req", "who", "--replies", "0", "--timeout", "300ms")
+        got = self.rill("req", "who", "--replies", "0", "--timeout", "2s")
         self.assertEqual(sorted(got.split()), [b"a", b"b"])
-        self.refused("req", "who", "--replies", "3", "--timeout", "300ms", code=7, says="2 answers")
+        self.refused("req", "who", "--replies", "3", "--timeout", "2s", code=7, says="2 answers")
 
     def test_command_answers(self):
         service = self.begin("reply", "up.>", "--command",

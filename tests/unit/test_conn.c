@@ -23,7 +23,7 @@
 #include "support/rng.h"
 #include "support/suite.h"
 
-enum { FRAME_MAX = 3 * 1024 * 1024, WAIT_MS = 10000, TURNS_MAX = 1000000 };
+enum { FRAME_MAX = 3 * 1024 * 1024, WAIT_MS = 20000, TURNS_MAX = 1000000 };
 
 static bool over_pipe;   /* which wire it is */
 static bool over_host;   /* the pipe is a program's */

@@ -13,7 +13,7 @@
 #include "support/produce.h"
 #include "support/suite.h"
 
-enum { WAIT_MS = 10000, OUT = 1024 * 1024 }; /* bytes that wait, behind which none is begun */
+enum { WAIT_MS = 20000, OUT = 1024 * 1024 }; /* bytes that wait, behind which none is begun */
 
 static rill_broker *broker;
 static int port;

@@ -16,7 +16,7 @@
 #include "support/scratch.h"
 #include "support/suite.h"
 
-enum { WAIT_MS = 10000 };
+enum { WAIT_MS = 20000 };
 
 static fake_os disk;
 static char dir[SCRATCH_LEN];

@@ -14,7 +14,7 @@
 #include "support/scratch.h"
 #include "support/suite.h"
 
-enum { WAIT_MS = 10000, DELAY_MS = 20 };
+enum { WAIT_MS = 20000, DELAY_MS = 20 };
 
 static rill_broker *broker;
 static int port;

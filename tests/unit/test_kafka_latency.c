@@ -6,7 +6,7 @@
 #include "support/produce.h"
 #include "support/suite.h"
 
-enum { WAIT_MS = 10000 };
+enum { WAIT_MS = 20000 };
 
 static rill_broker *broker;
 static int port;

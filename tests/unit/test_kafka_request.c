@@ -16,7 +16,7 @@
 #include "support/supply.h"
 
 enum {
-    WAIT_MS = 10000,
+    WAIT_MS = 20000,
     IDS = 4200,            /* topics that are asked for: 18 bytes each on the wire */
     LARGE = 64 * 1024,     /* bytes of a frame, from which on it is decoded in its turn */
     WIRE = 256 * 1024,     /* bytes that one read brings: longer frames have a buffer alone */

@@ -14,7 +14,7 @@
 #include "support/scratch.h"
 #include "support/suite.h"
 
-enum { WAIT_MS = 10000 };
+enum { WAIT_MS = 20000 };
 
 static rill_broker *broker;
 static int port;

@@ -15,7 +15,7 @@
 #include "support/fault.h"
 #include "support/suite.h"
 
-enum { WAIT_MS = 10000, TIMERS = 20 };
+enum { WAIT_MS = 20000, TIMERS = 20 };
 
 typedef struct bench {
     ri_host host;

@@ -14,9 +14,9 @@ with rill.Bus(sys.argv[1]) as bus:
     with bus.kv("kv") as kv, bus.objects("objs") as objs:
         print(kv[language].decode())
         print(len(objs.get(language)), "bytes")
-        print(bus.request(f"ask.{language}", "a question", timeout=5).data.decode())
+        print(bus.request(f"ask.{language}", "a question", timeout=30).data.decode())
         bus.publish("live", "published by Python", headers={"From": "Python"})
-        bus.append("s.peer", "stored by Python", timeout=5)
+        bus.append("s.peer", "stored by Python", timeout=30)
         kv["peer"] = "set by Python"
         objs.put("peer", b"x" * 300000)
     bus.flush(5)

@@ -104,7 +104,7 @@ test('AbortSignals', async (t) => {
     setTimeout(() => stop.abort(reason), 5);
     const began = performance.now();
     await assert.rejects(wait({ signal: stop.signal }), reason);
-    ok(performance.now() - began < 5000);
+    ok(performance.now() - began < 30000);
     await assert.rejects(wait({ signal: stop.signal }), reason); // it was over before
     await assert.rejects(wait({ signal: AbortSignal.timeout(5) }), { name: 'TimeoutError' });
   }
@@ -309,7 +309,7 @@ test('AppendWithoutWaiting', async (t) => {
   );
   const [bad] = await Promise.allSettled([bus.append('nowhere'), bus.append('S', 'x')]);
   equal(bad.reason.code, 'RILL_ENOREPLY');
-  equal((await bus.append('S', 'x', { timeoutMs: 5000, msgId: 'z' })).seq, 102);
+  equal((await bus.append('S', 'x', { timeoutMs: 20000, msgId: 'z' })).seq, 102);
 });
 
 test('BatchesAllOrNone', async (t) => {

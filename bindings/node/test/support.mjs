@@ -9,7 +9,7 @@ import * as rill from '../lib/index.mjs';
 
 export { assert, rill };
 
-const ROW_MS = 60000; // a row that takes longer has failed
+const ROW_MS = 240000; // a row that takes longer has failed
 
 /** A test; what it opened is closed behind it. */
 export function test(name, fn) {

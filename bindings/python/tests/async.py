@@ -70,10 +70,10 @@ async def request_reply():
         async with await bus.subscribe("echo") as sub:
             task = asyncio.ensure_future(serve(sub))
             replies = await asyncio.gather(
-                *(bus.request("echo", str(i), timeout=5) for i in range(50)))
+                *(bus.request("echo", str(i), timeout=30) for i in range(50)))
             assert [r.data for r in replies] == [b"you said %d" % i for i in range(50)]
             task.cancel()
-        await araises(rill.NoReply, bus.request("nobody", timeout=1))
+        await araises(rill.NoReply, bus.request("nobody", timeout=30))
         async with await bus.subscribe("mute"):
             await araises(TimeoutError, bus.request("mute", timeout=0.01))
 

@@ -42,9 +42,9 @@ async def requests(bus, nc):
 
     await nc.subscribe("ask.nats", cb=answer)
     await nc.flush()
-    assert (await bus.request("ask.nats", "1", timeout=5)).data == b"of nats 1"
+    assert (await bus.request("ask.nats", "1", timeout=30)).data == b"of nats 1"
     async with await bus.subscribe("ask.rill") as sub:
-        asking = asyncio.ensure_future(nc.request("ask.rill", b"2", timeout=5))
+        asking = asyncio.ensure_future(nc.request("ask.rill", b"2", timeout=30))
         (await sub.next()).reply("of rill 2")
         assert (await asking).data == b"of rill 2"
 
@@ -58,7 +58,7 @@ async def streams(bus, nc):
     async with await bus.tail("S") as sub:
         assert [(await sub.next()).data for _ in range(2)] == [b"1", b"2"]
     pull = await js.pull_subscribe("s.*", "group", stream="S")
-    messages = await pull.fetch(2, timeout=5)
+    messages = await pull.fetch(2, timeout=30)
     assert [m.data for m in messages] == [b"1", b"2"]
     await messages[0].ack_sync()
     assert (await bus.group_status("S", "group")).settled_seq == 1

@@ -66,7 +66,7 @@ def messages_that_are_kept():
 @row
 def error_classes():
     with rill.Bus("mem:") as bus:
-        e = raises(rill.NoReply, bus.request, "nobody", timeout=1)
+        e = raises(rill.NoReply, bus.request, "nobody", timeout=30)
         assert (e.code, e.name) == (-12, "ENOREPLY") and "nobody" in e.sentence
         e = raises(rill.NotFound, bus.stream_status, "NONE")
         assert isinstance(e, LookupError) and isinstance(e, rill.Error)
@@ -109,7 +109,7 @@ def batches_of_messages():
 def request_reply():
     with rill.Bus("mem:") as bus:
         with bus.subscribe("echo", lambda m: m.reply(b"you said " + m.data, headers={"A": "b"})):
-            reply = bus.request("echo", "ping", timeout=5)
+            reply = bus.request("echo", "ping", timeout=30)
             assert reply.data == b"you said ping" and reply.header("A") == "b"
             got, done = [], threading.Event()
 
@@ -117,7 +117,7 @@ def request_reply():
                 got.append((error, m.data))
                 done.set()
 
-            bus.request_async("echo", "x", answered, timeout=5)
+            bus.request_async("echo", "x", answered, timeout=30)
             assert done.wait(10) and got == [(None, b"you said x")]
         inbox = bus.inbox()
         with bus.subscribe(inbox) as mine:
@@ -142,7 +142,7 @@ def services_share_work():
 
         subs = [bus.subscribe("svc", serve(i), group="g") for i in range(3)]
         for _ in range(60):
-            bus.request("svc", timeout=5)
+            bus.request("svc", timeout=30)
         assert sum(counts) == 60 and all(counts), counts
         for sub in subs:
             sub.close()
@@ -168,7 +168,7 @@ def streams():
         assert bus.append("orders.eu", "1", msg_id="a").duplicate
         raises(rill.Conflict, bus.append, "orders.eu", "2", expect_last_seq=7)
         bus.append("orders.us", "2", expect_last_seq=1)
-        raises(rill.NoReply, bus.append, "nowhere", timeout=5)
+        raises(rill.NoReply, bus.append, "nowhere", timeout=30)
         assert bus.stream_status("ORDERS").msgs == 2 and bus.streams() == ["ORDERS"]
         name, opts, info = bus.stream_describe("ORDERS")
         assert name == "ORDERS" and opts["max_msgs"] == 100 and opts["allow_ttl"] is True

@@ -23,9 +23,9 @@ def hello():
 def request_reply():
     with rill.Bus("mem:") as bus:
         bus.subscribe("echo", lambda m: m.reply(b"you said " + m.data))
-        print("ping ->", bus.request("echo", "ping", timeout=1).data.decode())
+        print("ping ->", bus.request("echo", "ping", timeout=30).data.decode())
         try:
-            bus.request("nobody", timeout=1)
+            bus.request("nobody", timeout=30)
         except rill.NoReply as e:
             print("nobody:", e.name)
 
@@ -189,11 +189,11 @@ def anywhere():
     def run(url):
         with rill.Bus(url) as bus:
             bus.stream_ensure("ANYWHERE", subjects="any.orders", in_memory=True)
-            receipt = bus.append("any.orders", "first order", timeout=5)
+            receipt = bus.append("any.orders", "first order", timeout=30)
             with bus.tail("ANYWHERE") as orders:
                 read = orders.next(5).data.decode()
             with bus.subscribe("any.add", lambda m: m.reply("4")):
-                answer = bus.request("any.add", "2 + 2", timeout=5).data.decode()
+                answer = bus.request("any.add", "2 + 2", timeout=30).data.decode()
             print(f'{url.split(":")[0]}: stored {receipt.seq}, read back "{read}"; '
                   f'answered "{answer}"')
             bus.stream_delete("ANYWHERE")

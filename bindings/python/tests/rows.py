@@ -21,7 +21,7 @@ def raises(kind, fn, *args, **named):
     raise AssertionError(f"{kind.__name__} was not raised, but {got!r} returned")
 
 
-def until(what, seconds=10):
+def until(what, seconds=50):
     """Wait for a condition; returns what it gave."""
     import time
     end = time.monotonic() + seconds

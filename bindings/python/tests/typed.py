@@ -28,7 +28,7 @@ def sync() -> None:
             kv["k"] = "w"
             print(revision, kv["k"], "k" in kv)
         try:
-            bus.request("nobody", timeout=1)
+            bus.request("nobody", timeout=30)
         except rill.NoReply as e:
             print(e.code, e.name, e.sentence)
 
