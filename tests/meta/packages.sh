@@ -3,6 +3,7 @@
 # packages.sh BUILD_DIR: what `meson dist` packs becomes Debian packages that lintian has nothing
 # against. In a root of Debian's own, where rill has never been, apt installs them; a message goes
 # through rilld and is there after a restart; a program is built and runs; a purge leaves nothing.
+# README's first command does there what it says.
 # The image of rilld answers in a root that holds nothing else.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -58,6 +59,13 @@ in_root apt-get purge -y librill0 librill-dev rilld rill || fail "apt-get purge"
 find "$root" -name '*rill*' ! -path "$root/packages/*" >"$work/log"
 [ ! -s "$work/log" ] || fail "the purge has left behind" "$work/log"
 echo "ok: a purge leaves nothing"
+
+# README's first command, where nobody has installed a compiler's friends before.
+mkdir "$root/checkout"
+tar -xf "$build"/meson-dist/rill-*.tar.gz -C "$root/checkout" --strip-components=1
+in_root sh /checkout/examples/quickstart.sh || fail "quickstart.sh" "$work/log"
+grep -qx "The NATS client sent: hello over the socket" "$work/log" || fail "quickstart.sh" "$work/log"
+echo "ok: README's first command, in a root of its own"
 
 sh "$recipes/image.sh" "$work/image" "$build" >"$work/log" 2>&1 || fail "image.sh" "$work/log"
 # What it holds is what is run: the tar is taken apart, by who has not made it.
