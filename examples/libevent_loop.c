@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * rill within a libevent loop: one event on rill_fd(), with rill_wait_ms() as its timeout.
- * Requests and their answers run on that loop, without a thread. Linked with -levent_core, too.
- * Prints
+ * Requests and their answers run on that loop, without a thread; -levent_core links it. Prints
  *
  *     asked; the loop answers: 42
  */

@@ -322,6 +322,48 @@ class Resolver(OperatorCase):
         self.assertEqual(said, [[1, 1 << 20], 0, 10027, [2, 1 << 21], 0, 10027, [1, 1 << 20], 10027,
                                 10039, 10039, [1, 1 << 20], 1, 2, 0])
 
+    def test_a_bound_of_nothing_is_one(self):
+        """An account that may have no streams in memory makes none, and what it has takes no more."""
+        def limited(iat, **more):
+            return account({"limits": {**LIMITS["limits"], "streams": 2, **more}}, iat=iat)
+
+        def play(server):
+            asks = self.come(server, user(by=SYSTEM))
+            self.assertIn("data", self.ask(asks, UPDATE, limited(2000, mem_storage=1 << 20)))
+            client = self.come(server, user())
+            said = [self.streams(client, "$JS.API.STREAM.CREATE.F", '{"name":"F","subjects":["f"]}')]
+            said += [self.streams(client, "$JS.API.STREAM.CREATE.M",
+                                  '{"name":"M","subjects":["m"],"storage":"memory"}')]
+            self.assertEqual(client.request("m", "one").get("seq"), 1)
+            self.assertIn("data", self.ask(asks, UPDATE, limited(3000, disk_storage=1 << 20)))
+            self.assertIn("error", client.request("m", "two"))
+            said += [self.streams(client, "$JS.API.STREAM.CREATE.N",
+                                  '{"name":"N","subjects":["n"],"storage":"memory"}')]
+            return said
+        said = self.said_to_each(play, (STRANGER, account(of=STRANGER)),
+                                 more='jetstream { store_dir: "%s" }\n' % self.path("store"))
+        self.assertEqual(said, [10047, 0, 10028])
+
+    def test_what_nobody_takes_is_not_kept(self):
+        """An account whose streams stand still is sent what they would hear."""
+        def limited(iat, **more):
+            return account({"limits": {**LIMITS["limits"], **more}}, iat=iat)
+        conf = self.conf((STRANGER, account(of=STRANGER)),
+                         more='jetstream { store_dir: "%s" }\n' % self.path("store"))
+        server = self.serve("-c", conf)
+        asks = self.come(server, user(by=SYSTEM))
+        some = limited(2000, disk_storage=1 << 20, streams=1)
+        self.assertIn("data", self.ask(asks, UPDATE, some))
+        client = self.come(server, user())
+        client.request("$JS.API.STREAM.CREATE.S", '{"name":"S","subjects":["s"]}')
+        self.assertIn("data", self.ask(asks, UPDATE, limited(3000)))
+        before, body = server.rss_mib(), "x" * 100000
+        for i in range(500):
+            client.say("PUB $JS.FC.S.C.x %d\r\n%s" % (len(body), body))
+            if i % 50 == 49:
+                client.ping()
+        self.assertLess(server.rss_mib() - before, 25)
+
     def test_streams_that_came_are_there_again(self):
         limits = {"limits": {**LIMITS["limits"], "disk_storage": 1 << 20, "streams": 1}}
         conf = self.conf(more='jetstream { store_dir: "%s" }\n' % self.path("store"))

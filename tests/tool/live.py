@@ -142,7 +142,8 @@ class CommandLine(Case):
         with open(conf, "w") as file:
             file.write("authorization { users: [ { user: ada, password: s3cret, "
                        'permissions: { publish: "open.>" } } ] }')
-        url = f"nats://ada:s3cret@127.0.0.1:{self.serve('-c', conf, name='rights').ports['nats']}"
+        server = self.serve("-c", conf, name="rights")
+        url = server.url.replace("nats://", "nats://ada:s3cret@")
         self.rill("pub", "open.a", "x", url=url)
         for more in ((), ("--count", "50")):
             done = self.run_rill("pub", "secret.a", "x", *more, url=url)

@@ -303,6 +303,8 @@ static int stream_check_bytes(ri_js *js, const ri_stream *self, const ri_stream_
     uint64_t most = memory ? js->opts.max_memory_bytes : js->opts.max_file_bytes;
     if (most == 0) most = UINT64_MAX;
     if (limit >= 0) most = RI_MIN(most, (uint64_t)limit);
+    ri_js_code none = memory ? RI_JS_MEMORY_RESOURCES_EXCEEDED : RI_JS_STORAGE_RESOURCES_EXCEEDED;
+    if (limit == 0 && !self) return ri_jserror_set(e, none, NULL);
     if (conf->max_bytes <= 0 || (self && conf->max_bytes <= self->conf.max_bytes)) return RILL_OK;
     ri_js_account account;
     ri_js_account_of(js, &account);
@@ -310,8 +312,7 @@ static int stream_check_bytes(ri_js *js, const ri_stream *self, const ri_stream_
     if (self && self->conf.max_bytes > 0)
         reserved = ri_u64_sub(reserved, (uint64_t)self->conf.max_bytes);
     if (ri_u64_add(reserved, (uint64_t)conf->max_bytes) <= most) return RILL_OK;
-    return ri_jserror_set(e, memory ? RI_JS_MEMORY_RESOURCES_EXCEEDED
-                                    : RI_JS_STORAGE_RESOURCES_EXCEEDED, NULL);
+    return ri_jserror_set(e, none, NULL);
 }
 
 static ri_js_limits stream_limits(const ri_js *js)

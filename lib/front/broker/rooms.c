@@ -99,13 +99,19 @@ static int rooms_dir(ri_buffer *path, const char *dir, const char *name)
 
 /* ---- Opening ---- */
 
+/* Of an account: none at all is one byte, since 0 is no bound of a log. */
+static uint64_t rooms_bound(int64_t most)
+{
+    return most > 0 ? (uint64_t)most : 1;
+}
+
 /* What the account's streams may take, of what those of the broker may. */
 static ri_durable_opts rooms_opts(const ri_durable *house, const ri_account *account)
 {
     ri_durable_opts opts = house->opts;
     if (account->streams.max_storage >= 0)
-        opts.max_file_bytes = (uint64_t)account->streams.max_storage;
-    if (account->streams.max_memory >= 0)
+        opts.max_file_bytes = rooms_bound(account->streams.max_storage);
+    if (account->streams.max_memory > 0) /* 0: there are no such streams, as ri_js sees to */
         opts.max_memory_bytes = (uint64_t)account->streams.max_memory;
     return opts;
 }
@@ -158,11 +164,26 @@ int ri_rooms_open(ri_durable *house)
     return rc == RILL_OK && on_disk ? rooms_sync(house->dir) : rc;
 }
 
+/* Its clients are heard as soon as it is open: its directory has to be durable before. */
+static int rooms_make(ri_durable *house, const ri_account *account)
+{
+    const ri_os *os = ri_os_posix();
+    ri_buffer path;
+    ri_buffer_init(&path, &house->broker->host);
+    int rc = rooms_dir(&path, house->dir, account->name);
+    int made = rc == RILL_OK ? os->mkdir(os->arg, path.ptr, 0700) : 0;
+    if (made < 0 && made != -EROFS)
+        rc = ri_err_os(RILL_EIO, -made, "mkdir %s", path.ptr);
+    ri_buffer_fini(&path);
+    if (rc == RILL_OK) rc = rooms_sync(house->dir);
+    return rc == RILL_OK ? rc : ri_err_wrap(rc, "account \"%.100s\"", account->name);
+}
+
 /* One that cannot be opened has no streams until the next reload, as its clients hear. */
 static bool rooms_open_late(ri_durable *house, ri_account *account)
 {
-    int rc = rooms_open_one(house, account);
-    if (rc == RILL_OK && house->dir) rc = rooms_sync(house->dir);
+    int rc = house->dir ? rooms_make(house, account) : RILL_OK;
+    if (rc == RILL_OK) rc = rooms_open_one(house, account);
     if (rc == RILL_OK) return true;
     ri_host_log(&house->broker->host, RILL_ERROR, "streams: %s", ri_err_text());
     return false;
@@ -234,7 +255,8 @@ void ri_rooms_limit(ri_durable *house)
         ri_durable_opts opts = rooms_opts(house, room->account);
         room->opts.max_file_bytes = opts.max_file_bytes;
         room->opts.max_memory_bytes = opts.max_memory_bytes;
-        ri_log_set_budget(room->memory_log, opts.max_memory_bytes);
+        bool none = room->account->streams.max_memory == 0;
+        ri_log_set_budget(room->memory_log, none ? 1 : opts.max_memory_bytes);
         if (room->file_log) ri_log_set_budget(room->file_log, opts.max_file_bytes);
         ri_js_limit(room->js, &room->account->streams, opts.max_file_bytes, opts.max_memory_bytes);
         ri_account_stir(room->account);

@@ -28,7 +28,19 @@ extern const ri_service_ops ri_jetstream_service;
 /* NULL: the service is none, or another one. */
 ri_jetstream_api *ri_jetstream_api_of(ri_service *service);
 
+struct ri_broker;
 struct ri_broker_conns_query;
+struct ri_machine_use;
+
+/* What the system's account asks about the broker and its accounts; js_service.c. In the gate. */
+typedef struct ri_js_house {
+    void (*account_stats)(const ri_account *account, rill_stats *add);
+    const ri_account *(*account_at)(const struct ri_broker *b, size_t i); /* NULL: no more */
+    ri_js *(*streams_of)(const struct ri_broker *b, const char *account); /* NULL: none */
+    bool (*is_failing)(const struct ri_broker *b); /* its store takes nothing */
+    void (*machine)(struct ri_machine_use *out);
+} ri_js_house;
+
 typedef struct ri_jetstream_api_opts {
     const ri_host *host;
     ri_router *router;
@@ -45,6 +57,7 @@ typedef struct ri_jetstream_api_opts {
     bool (*conns)(void *arg, struct ri_broker_conns_query *query);
     void (*broker_stats)(void *arg, rill_stats *out);
     void *broker;              /* their first argument */
+    const ri_js_house *house;  /* NULL where `broker` is */
 } ri_jetstream_api_opts;
 
 int ri_jetstream_api_open(ri_jetstream_api **api, const ri_jetstream_api_opts *opts);

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The JetStream API as a service of a broker: what it asks the broker for, and its table. */
+#include <string.h>
+
 #include "front/broker/broker.h"
+#include "front/broker/durable.h"
+#include "front/broker/rooms.h"
 #include "front/jetstream/js_request.h"
+#include "net/machine.h"
 
 static ri_jetstream_api *service_api(const ri_service *service)
 {
@@ -23,6 +28,26 @@ static void service_stats(void *arg, rill_stats *out)
     ri_broker_stats_inside(arg, out);
 }
 
+/* Each look begins anew, as rooms come and go. */
+static ri_js *service_streams_of(const ri_broker *b, const char *account)
+{
+    struct ri_durable *room = NULL;
+    while (b->durable && (room = ri_rooms_after(b->durable, room)) != NULL)
+        if (strcmp(ri_rooms_account(room), account) == 0) return ri_durable_js(room);
+    return NULL;
+}
+
+static bool service_is_failing(const ri_broker *b)
+{
+    return b->durable && ri_durable_is_failing(b->durable);
+}
+
+static const ri_js_house service_house = {
+    .account_stats = ri_broker_account_stats, .account_at = ri_broker_account_at,
+    .streams_of = service_streams_of, .is_failing = service_is_failing,
+    .machine = ri_machine_use_of,
+};
+
 static int service_open(ri_service **service, const ri_service_opts *opts)
 {
     ri_broker *b = opts->broker;
@@ -33,7 +58,7 @@ static int service_open(ri_service **service, const ri_service_opts *opts)
         .server_id = b->keys.id, .version = b->version, .store_dir = opts->store_dir,
         .max_msg_bytes = b->conf.max_msg_bytes, .max_memory_bytes = opts->max_memory_bytes,
         .max_store_bytes = opts->max_store_bytes, .conns = service_conns,
-        .broker_stats = service_stats, .broker = b,
+        .broker_stats = service_stats, .broker = b, .house = &service_house,
     };
     int rc = ri_jetstream_api_open(&api, &own);
     if (rc < 0) return rc;

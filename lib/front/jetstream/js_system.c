@@ -20,8 +20,7 @@
 #include "base/rfc3339.h"
 #include "base/saturate.h"
 #include "codec/limits.h"
-#include "front/broker/durable.h"
-#include "front/broker/rooms.h"
+#include "front/broker/broker.h"
 #include "front/jetstream/js_request.h"
 #include "net/machine.h"
 
@@ -284,11 +283,7 @@ static void system_begin_jsz(ri_js_request *r, const system_page *page, ri_buffe
 static ri_js *system_js(const ri_js_request *r, const system_jsz *w)
 {
     if (!w->account) return r->js;
-    const ri_broker *broker = r->api->opts.broker;
-    struct ri_durable *room = NULL;
-    while (broker->durable && (room = ri_rooms_after(broker->durable, room)) != NULL)
-        if (strcmp(ri_rooms_account(room), w->account->name) == 0) return ri_durable_js(room);
-    return NULL;
+    return r->api->opts.house->streams_of(r->api->opts.broker, w->account->name);
 }
 
 static void system_end_jsz(const ri_js_request *r, const system_page *page, ri_buffer *out)
@@ -467,11 +462,12 @@ static void system_matches(const rill_stats *s, ri_buffer *out)
                      (unsigned long long)s->receivers_max, seen);
 }
 
-static void system_put_info(const ri_broker *b, const ri_account *account, ri_buffer *out)
+static void system_put_info(const ri_js_request *r, const ri_account *account, ri_buffer *out)
 {
+    const ri_broker *b = r->api->opts.broker;
     rill_stats s = {.size = sizeof s};
     bool global = account == &b->router.global;
-    ri_broker_account_stats(account, &s);
+    r->api->opts.house->account_stats(account, &s);
     ri_buffer_puts(out, "{");
     system_string(out, "account_name", ri_str_of(account->name));
     ri_buffer_puts(out, ",");
@@ -506,7 +502,7 @@ static void system_put_statsz(ri_js_request *r, const ri_broker *b, const rill_s
                               ri_buffer *out)
 {
     ri_machine_use use;
-    ri_machine_use_of(&use);
+    r->api->opts.house->machine(&use);
     double up_ns = (double)RI_MAX(ri_ns_sub(r->api->wall_ns, b->start_ns), 1);
     ri_buffer_puts(out, "{");
     system_time(out, "start", b->start_ns);
@@ -544,7 +540,7 @@ static void system_put_accountz(ri_js_request *r, const ri_broker *b, ri_buffer 
     ri_buffer_puts(out, ",\"system_account\":");
     ri_json_put_string(out, ri_str_of(ri_js_request_account(r)->name));
     ri_buffer_puts(out, ",\"accounts\":");
-    for (size_t i = 0; (account = ri_broker_account_at(b, i)) != NULL; i++) {
+    for (size_t i = 0; (account = r->api->opts.house->account_at(b, i)) != NULL; i++) {
         ri_buffer_puts(out, i ? "," : "[");
         ri_json_put_string(out, ri_str_of(account->name));
     }
@@ -554,15 +550,16 @@ static void system_put_accountz(ri_js_request *r, const ri_broker *b, ri_buffer 
 /* `account` NULL: of the server. */
 static void system_page_of(ri_js_request *r, ri_str verb, const ri_account *account, ri_buffer *out)
 {
-    const ri_broker *b = r->api->opts.broker;
-    RI_ASSERT(b);
+    const ri_jetstream_api_opts *opts = &r->api->opts;
+    const ri_broker *b = opts->broker;
+    RI_ASSERT(b && opts->house);
     rill_stats s = {.size = sizeof s};
-    if (account) ri_broker_account_stats(account, &s);
-    else ri_broker_stats_inside(b, &s);
+    if (account) opts->house->account_stats(account, &s);
+    else opts->broker_stats(opts->broker, &s);
     if (ri_str_is(verb, "ACCOUNTZ")) {
         system_put_accountz(r, b, out);
     } else if (ri_str_is(verb, "HEALTHZ")) {
-        bool fails = b->durable && ri_durable_is_failing(b->durable);
+        bool fails = opts->house->is_failing(b);
         ri_buffer_puts(out, fails ? "{\"status\":\"unavailable\",\"status_code\":503,\"error\":"
                                     "\"JetStream store does not take what is committed\"}"
                                   : "{\"status\":\"ok\",\"status_code\":200}");
@@ -682,7 +679,7 @@ static bool system_connz_step(ri_js_request *r)
     ri_buffer out;
     system_begin(r, &out);
     if (w->sums) {
-        ri_broker_account_stats(w->account, &w->stats);
+        opts->house->account_stats(w->account, &w->stats);
         system_put_statz(r, w->account->name, &w->stats, &out);
         system_end(r, &out);
         return false;
@@ -776,9 +773,10 @@ static void system_fail(ri_js_request *r, int code, const char *format, ri_str n
 /* Whose account it is that `name` asks about: NULL: there is none of that name. */
 static ri_account *system_account_of(const ri_js_request *r, ri_str name)
 {
+    const ri_jetstream_api_opts *opts = &r->api->opts;
     const ri_account *account;
     if (!r->there || ri_str_is(name, "PING")) return ri_js_request_account(r);
-    for (size_t i = 0; (account = ri_broker_account_at(r->api->opts.broker, i)) != NULL; i++)
+    for (size_t i = 0; (account = opts->house->account_at(opts->broker, i)) != NULL; i++)
         if (ri_str_is(name, account->name)) return (ri_account *)(uintptr_t)account;
     return NULL;
 }
@@ -800,7 +798,7 @@ static void system_at_once(ri_js_request *r, ri_str verb, const ri_account *acco
         ri_buffer_puts(&out, ",\"host\":\"\",");
         system_string(&out, "id", ri_str_of(opts->server_id));
     } else if (ri_str_is(verb, "INFO")) {
-        if (account) system_put_info(opts->broker, account, &out);
+        if (account) system_put_info(r, account, &out);
         else system_put_user(r, &out);
     } else if (ri_str_is(verb, "STATZ")) {
         if (opts->broker_stats) opts->broker_stats(opts->broker, &stats);
