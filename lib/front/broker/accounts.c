@@ -303,6 +303,7 @@ static int accounts_add_claimed(ri_accounts *accounts, struct ri_router *router,
     ri_account *account = accounts->list[accounts->n - 1];
     account->limits.conns = claims->conns < 0 ? 0 : (uint32_t)RI_MIN(claims->conns, INT32_MAX);
     account->jetstream = claims->jetstream && jetstream;
+    account->callout = ri_claims_has_callout(claims);
     account->streams = claims->streams;
     return accounts_trade_claimed(accounts, account, trust, claims);
 }

@@ -182,6 +182,14 @@ static bool broker_has_account(const ri_broker_conf *conf, const char *name)
     return strcmp(name, RI_ACCOUNT_GLOBAL) == 0 || ri_accounts_find(conf->accounts, name);
 }
 
+/* What is configured of $G, which lies in the router. */
+static void broker_adopt_global(ri_broker *b)
+{
+    const ri_claims_callout *rules = ri_callout_rules(b->conf.callout);
+    b->router.global.mappings = b->conf.mappings;
+    b->router.global.callout = rules && ri_str_is(rules->account, RI_ACCOUNT_GLOBAL);
+}
+
 /* What a callout names has to be there: with a user less nobody could be let in. */
 static int broker_check_callout(const ri_broker_conf *conf)
 {
@@ -190,6 +198,8 @@ static int broker_check_callout(const ri_broker_conf *conf)
     if (!broker_has_account(conf, rules->account.ptr))
         return ri_err(RILL_EINVAL, "Authorization callout account \"%.100s\" not valid",
                       rules->account.ptr);
+    ri_account *account = ri_accounts_find(conf->accounts, rules->account.ptr);
+    if (account) account->callout = true;
     for (size_t i = 0; i < rules->users.n; i++)
         if (!conf->access || !ri_access_find(conf->access, ri_str_of(rules->users.at[i])))
             return ri_err(RILL_EINVAL, "Authorization callout user \"%.100s\" not valid",
@@ -307,7 +317,7 @@ int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
         ri_delete(&host, b);
         return rc;
     }
-    b->router.global.mappings = b->conf.mappings;
+    broker_adopt_global(b);
     ri_accounts_link(b->conf.accounts);
     b->pending_cap = UINT64_MAX;
     ri_memory_set_limit(&b->router.memory, b->conf.memory_bytes);
@@ -737,7 +747,7 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
     if (operated && b->durable) ri_rooms_limit(b->durable);
     b->conf = conf;
     b->conf_ns = ri_wall_ns(&b->host);
-    b->router.global.mappings = conf.mappings;
+    broker_adopt_global(b);
     ri_memory_set_limit(&b->router.memory, conf.memory_bytes);
     ri_list_each (link, &b->doors) BROKER_DOOR(link)->ops->reload(BROKER_DOOR(link));
     ri_service *service = b->durable ? ri_durable_service(b->durable) : NULL;
