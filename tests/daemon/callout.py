@@ -336,20 +336,19 @@ class Callout(Case):
             self.assertEqual(joe.read(), "PONG")
             self.assertTrue(spy.ping())  # and nothing before that
 
-    def guarded(self):
-        """A server whose service's account has streams, and exports all; `imp` imports all."""
-        path = self.write("nats.conf", """
+    def guarded_conf(self, what="$SYS.REQ.USER.*", star=".*"):
+        """The service's account has streams, and exports all; IMP imports all."""
+        return self.write("nats.conf", """
             jetstream { store_dir: "%s" }
             accounts {
               AUTH { jetstream: enabled, users: [ {user: auth, password: a} ],
                      exports: [ {stream: ">"}, {service: ">"} ] }
               IMP { imports: [
                      {stream: {account: AUTH, subject: ">"}, prefix: from},
-                     {service: {account: AUTH, subject: "%s"}, to: ask} ] }
+                     {service: {account: AUTH, subject: "%s"}, to: "ask%s"} ] }
             }
             authorization { timeout: 20, auth_callout { issuer: %s, account: AUTH,
-              auth_users: [ auth ] } }""" % (self.path("js"), ASKED, ISSUER.public))
-        return self.serve("-c", path)
+              auth_users: [ auth ] } }""" % (self.path("js"), what, star, ISSUER.public))
 
     def inside(self, server, service, aud):
         """One whom the service has let into that account."""
@@ -383,7 +382,7 @@ class Callout(Case):
 
     def test_what_is_asked_is_stored_and_imported_by_nobody(self):
         """Passwords are in it. Of rilld alone, as is the next one."""
-        server = self.guarded()
+        server = self.serve("-c", self.guarded_conf())
         service = self.listen(server)
         spy, far = self.inside(server, service, "AUTH"), self.inside(server, service, "IMP")
         made = self.api(spy, "STREAM.CREATE.S", name="S", subjects=["$SYS.REQ.>", "$SYS._INBOX.>"],
@@ -401,9 +400,14 @@ class Callout(Case):
         self.assertEqual(self.api(spy, "STREAM.INFO.S")["state"]["messages"], 0)
         self.assertEqual(request.nats["connect_opts"]["pass"], "secret")
 
+    def test_an_import_of_what_is_asked_is_refused(self):
+        done = self.run_once("-t", "-c", self.guarded_conf(ASKED, ""))
+        self.assertIn("between the server and its callout's service", done.stderr)
+        self.assertEqual(done.returncode, 1)
+
     def test_nobody_asks_by_others(self):
         """By a stream, a consumer, the API, or an import."""
-        server = self.guarded()
+        server = self.serve("-c", self.guarded_conf())
         service = self.listen(server)
         low, far = self.inside(server, service, "AUTH"), self.inside(server, service, "IMP")
         made = self.api(low, "STREAM.CREATE.N", name="N", subjects=["n"],
@@ -418,7 +422,7 @@ class Callout(Case):
             "name": "c", "deliver_subject": ASKED, "ack_policy": "none"})
         self.assertEqual(made["error"]["err_code"], 10112)
         self.api(low, "STREAM.INFO.F", reply=ASKED)
-        far.say("PUB ask 5\r\nFORGE")
+        far.say("PUB ask.AUTH 5\r\nFORGE")
         self.hears_nothing(far)
         self.assertIn("state", self.api(low, "STREAM.INFO.F"))
         self.hears_nothing(service)

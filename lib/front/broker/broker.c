@@ -198,8 +198,6 @@ static int broker_check_callout(const ri_broker_conf *conf)
     if (!broker_has_account(conf, rules->account.ptr))
         return ri_err(RILL_EINVAL, "Authorization callout account \"%.100s\" not valid",
                       rules->account.ptr);
-    ri_account *account = ri_accounts_find(conf->accounts, rules->account.ptr);
-    if (account) account->callout = true;
     for (size_t i = 0; i < rules->users.n; i++)
         if (!conf->access || !ri_access_find(conf->access, ri_str_of(rules->users.at[i])))
             return ri_err(RILL_EINVAL, "Authorization callout user \"%.100s\" not valid",
