@@ -468,10 +468,11 @@ class Callout(Case):
 
     # ---- Operator mode ----
 
-    def operators(self, nats, *others, more=""):
+    def operators(self, nats, *others, more="", trade=None):
         """ISSUER's account has a callout; SERVICE is exempt, SENTINEL is a bearer."""
         self.write("op.jwt", OPERATOR.jwt("operator", OPERATOR, {"system_account": SYSTEM.public}))
-        rows = [(SYSTEM, {}), (ISSUER, {"authorization": nats}), *((key, {}) for key in others)]
+        rows = [(SYSTEM, {}), (ISSUER, {"authorization": nats, **(trade or {})}),
+                *((key, {}) if isinstance(key, Key) else key for key in others)]
         preload = "".join("  %s: %s\n" % (key.public,
                                           OPERATOR.jwt("account", key, {**LIMITS, **claims}))
                           for key, claims in rows)
@@ -525,6 +526,30 @@ class Callout(Case):
             request.say(self.xkey.seal(Public(request.server_xkey), answer))
             self.assertEqual(client.read(), "PONG")
             self.assertEqual(self.come(server, user="nobody").read(), VIOLATION)
+
+    def test_nobody_imports_it_in_operator_mode(self):
+        """Of rilld alone."""
+        def trade(kind, rows):
+            return {kind: [{"name": "t", "subject": "$SYS.REQ.USER.*", **row} for row in rows]}
+        imports = [{"type": "stream", "to": "from"},
+                   {"type": "service", "local_subject": "ask.*"}]
+        path = self.operators(
+            {"auth_users": [SERVICE.public], "allowed_accounts": [OTHER.public]},
+            (OTHER, trade("imports", [{"account": ISSUER.public, **row} for row in imports])),
+            trade=trade("exports", [{"type": "stream"}, {"type": "service"}]))
+        server = self.serve("-c", path)
+        service = self.operated(server)
+        far = self.sentinel(server)
+        self.asked(service).let_in(by=OTHER, aud="")
+        self.assertEqual(far.read(), "PONG")
+        far.say("SUB > 1\r\nPUB ask.AUTH 5\r\nFORGE\r\nPUB ask.B 1\r\nx")
+        self.assertEqual(self.heard(far, "ask.AUTH"), b"FORGE")
+        self.assertEqual(self.heard(far, "ask.B"), b"x")
+        self.assertEqual(self.heard(far, "from.$SYS.REQ.USER.B"), b"x")
+        joe = self.sentinel(server, user="joe")
+        self.asked(service).let_in(aud="")
+        self.assertEqual(joe.read(), "PONG")
+        self.hears_nothing(far)
 
     def test_who_shows_no_jwt(self):
         rules = {"auth_users": [SERVICE.public]}
