@@ -409,7 +409,8 @@ typedef struct rill_tls {
                                          his certificate says, whatever he calls himself: the first
                                          of its e-mail addresses, DNS names, URIs and its subject
                                          that is the name of one of rill_broker_opts.users.
-                                         "CN=alice,O=acme" is that of a subject, in any order */
+                                         "CN=alice,O=acme" is that of a subject, in any order.
+                                         A user without a password comes in by no other listener */
     bool reserved[4];
     /* In place of all certificates, for the smallest: a key that both sides share, of 32 to 128
      * digits of base 16, and its name, of 128 bytes at most. TLS is 1.2 then, and its one cipher

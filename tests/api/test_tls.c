@@ -309,6 +309,32 @@ START_TEST(certified_no_more)
 }
 END_TEST
 
+/* A user without a password comes by his certificate, so that by another listener his name alone is
+ * nothing; where no listener takes certificates for users it is what is configured. */
+START_TEST(certified_alone)
+{
+    rill_bus *bus;
+    const rill_user named = {.size = sizeof named, .user = "CN=named"};
+    const rill_user plain = {.size = sizeof plain, .user = "plain"};
+    const rill_user secret = {.size = sizeof secret, .user = "secret", .password = "pw"};
+    const rill_user *const users[] = {&named, &plain, &secret};
+    const rill_tls server = {SERVER, .ca_file = TLS("maps.pem"), .verify_and_map = _i == 0};
+    serve(RILL_OPTS(rill_broker_opts, .users = users, .nusers = 3),
+          RILL_OPTS(rill_listen_opts, .tls = &server));
+    int other = rill_broker_listen(broker, "nats://127.0.0.1:0", NULL);
+    ck_assert_int_gt(other, 0);
+    for (int i = 0; i < 3; i++) {
+        const char *password = users[i]->password;
+        snprintf(url, sizeof url, "nats://%s:%s@127.0.0.1:%d", users[i]->user,
+                 password ? password : "", other);
+        bool in = _i == 1 || password;
+        ck_assert_int_eq(rill_open(&bus, url, NULL), in ? RILL_OK : RILL_EAUTH);
+        if (in) OK(rill_close(bus, WAIT_MS));
+    }
+    end();
+}
+END_TEST
+
 /* A key that both sides share, in place of all certificates. */
 START_TEST(shared_key)
 {
@@ -523,5 +549,6 @@ START_TEST(kafka_places)
 END_TEST
 
 SUITE_MAIN_ROWS("api_tls", SUITE_ONCE(kafka_places, certified_no_more),
-                 SUITE_EACH(2, certified, shared_key, live, by_the_system, refused, wanted,
-                                      certificates, insecure, load, listen_again, again, places))
+                 SUITE_EACH(2, certified, certified_alone, shared_key, live, by_the_system, refused,
+                                      wanted, certificates, insecure, load, listen_again, again,
+                                      places))

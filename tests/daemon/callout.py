@@ -6,6 +6,7 @@ import base64
 import ctypes
 import json
 import os
+import re
 import signal
 import time
 
@@ -339,6 +340,100 @@ class Callout(Case):
             self.assertEqual(joe.read(), "PONG")
             self.assertTrue(spy.ping())  # and nothing before that
 
+    def guarded_conf(self, what="$SYS.REQ.USER.*", star=".*"):
+        """The service's account has streams, and exports all; IMP imports all."""
+        return self.write("nats.conf", """
+            jetstream { store_dir: "%s" }
+            accounts {
+              AUTH { jetstream: enabled, users: [ {user: auth, password: a} ],
+                     exports: [ {stream: ">"}, {service: ">"} ] }
+              IMP { imports: [
+                     {stream: {account: AUTH, subject: ">"}, prefix: from},
+                     {service: {account: AUTH, subject: "%s"}, to: "ask%s"} ] }
+            }
+            authorization { timeout: 20, auth_callout { issuer: %s, account: AUTH,
+              auth_users: [ auth ] } }""" % (self.path("js"), what, star, ISSUER.public))
+
+    def inside(self, server, service, aud):
+        """One whom the service has let into that account."""
+        client = self.come(server, user="of " + aud, headers=True)
+        self.asked(service).let_in(aud=aud)
+        self.assertEqual(client.read(), "PONG")
+        client.say("SUB mine 9")
+        return client
+
+    def api(self, client, subject, reply="mine", **request):
+        body = json.dumps(request)
+        client.say("PUB $JS.API.%s %s %d\r\n%s" % (subject, reply, len(body), body))
+        return json.loads(self.heard(client)) if reply == "mine" else None
+
+    def heard(self, client, subject="mine"):
+        """The next message, which has to be of that subject."""
+        line = self.next_line(client)
+        self.assertRegex(line, r"^H?MSG %s " % re.escape(subject))
+        return client.read_body(line)[3]
+
+    def hears_nothing(self, client):
+        client.say("PING")
+        self.assertEqual(self.next_line(client), "PONG")
+
+    @staticmethod
+    def next_line(client):
+        while (line := client.read()) == "PING" or line.startswith("INFO"):
+            if line == "PING":
+                client.say("PONG")
+        return line
+
+    def test_what_is_asked_is_stored_and_imported_by_nobody(self):
+        """Passwords are in it. Of rilld alone, as is the next one."""
+        server = self.serve("-c", self.guarded_conf())
+        service = self.listen(server)
+        spy, far = self.inside(server, service, "AUTH"), self.inside(server, service, "IMP")
+        made = self.api(spy, "STREAM.CREATE.S", name="S", subjects=["$SYS.REQ.>", "$SYS._INBOX.>"],
+                        no_ack=True, republish={"src": ">", "dest": "leak.>"})
+        self.assertNotIn("error", made)
+        spy.say("SUB leak.> 1")
+        far.say("SUB > 1\r\nSUB from.> 2\r\nSUB from.> q 3")
+        self.hears_nothing(spy)
+        self.hears_nothing(far)
+        joe = self.come(server, user="joe", **{"pass": "secret"})
+        request = self.asked(service)
+        request.let_in()
+        self.assertEqual(joe.read(), "PONG")
+        self.hears_nothing(far)
+        self.assertEqual(self.api(spy, "STREAM.INFO.S")["state"]["messages"], 0)
+        self.assertEqual(request.nats["connect_opts"]["pass"], "secret")
+
+    def test_an_import_of_what_is_asked_is_refused(self):
+        done = self.run_once("-t", "-c", self.guarded_conf(ASKED, ""))
+        self.assertIn("between the server and its callout's service", done.stderr)
+        self.assertEqual(done.returncode, 1)
+
+    def test_nobody_asks_by_others(self):
+        """By a stream, a consumer, the API, or an import."""
+        server = self.serve("-c", self.guarded_conf())
+        service = self.listen(server)
+        low, far = self.inside(server, service, "AUTH"), self.inside(server, service, "IMP")
+        made = self.api(low, "STREAM.CREATE.N", name="N", subjects=["n"],
+                        republish={"src": "n", "dest": ASKED})
+        self.assertIn(ASKED, made["error"]["description"])
+        made = self.api(low, "STREAM.CREATE.F", name="F", subjects=["f.>"],
+                        republish={"src": "f.>", "dest": "$SYS.>"})
+        self.assertNotIn("error", made)
+        low.say("SUB $SYS.LAST 1\r\nPUB f.REQ.USER.AUTH 5\r\nFORGE\r\nPUB f.LAST 1\r\nx")
+        self.heard(low, "$SYS.LAST")
+        made = self.api(low, "CONSUMER.CREATE.F.c", stream_name="F", config={
+            "name": "c", "deliver_subject": ASKED, "ack_policy": "none"})
+        self.assertEqual(made["error"]["err_code"], 10112)
+        self.api(low, "STREAM.INFO.F", reply=ASKED)
+        far.say("PUB ask.AUTH 5\r\nFORGE")
+        self.hears_nothing(far)
+        self.assertIn("state", self.api(low, "STREAM.INFO.F"))
+        self.hears_nothing(service)
+        joe = self.come(server, user="joe")
+        self.asked(service).let_in()
+        self.assertEqual(joe.read(), "PONG")
+
     def test_a_time_that_is_over(self):
         for server in self.each_server(self.conf()):
             service = self.listen(server)
@@ -379,10 +474,11 @@ class Callout(Case):
 
     # ---- Operator mode ----
 
-    def operators(self, nats, *others, more=""):
+    def operators(self, nats, *others, more="", trade=None):
         """ISSUER's account has a callout; SERVICE is exempt, SENTINEL is a bearer."""
         self.write("op.jwt", OPERATOR.jwt("operator", OPERATOR, {"system_account": SYSTEM.public}))
-        rows = [(SYSTEM, {}), (ISSUER, {"authorization": nats}), *((key, {}) for key in others)]
+        rows = [(SYSTEM, {}), (ISSUER, {"authorization": nats, **(trade or {})}),
+                *((key, {}) if isinstance(key, Key) else key for key in others)]
         preload = "".join("  %s: %s\n" % (key.public,
                                           OPERATOR.jwt("account", key, {**LIMITS, **claims}))
                           for key, claims in rows)
@@ -436,6 +532,30 @@ class Callout(Case):
             request.say(self.xkey.seal(Public(request.server_xkey), answer))
             self.assertEqual(client.read(), "PONG")
             self.assertEqual(self.come(server, user="nobody").read(), VIOLATION)
+
+    def test_nobody_imports_it_in_operator_mode(self):
+        """Of rilld alone."""
+        def trade(kind, rows):
+            return {kind: [{"name": "t", "subject": "$SYS.REQ.USER.*", **row} for row in rows]}
+        imports = [{"type": "stream", "to": "from"},
+                   {"type": "service", "local_subject": "ask.*"}]
+        path = self.operators(
+            {"auth_users": [SERVICE.public], "allowed_accounts": [OTHER.public]},
+            (OTHER, trade("imports", [{"account": ISSUER.public, **row} for row in imports])),
+            trade=trade("exports", [{"type": "stream"}, {"type": "service"}]))
+        server = self.serve("-c", path)
+        service = self.operated(server)
+        far = self.sentinel(server)
+        self.asked(service).let_in(by=OTHER, aud="")
+        self.assertEqual(far.read(), "PONG")
+        far.say("SUB > 1\r\nPUB ask.AUTH 5\r\nFORGE\r\nPUB ask.B 1\r\nx")
+        self.assertEqual(self.heard(far, "ask.AUTH"), b"FORGE")
+        self.assertEqual(self.heard(far, "ask.B"), b"x")
+        self.assertEqual(self.heard(far, "from.$SYS.REQ.USER.B"), b"x")
+        joe = self.sentinel(server, user="joe")
+        self.asked(service).let_in(aud="")
+        self.assertEqual(joe.read(), "PONG")
+        self.hears_nothing(far)
 
     def test_who_shows_no_jwt(self):
         rules = {"auth_users": [SERVICE.public]}

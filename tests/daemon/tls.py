@@ -195,6 +195,47 @@ class Tls(Case):
         with self.assertRaises(urllib.error.URLError):
             self.secure_page(server, "healthz")
 
+    def who(self, server, login):
+        port = re.search(r"Starting http monitor on 127\.0\.0\.1:(\d+)", server.log())[1]
+        request = urllib.request.Request("http://127.0.0.1:%s/who" % port)
+        request.add_header("Authorization", "Basic " + base64.b64encode(login).decode())
+        with urllib.request.urlopen(request, timeout=BOUND_S) as answer:
+            return json.load(answer)["login"]
+
+    def test_certificates_alone(self):
+        """Who has no password, since he comes by his certificate, comes by nothing else: over HTTP,
+        or WebSocket without TLS, his name alone is nothing."""
+        users = 'authorization { users: [ {user: "al@acme.com"}, {user: ann, password: pw} ] }\n'
+        config = self.write("a.conf", self.block(
+            more='verify_and_map: true, ca_file: "%s"' % golden("ca.pem")) + users +
+            'http: "127.0.0.1:-1"\nwebsocket { listen: "127.0.0.1:-1", no_tls: true }\n')
+        server = self.serve("-c", config)
+        self.assertFalse(self.who(server, b"al@acme.com:"))
+        self.assertFalse(self.who(server, b"al@acme.com:x"))
+        self.assertTrue(self.who(server, b"ann:pw"))
+        port = int(re.search(r"websocket clients on ws://127\.0\.0\.1:(\d+)", server.log())[1])
+        for connect, answer in (({"user": "al@acme.com"}, b"-ERR 'Authorization Violation'"),
+                                ({"user": "ann", "pass": "pw"}, b"PONG")):
+            self.assertIn(answer, self.said_by_web(port, connect))
+
+    def said_by_web(self, port, connect):
+        """All that is answered to a CONNECT and a PING over WebSocket, up to the first answer."""
+        sock = socket.create_connection(("127.0.0.1", port), BOUND_S)
+        self.stack.callback(sock.close)
+        got = b""
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+                     b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                     b"Sec-WebSocket-Version: 13\r\n\r\n")
+        while b"\r\n\r\n" not in got:
+            got += sock.recv(4096)
+        text = ("CONNECT %s\r\nPING\r\n" % json.dumps({"verbose": False, **connect})).encode()
+        sock.sendall(bytes([0x82, 0x80 | len(text), 0, 0, 0, 0]) + text)
+        while not re.search(rb"PONG|-ERR [^\r]*\r\n", got):
+            some = sock.recv(4096)
+            self.assertTrue(some, got)
+            got += some
+        return got
+
     def test_https_refused(self):
         for args, why in ((["-ms", "1"], "TLS cert and key required for HTTPS"),
                           (["-ms", "1", "-m", "2"], "can't specify both HTTP (2) and HTTPs (1)"),

@@ -180,4 +180,33 @@ START_TEST(test_edit)
 }
 END_TEST
 
-SUITE_MAIN("headers", test_check, test_find_and_walk, test_status, test_build, test_edit)
+/* In no spelling that any reader might take for the name does it stay. */
+START_TEST(test_alike)
+{
+    static const struct {
+        const char *before, *after;
+        int cut;
+    } rows[] = {
+        {"NATS/1.0\r\nWho: 1\r\n\r\n", "", 1},
+        {"NATS/1.0\r\nA: 1\r\nwhO : 1\r\n \tWho\t: 2\r\n\r\n", "NATS/1.0\r\nA: 1\r\n\r\n", 2},
+        {"NATS/1.0\r\nA: 1\nWho: 1\rWho: 2\r\n\r\n",
+         "NATS/1.0\r\nA: 1 Who: 1 Who: 2\r\n\r\n", 0},
+        {"NATS/1.0 \nWho: 1\r\nWho: 2\r\n\r\n", "NATS/1.0  Who: 1\r\n\r\n", 1},
+        {"NATS/1.0\r\nWhom: 1\r\nW ho: 2\r\n\r\n", "NATS/1.0\r\nWhom: 1\r\nW ho: 2\r\n\r\n", 0},
+        {"", "", 0}};
+    fault f;
+    fault_init(&f);
+    for (size_t i = 0; i < RI_LEN(rows); i++) {
+        ri_buffer b;
+        ri_buffer_init(&b, &f.host);
+        ri_buffer_puts(&b, rows[i].before);
+        ck_assert_int_eq(ri_headers_cut_alike(&b, RI_STR("Who")), rows[i].cut);
+        ck_assert_msg(ri_str_is(ri_buffer_str(&b), rows[i].after), "row %zu", i);
+        ri_buffer_fini(&b);
+    }
+    fault_fini(&f);
+}
+END_TEST
+
+SUITE_MAIN("headers", test_check, test_find_and_walk, test_status, test_build, test_edit,
+           test_alike)

@@ -700,7 +700,9 @@ END_TEST
 /* Who answers cannot say who asks the next service, nor who asks, in another spelling. */
 START_TEST(test_made_up)
 {
-    static const char *const spellings[] = {"Nats-Request-Info", "nats-request-info"};
+    static const char *const spellings[] = {
+        "Nats-Request-Info", "nats-request-info", "Nats-Request-Info ",
+        " \tNats-Request-Info\t "};
     end client, server, next;
     begin();
     configure((const rill_account *const[]){

@@ -39,6 +39,8 @@ int ri_headers_replace(ri_buffer *b, ri_str name, ri_str value); /* exactly one 
 /* Take out every header of that name; returns how many. A block without any left becomes empty,
  * unless its first line has a status. */
 int ri_headers_cut(ri_buffer *b, ri_str name);
-int ri_headers_cut_alike(ri_buffer *b, ri_str name); /* ... without regard to case */
+/* ... without regard to case and to blanks around it; a lone CR or LF becomes a blank, so that no
+ * reader finds one behind it. */
+int ri_headers_cut_alike(ri_buffer *b, ri_str name);
 
 #endif

@@ -102,7 +102,30 @@ int ri_headers_cut(ri_buffer *b, ri_str name)
     return headers_cut(b, name, headers_same);
 }
 
+static bool headers_is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static bool headers_alike(ri_str a, ri_str b)
+{
+    while (a.len && headers_is_blank(a.ptr[a.len - 1])) a.len--;
+    while (a.len && headers_is_blank(a.ptr[0])) a = ri_str_from(a, 1);
+    return ri_str_eq_nocase(a, b);
+}
+
+/* Readers there are that end a line at each of the two. */
+static void headers_join_lines(ri_buffer *b)
+{
+    char *at = b->ptr;
+    for (size_t i = b->head; i < b->len; i++) {
+        if (at[i] == '\r' && i + 1 < b->len && at[i + 1] == '\n') i++;
+        else if (at[i] == '\r' || at[i] == '\n') at[i] = ' ';
+    }
+}
+
 int ri_headers_cut_alike(ri_buffer *b, ri_str name)
 {
-    return headers_cut(b, name, ri_str_eq_nocase);
+    headers_join_lines(b);
+    return headers_cut(b, name, headers_alike);
 }

@@ -21,7 +21,9 @@
  * allows, as any user is (trust.h).
  *
  * Nobody but the server asks: in the service's account $SYS.REQ.USER.AUTH is denied to all, and to
- * all but its exempt users also to hear, as are the answers.
+ * all but its exempt users also to hear, as are the answers. That is said in the permissions of
+ * its users; what others would ask or hear there, streams and imports, the router lets pass
+ * (ri_account.callout).
  *
  * A letter is worked on by one thread at a time, any, for some 200 us, without a lock; it holds all
  * that it goes by. No clock is here but the host's, for the times that stand in the JWTs. */
@@ -31,8 +33,8 @@
 #include "codec/web/xkey.h"
 #include "engine/access/trust.h"
 
-#define RI_CALLOUT_SUBJECT "$SYS.REQ.USER.AUTH"
-#define RI_CALLOUT_ANSWERS "$SYS._INBOX." /* ... with two tokens behind it */
+#define RI_CALLOUT_SUBJECT "$SYS.REQ.USER.AUTH" /* RI_ACCOUNT_ASKED of the router, */
+#define RI_CALLOUT_ANSWERS "$SYS._INBOX." /* ... and RI_ACCOUNT_ANSWERS: two tokens behind it */
 #define RI_CALLOUT_XKEY "Nats-Server-Xkey"  /* header of a request that is sealed */
 
 enum { RI_CALLOUT_ANSWER_MAX = 1024 * 1024 }; /* bytes; longer ones are refused unread */

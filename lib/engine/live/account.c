@@ -66,6 +66,7 @@ void ri_account_adopt(ri_account *account, ri_account *from)
     from->mappings = mappings;
     account->limits = from->limits;
     account->system = from->system;
+    account->callout = from->callout;
     account->streams = from->streams;
     account->jetstream = from->jetstream;
 }

@@ -64,12 +64,17 @@ typedef struct ri_account {
     ri_list stir_link;             /* in there, when there may be something to do for them */
     void *keeper;                  /* of that one */
     bool system;                   /* whose users may ask about all of the broker */
+    bool callout;                  /* a service in it decides who comes in: guards these two */
     struct ri_trade *trade;        /* owned; what it exports and imports; NULL: nothing (trade.h) */
     struct ri_desk *desk;          /* owned; where answers of its services come; or NULL */
 } ri_account;
 
 #define RI_ACCOUNT_GLOBAL "$G"
 #define RI_ACCOUNT_SYSTEM "$SYS"
+/* What such a service is asked, by the broker alone, and what it answers (engine/access/callout.h):
+ * both go straight to connections, and into no stream and no other account. */
+#define RI_ACCOUNT_ASKED "$SYS.REQ.USER.AUTH"
+#define RI_ACCOUNT_ANSWERS "$SYS._INBOX."
 
 /* $G, which lies in the router. */
 void ri_account_init(ri_account *account, struct ri_router *router, const ri_host *host);

@@ -188,6 +188,7 @@ static inline bool router_deliver(ri_delivery *d, ri_interest_entry *entry)
     ri_subscription *sub = ri_container_of(entry, ri_subscription, entry);
     ri_party *party = sub->party;
     if (ri_unlikely(party == d->from && party->no_echo)) return false;
+    if (ri_unlikely(d->p->direct) && !party->ops->direct) return false;
     if (ri_unlikely(sub->max && sub->delivered >= sub->max)) return false;
     const ri_probe *probe = d->p->probe;
     if (ri_unlikely(probe != NULL) && router_probe(d, party, sub)) return true;
@@ -382,7 +383,7 @@ static ri_fan *fan_new(ri_account *account, ri_party *from, ri_str route, const 
                     .m = {ri_packet_subject(packet), ri_packet_reply(packet),
                           ri_packet_headers(packet), ri_packet_data(packet), 0},
                     .p = {.m = &fan->m, .frame = p->frame, .stored = p->stored,
-                          .errands = p->errands}};
+                          .direct = p->direct, .errands = p->errands}};
     memcpy(fan->route, route.ptr, route.len);
     ri_list_init(&fan->link);
     ri_interest_key_init(&fan->key, (ri_str){fan->route, route.len}, ri_hash(route));
@@ -527,9 +528,22 @@ RI_COLD static bool router_fans(ri_account *account, ri_party *from, const ri_pu
     return false;
 }
 
+/* In the account of a callout's service. False: it is asked by somebody who may not. */
+RI_COLD static bool router_guard(const ri_party *from, const ri_publish **p, ri_publish *guarded)
+{
+    ri_str route = router_route_of(*p);
+    bool asked = ri_str_is(route, RI_ACCOUNT_ASKED);
+    if (!asked && !ri_str_starts(route, RI_STR(RI_ACCOUNT_ANSWERS))) return true;
+    *guarded = **p;
+    guarded->direct = true;
+    *p = guarded;
+    return !asked || from->ops->asks;
+}
+
 static RI_INLINE int router_send(ri_account *account, ri_party *from, const ri_publish *p)
 {
-    ri_publish unreported;
+    ri_publish unreported, guarded;
+    if (ri_unlikely(account->callout) && !router_guard(from, &p, &guarded)) return 0;
     ri_router *router = from->router;
     const ri_match *match = router_match(account, p);
     if (ri_unlikely(!match)) return RILL_ENOMEM;

@@ -77,6 +77,10 @@ typedef struct ri_party_ops {
     /* It is a stream: what it takes is stored. It looks at p->probe itself, and reports to it what
      * would become of the message. */
     bool stores;
+    /* It may hear what goes between the broker and a callout's service: a connection, whose
+     * permissions decide, or the broker itself, which ... */
+    bool direct;
+    bool asks;      /* ... alone asks it */
 } ri_party_ops;
 
 /* Who has asked for something that is answered later, in slices. It outlives its party as long as
@@ -129,6 +133,7 @@ typedef struct ri_publish {
     bool once;         /* of `append`, by a peer elsewhere: over this connection or not at all */
     struct ri_failure *refused;  /* code 0: kept by a stream that refuses it, if nobody waits */
     bool stored;       /* streams have it already: they let it pass */
+    bool direct;       /* for those alone whose ops say so: the router's, see RI_ACCOUNT_ASKED */
     uint8_t errands;   /* services that it has gone through */
     ri_fan **fan;      /* its publisher can rest: see ri_router_publish() */
     const ri_match *match; /* who gets it, if its publisher has looked that up in the same stay

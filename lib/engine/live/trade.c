@@ -430,6 +430,8 @@ static int trade_check_import(const ri_account *account, const ri_import *i, tra
     if (!ri_trade_allows(exporter->trade, account->name, i->service, subject))
         return trade_import_fails(i, i->service ? "service import not authorized"
                                                 : "stream import not authorized");
+    if (exporter->callout && ri_str_is(subject, RI_ACCOUNT_ASKED))
+        return trade_import_fails(i, "it is between the server and its callout's service");
     search->service = i->service;
     int rc = trade_comes_back(search, exporter, subject, 0);
     if (rc == 0) return RILL_OK;

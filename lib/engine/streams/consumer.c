@@ -458,6 +458,8 @@ int ri_consumer_create(ri_stream *stream, const ri_js_consumer_request *request,
     *out = NULL;
     ri_js *js = stream->js;
     if (stream->closing) return ri_jserror_set(e, RI_JS_STREAM_NOT_FOUND, NULL);
+    if (js->account->callout && ri_str_is(request->conf.deliver_subject, RI_ACCOUNT_ASKED))
+        return ri_jserror_set(e, RI_JS_CONSUMER_INVALID_DELIVER_SUBJECT, NULL);
     ri_arena arena;
     ri_arena_init(&arena, js->host);
     ri_consumer_conf conf;

@@ -350,6 +350,9 @@ static int stream_normalise(ri_js *js, const ri_js_stream_request *request, ri_a
     if ((rc = ri_jsapi_copy_stream_conf(conf, &request->conf, arena)) < 0) return rc;
     if ((rc = ri_jsconf_stream(conf, &limits, request->pedantic, arena, e)) < 0) return rc;
     if ((rc = ri_mirror_check_ring(js, conf, e)) < 0) return rc;
+    if (js->account->callout && conf->republish &&
+        ri_str_is(conf->republish->dest, RI_ACCOUNT_ASKED))
+        return ri_jserror_set(e, RI_JS_STREAM_INVALID_CONFIG, RI_ACCOUNT_ASKED " is the server's");
     return stream_inherit(js, conf, request->pedantic, e);
 }
 

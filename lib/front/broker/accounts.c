@@ -303,6 +303,7 @@ static int accounts_add_claimed(ri_accounts *accounts, struct ri_router *router,
     ri_account *account = accounts->list[accounts->n - 1];
     account->limits.conns = claims->conns < 0 ? 0 : (uint32_t)RI_MIN(claims->conns, INT32_MAX);
     account->jetstream = claims->jetstream && jetstream;
+    account->callout = ri_claims_has_callout(claims);
     account->streams = claims->streams;
     return accounts_trade_claimed(accounts, account, trust, claims);
 }
@@ -387,6 +388,10 @@ static int accounts_fill(ri_accounts *accounts, struct ri_router *router,
     for (size_t i = 0; rc == RILL_OK && i < ri_trust_count(trust); i++)
         rc = accounts_add_claimed(accounts, router, trust, ri_trust_at(trust, i), opts->jetstream);
     if (rc == RILL_OK) rc = accounts_sort(accounts);
+    ri_account *asked = NULL;
+    if (rc == RILL_OK && opts->callout_account)
+        asked = ri_accounts_find(accounts, opts->callout_account);
+    if (asked) asked->callout = true;
     if (rc == RILL_OK) rc = accounts_check_trade(accounts, trust != NULL);
     if (rc == RILL_OK) rc = accounts_name_system(accounts, system);
     return rc < 0 ? rc : accounts_check_users(accounts, opts);

@@ -182,6 +182,14 @@ static bool broker_has_account(const ri_broker_conf *conf, const char *name)
     return strcmp(name, RI_ACCOUNT_GLOBAL) == 0 || ri_accounts_find(conf->accounts, name);
 }
 
+/* What is configured of $G, which lies in the router. */
+static void broker_adopt_global(ri_broker *b)
+{
+    const ri_claims_callout *rules = ri_callout_rules(b->conf.callout);
+    b->router.global.mappings = b->conf.mappings;
+    b->router.global.callout = rules && ri_str_is(rules->account, RI_ACCOUNT_GLOBAL);
+}
+
 /* What a callout names has to be there: with a user less nobody could be let in. */
 static int broker_check_callout(const ri_broker_conf *conf)
 {
@@ -307,7 +315,7 @@ int ri_broker_new(ri_broker **out, const rill_broker_opts *opts)
         ri_delete(&host, b);
         return rc;
     }
-    b->router.global.mappings = b->conf.mappings;
+    broker_adopt_global(b);
     ri_accounts_link(b->conf.accounts);
     b->pending_cap = UINT64_MAX;
     ri_memory_set_limit(&b->router.memory, b->conf.memory_bytes);
@@ -737,7 +745,7 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
     if (operated && b->durable) ri_rooms_limit(b->durable);
     b->conf = conf;
     b->conf_ns = ri_wall_ns(&b->host);
-    b->router.global.mappings = conf.mappings;
+    broker_adopt_global(b);
     ri_memory_set_limit(&b->router.memory, conf.memory_bytes);
     ri_list_each (link, &b->doors) BROKER_DOOR(link)->ops->reload(BROKER_DOOR(link));
     ri_service *service = b->durable ? ri_durable_service(b->durable) : NULL;

@@ -37,6 +37,7 @@ static int venue_fill(ri_venue *a, const ri_host *host, const ri_url *url,
     a->tls = opts->tls != NULL;
     a->tls_optional = opts->tls_optional;
     a->tls_verify = opts->tls && (opts->tls->verify_peer || opts->tls->verify_and_map);
+    a->tls_maps = opts->tls && opts->tls->verify_and_map;
     a->tls_timeout_ms = opts->tls ? opts->tls->timeout_ms : 0;
     a->same_origin = opts->ws_same_origin;
     a->compress = opts->ws_compress;
@@ -85,6 +86,14 @@ const ri_venue *ri_venue_find(const ri_broker *broker, ri_url_scheme scheme)
     ri_list_each (item, &broker->venues)
         if (VENUE_ONE(item)->scheme == scheme) return VENUE_ONE(item);
     return NULL;
+}
+
+bool ri_venue_maps(const ri_broker *broker)
+{
+    RI_ASSERT(ri_broker_is_entered(broker));
+    ri_list_each (item, &broker->venues)
+        if (VENUE_ONE(item)->tls_maps) return true;
+    return false;
 }
 
 void ri_venue_free_all(ri_broker *broker)

@@ -17,7 +17,7 @@ typedef struct ri_venue {
     ri_url_scheme scheme;
     char *name;              /* HOST, or the PATH of a unix socket; owned */
     int port;                /* 0: a unix socket */
-    bool tls, tls_optional, tls_verify;
+    bool tls, tls_optional, tls_verify, tls_maps;
     bool same_origin, compress; /* of WebSocket */
     uint32_t tls_timeout_ms; /* 0: the default */
     uint32_t handshake_ms;   /* of WebSocket; 0: the default */
@@ -33,6 +33,8 @@ void ri_venue_free(ri_venue *venue, const ri_host *host); /* NULL is nothing */
 void ri_venue_put(struct ri_broker *broker, ri_venue *venue, int port);
 /* The first of that scheme; NULL: there is none. Lent inside the gate. */
 const ri_venue *ri_venue_find(const struct ri_broker *broker, ri_url_scheme scheme);
+/* One of them lets users in by their certificates. */
+bool ri_venue_maps(const struct ri_broker *broker);
 void ri_venue_free_all(struct ri_broker *broker);
 
 #endif

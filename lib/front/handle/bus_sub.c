@@ -267,6 +267,7 @@ const ri_party_ops ri_bus_client_ops = {
     .has_room = sub_has_room,
     .missed = sub_missed,
     .ended = sub_ended,
+    .direct = true,
 };
 
 void ri_bus_sub_end(rill_sub *sub)

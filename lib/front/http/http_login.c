@@ -65,8 +65,8 @@ static const char *http_login_wanted(const ri_broker_conf *conf, const http_word
     if (conf->access) {
         ri_access_user *user = ri_access_find(conf->access, words->user);
         if (!user || ri_access_is_key(user) || ri_access_is_dn(user, &hash)) return NULL;
-        *who = user;
-        return ri_access_password(user);
+        *who = user; /* without a password he comes by his certificate, not asked for here */
+        return *ri_access_password(user) ? ri_access_password(user) : NULL;
     }
     if (!conf->user && !conf->password) return NULL;
     if (!ri_password_same(ri_str_of(conf->user), words->user)) return NULL;

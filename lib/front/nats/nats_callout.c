@@ -89,7 +89,8 @@ static bool callout_deliver(ri_party *party, ri_subscription *sub, ri_delivery *
     return true;
 }
 
-static const ri_party_ops callout_ops = {.deliver = callout_deliver};
+static const ri_party_ops callout_ops = {
+    .deliver = callout_deliver, .direct = true, .asks = true};
 
 static void callout_close_window(ri_nats_window *window)
 {

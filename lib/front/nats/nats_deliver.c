@@ -294,4 +294,5 @@ const ri_party_ops ri_nats_deliver_ops = {
     .make_interest = deliver_make_interest,
     .facts = ri_nats_facts_put,
     .rtt_ns = ri_nats_facts_rtt_ns,
+    .direct = true,
 };

@@ -132,6 +132,14 @@ static bool login_right_user(const ri_broker_conf *conf, const ri_nats_login *lo
     return ri_password_same(ri_str_of(conf->user), ri_str_of(login->user));
 }
 
+/* A user without a password comes by his certificate, where a listener takes those: by another one
+ * his name alone is nothing. */
+static bool login_wants_certificate(const ri_nats_session *s, const char *want)
+{
+    const ri_broker *broker = s->server->broker;
+    return !*want && broker->conf.access && !ri_nats_login_maps(s) && ri_venue_maps(broker);
+}
+
 ri_nats_verdict ri_nats_login_look(const ri_nats_session *s)
 {
     const ri_broker_conf *conf = &s->server->broker->conf;
@@ -148,6 +156,7 @@ ri_nats_verdict ri_nats_login_look(const ri_nats_session *s)
     if (conf->no_auth_user && login_shows_nothing(s)) return RI_NATS_VERDICT_YES;
     if (login->nkey && (conf->access || conf->on_login))
         return login->sig && s->nonce[0] ? RI_NATS_VERDICT_LATER : RI_NATS_VERDICT_NO;
+    if (login_wants_certificate(s, want)) return RI_NATS_VERDICT_NO;
     if (ri_password_is_hash(ri_str_of(want)))
 #ifdef RI_HAVE_CRYPT
         return RI_NATS_VERDICT_LATER;
