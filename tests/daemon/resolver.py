@@ -323,7 +323,7 @@ class Resolver(OperatorCase):
                                 10039, 10039, [1, 1 << 20], 1, 2, 0])
 
     def test_a_bound_of_nothing_is_one(self):
-        """An account that may have no streams in memory makes none, and what it has takes no more."""
+        """Who may have no streams in memory makes none, and what he has takes no more."""
         def limited(iat, **more):
             return account({"limits": {**LIMITS["limits"], "streams": 2, **more}}, iat=iat)
 
@@ -331,7 +331,8 @@ class Resolver(OperatorCase):
             asks = self.come(server, user(by=SYSTEM))
             self.assertIn("data", self.ask(asks, UPDATE, limited(2000, mem_storage=1 << 20)))
             client = self.come(server, user())
-            said = [self.streams(client, "$JS.API.STREAM.CREATE.F", '{"name":"F","subjects":["f"]}')]
+            file = '{"name":"F","subjects":["f"]}'
+            said = [self.streams(client, "$JS.API.STREAM.CREATE.F", file)]
             said += [self.streams(client, "$JS.API.STREAM.CREATE.M",
                                   '{"name":"M","subjects":["m"],"storage":"memory"}')]
             self.assertEqual(client.request("m", "one").get("seq"), 1)

@@ -48,6 +48,7 @@ static void fill_item(dice *d, const ri_kafka_row *row, void *item)
     switch (row->item) {
     case KAFKA_KIND_I8: *(int8_t *)item = (int8_t)roll(d, 0); break;
     case KAFKA_KIND_I32: *(int32_t *)item = (int32_t)roll(d, 0); break;
+    case KAFKA_KIND_I64: *(int64_t *)item = (int64_t)roll(d, 0); break;
     case KAFKA_KIND_STR: *(ri_str *)item = fill_span(d, false); break;
     default: fill(d, row->type(), item); break;
     }

@@ -139,7 +139,8 @@ static int salvage_check(salvage *s)
 static int salvage_all(salvage *s)
 {
     RI_ASSERT(s->from->read_only && !s->to->read_only);
-    if (s->to->nsegments) return ri_err(RILL_EEXIST, "%s has a log already: name a new directory", s->to->dir);
+    if (s->to->nsegments)
+        return ri_err(RILL_EEXIST, "%s has a log already: name a new directory", s->to->dir);
     int rc = RILL_OK;
     ri_map_each(item, &s->from->tracks_by_number) s->total += ((ri_track *)item)->count;
     ri_map_each(item, &s->from->tracks_by_number)
