@@ -350,7 +350,7 @@ START_TEST(logins_of_a_crowd)
     static const rill_user *const both[] = {&slow, &hashed};
     struct pollfd all[THERE];
     serve(RILL_OPTS(rill_broker_opts, .users = both, .nusers = 2));
-    for (int i = 0; i < THERE; i++) all[i].fd = -1;
+    for (int i = 0; i < THERE; i++) all[i] = (struct pollfd){.fd = -1};
     unsigned n = 0;
     do {
         struct pollfd *place = &all[n++ % THERE];
