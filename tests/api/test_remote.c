@@ -572,6 +572,61 @@ START_TEST(over_a_unix_socket)
 }
 END_TEST
 
+enum { ROUNDS = 2000, WIDE = 500000 };
+
+typedef struct meeting { /* one sleeps in rill_next(), one turns, the test publishes */
+    rill_bus *bus;
+    rill_sub *sub;
+    atomic_int heard, turned, round;
+} meeting;
+
+static void *sleeps(void *arg)
+{
+    meeting *m = arg;
+    const rill_msg *msg;
+    while (rill_next(m->sub, &msg, -1) == RILL_OK) atomic_store(&m->heard, atoi(msg->data.ptr));
+    return NULL;
+}
+
+static void *turns(void *arg)
+{
+    meeting *m = arg;
+    for (int i = 1; i <= ROUNDS; i++) {
+        while (atomic_load(&m->round) < i) sched_yield();
+        rill_poll(m->bus, 0);
+        atomic_store(&m->turned, i);
+    }
+    return NULL;
+}
+
+/* What is published while one sleeps and another has turned leaves by who sleeps. */
+START_TEST(who_sleeps_is_woken_while_another_turns)
+{
+    static char wide[WIDE];
+    meeting m = {.heard = 0};
+    pthread_t sleeper, turner;
+    begin(NULL);
+    m.bus = join(1, NULL);
+    OK(rill_subscribe(m.bus, &m.sub, "x", NULL));
+    OK(rill_flush(m.bus, 20000));
+    ck_assert_int_eq(pthread_create(&sleeper, NULL, sleeps, &m), 0);
+    ck_assert_int_eq(pthread_create(&turner, NULL, turns, &m), 0);
+    for (int i = 1; i <= ROUNDS; i++) {
+        snprintf(wide, sizeof wide, "%d", i);
+        atomic_store(&m.round, i);
+        OK(rill_publish(m.bus, "x", wide, sizeof wide, NULL));
+        EVENTUALLY(atomic_load(&m.turned) == i);
+        EVENTUALLY(atomic_load(&m.heard) == i);
+    }
+    pthread_join(turner, NULL);
+    OK(rill_sub_stop(m.sub));
+    pthread_join(sleeper, NULL);
+    rill_sub_close(m.sub);
+    OK(rill_close(m.bus, 20000));
+    OK(rill_broker_close(broker, 20000));
+}
+END_TEST
+
 typedef struct opening {
     atomic_bool over;
     atomic_int late;
@@ -605,5 +660,5 @@ END_TEST
 SUITE_MAIN_ROWS("remote",
     SUITE_EACH(2, live, limit, requests, callbacks, flood, threads, askers, comes_back,
                credentials, unreachable, closes, over_a_unix_socket),
-    SUITE_ONCE(own_loop, forks, forks_at_any_time, hooks_are_compared_by_what_they_say,
+    SUITE_ONCE(own_loop, who_sleeps_is_woken_while_another_turns, forks, forks_at_any_time, hooks_are_compared_by_what_they_say,
                an_open_that_fails_is_not_heard_of_any_more))
