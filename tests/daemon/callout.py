@@ -458,6 +458,7 @@ class Callout(Case):
             self.asked(service).let_in()
             self.assertEqual(client.read(), "PONG")
         server.send_signal(signal.SIGHUP)  # nothing is another now
+        server.logged("Reloaded server configuration")
         self.assertTrue(all(client.ping() for client in clients))
         self.conf(callout="allowed_accounts: [ APP ]", timeout=5)
         server.send_signal(signal.SIGHUP)

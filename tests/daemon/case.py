@@ -26,8 +26,10 @@ class Case(unittest.TestCase):
         return os.path.join(self.folder, name)
 
     def write(self, name, text):
-        with open(self.path(name), "w") as file:
+        """In one step: a server that reads it meanwhile has the one or the other."""
+        with open(self.path(name + ".new"), "w") as file:
             file.write(text)
+        os.replace(file.name, self.path(name))
         return self.path(name)
 
     def start(self, *args, **popen):

@@ -80,11 +80,6 @@ class Server:
     def logged(self, text, path=None):
         wait_for(repr(text) + " in the log", lambda: text in self.log(path))
 
-    def rss_mib(self):
-        """What it has in memory."""
-        with open("/proc/%d/statm" % self.pid) as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") / (1 << 20)
-
     def send_signal(self, number):
         self.process.send_signal(number)
 
