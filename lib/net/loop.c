@@ -99,7 +99,7 @@ fail:
 
 /* libevent's timer follows the earliest of ours. It counts in whole milliseconds and may come
  * a little early; then the turn finds nothing due and it is set again. The turn before may have
- * taken long, as a commit does on a busy disk: the clock is read anew, not its. */
+ * taken long, as a commit does on a busy disk, so that the clock is read anew here. */
 static void loop_arm_timer(ri_loop *loop)
 {
     int64_t due_ns = ri_heap_next(&loop->timers);

@@ -350,7 +350,7 @@ static bool ack_queue(ri_js *js, ri_list *queue, ri_delivery *d, bool flow)
 static bool ack_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
 {
     ri_js *js = ri_container_of(party, ri_js, ear);
-    if (ri_account_is_stopped(js->account)) return false; /* nobody would come to take it */
+    if (ri_account_is_stopped(js->account)) return false; /* no turn would take it */
     ri_js_catch_up(js, d->time_ns);
     ri_account_stir(js->account);
     if (sub == &js->ear_flow) return ack_queue(js, &js->ear_queue, d, true);

@@ -99,7 +99,7 @@ static int rooms_dir(ri_buffer *path, const char *dir, const char *name)
 
 /* ---- Opening ---- */
 
-/* Of an account: none at all is one byte, since 0 is no bound of a log. */
+/* The bound of an account's log. Who may store nothing gets one byte: 0 bounds no log. */
 static uint64_t rooms_bound(int64_t most)
 {
     return most > 0 ? (uint64_t)most : 1;
@@ -111,7 +111,7 @@ static ri_durable_opts rooms_opts(const ri_durable *house, const ri_account *acc
     ri_durable_opts opts = house->opts;
     if (account->streams.max_storage >= 0)
         opts.max_file_bytes = rooms_bound(account->streams.max_storage);
-    if (account->streams.max_memory > 0) /* 0: there are no such streams, as ri_js sees to */
+    if (account->streams.max_memory > 0) /* at 0 ri_js makes no stream in memory */
         opts.max_memory_bytes = (uint64_t)account->streams.max_memory;
     return opts;
 }
@@ -164,7 +164,8 @@ int ri_rooms_open(ri_durable *house)
     return rc == RILL_OK && on_disk ? rooms_sync(house->dir) : rc;
 }
 
-/* Its clients are heard as soon as it is open: its directory has to be durable before. */
+/* Clients of an account are heard as soon as its room is open, so that its directory has to be
+ * durable before. */
 static int rooms_make(ri_durable *house, const ri_account *account)
 {
     const ri_os *os = ri_os_posix();

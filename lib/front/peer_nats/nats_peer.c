@@ -134,7 +134,7 @@ static void peer_turn(rill_bus *bus)
     ri_loop *loop = ri_hub_loop(peer->hub);
     ri_loop_turn(loop);
     ri_broker_enter(bus->broker);
-    /* What came while this waited for the gate is for who sleeps: nothing else wakes him. */
+    /* A thread that sleeps has to hear of what came while this one waited for the gate. */
     if ((bus->watched || peer->driven) && !ri_loop_rest(loop)) ri_park_signal(&bus->park);
     peer->turning = false;
     if (!peer->turn_awaited) return;
