@@ -571,6 +571,9 @@ void ri_broker_shed(ri_broker *b)
     uint64_t share = ri_memory_share(&b->router.memory, RI_MEMORY_OUTPUT);
     if (used <= share || used < b->shed_at) return;
     b->shed_at = used + share / BROKER_SHED_STEPS;
+    /* What a door keeps for its next answers goes first: nobody has more than this cap. */
+    ri_list_each (link, &b->doors) BROKER_DOOR(link)->ops->shed(BROKER_DOOR(link), UINT64_MAX, 0);
+    if ((used = ri_router_output_bytes(&b->router)) <= share) return;
     /* Whoever has little is not the one to be held back, whatever holds the rest. */
     b->pending_cap = RI_MAX(broker_greediest(b) / 2, share / BROKER_SMALL);
     broker_shed_doors(b, used - share / 4 * 3);

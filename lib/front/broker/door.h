@@ -69,7 +69,7 @@ typedef struct ri_door_ops {
 
     uint64_t (*greediest)(const ri_door *door); /* the most output that waits for a connection */
     /* Ends connections with more than `cap` bytes of output waiting, until about `bytes` of that
-     * will be gone; says how many bytes that is. */
+     * will be gone; says how many bytes that is. Memory that it keeps for later goes always. */
     uint64_t (*shed)(ri_door *door, uint64_t cap, uint64_t bytes);
     bool (*crowded)(const ri_door *door); /* so many wait to be written to that a message to very
                                              many goes no further */

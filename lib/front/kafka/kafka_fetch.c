@@ -205,6 +205,7 @@ static void kafka_fetch_share(const ri_kafka_request *r, kafka_fetch *f)
     uint64_t held = ri_u64_add(ri_memory_used(memory, RI_MEMORY_OUTPUT),
                                ri_memory_used(memory, RI_MEMORY_WORK));
     uint64_t left = RI_MIN(most - RI_MIN(most, held), ri_memory_left(memory, RI_MEMORY_WORK));
+    left = RI_MIN(left, ri_memory_left(memory, RI_MEMORY_OUTPUT)); /* what is read becomes that */
     uint64_t share = left / KAFKA_FETCH_SHARE;
     f->max = (size_t)RI_MIN((uint64_t)f->most, RI_MAX(share, (uint64_t)f->bytes));
 }
