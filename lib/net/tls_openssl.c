@@ -44,9 +44,9 @@ struct ri_tls {
     SSL *ssl;
     tls_openssl_conf *conf;
     ri_tls_io *io;           /* of the call that is under way */
-    ri_tls_verdict verdict;
+    ri_tls_verdict *verdict; /* NULL: no flaw was found, or there was no memory for it */
     bool failed;
-    char name[RI_TLS_NAME_MAX];
+    char name[];             /* whom a client wants to reach, with a 0; or empty */
 };
 
 static tls_openssl_conf *tls_openssl_of(ri_tls_conf *conf)
@@ -185,8 +185,9 @@ static int tls_openssl_on_cert(int good, X509_STORE_CTX *store)
     ri_tls *tls = SSL_get_app_data(ssl);
     const X509 *cert = X509_STORE_CTX_get_current_cert(store);
     RI_ASSERT(tls);
-    ri_tls_verdict *v = &tls->verdict;
-    if (good || v->flaw) return good;
+    if (good || tls->verdict) return good;
+    ri_tls_verdict *v = tls->verdict = ri_new(&tls->conf->conf.host, ri_tls_verdict);
+    if (!v) return good;
     v->flaw = tls_openssl_flaw(X509_STORE_CTX_get_error(store));
     if (!cert) return good;
     v->time_ns = tls_openssl_date(v->flaw == RI_TLS_FLAW_EXPIRED ? X509_get0_notAfter(cert)
@@ -459,7 +460,7 @@ static int tls_openssl_on_session(SSL *ssl, SSL_SESSION *session)
     tls_openssl_conf *c = tls->conf;
     SSL_SESSION_free(c->session);
     c->session = session;
-    memcpy(c->remembered, tls->name, sizeof c->remembered);
+    snprintf(c->remembered, sizeof c->remembered, "%s", tls->name);
     return 1;
 }
 
@@ -519,7 +520,8 @@ static void tls_openssl_close(ri_tls *tls)
     if (tls->ssl && !tls->failed)
         SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(tls->ssl); /* with its BIO */
-    ri_delete(host, tls);
+    if (tls->verdict) ri_delete(host, tls->verdict);
+    ri_free(host, tls, sizeof *tls + strlen(tls->name) + 1);
 }
 
 /* Whom a client wants to reach. */
@@ -557,10 +559,11 @@ static int tls_openssl_set_up(ri_tls *tls, const char *name)
 static int tls_openssl_open(ri_tls **out, ri_tls_conf *conf, const char *name)
 {
     *out = NULL;
-    ri_tls *tls = ri_new(&conf->host, ri_tls);
+    size_t len = name ? strlen(name) : 0;
+    ri_tls *tls = ri_calloc(&conf->host, sizeof *tls + len + 1);
     if (!tls) return RILL_ENOMEM;
     tls->conf = tls_openssl_of(conf);
-    snprintf(tls->name, sizeof tls->name, "%s", name ? name : "");
+    if (len) memcpy(tls->name, name, len);
     int rc = tls_openssl_set_up(tls, name);
     if (rc < 0) tls_openssl_close(tls);
     else *out = tls;
@@ -624,7 +627,8 @@ static int tls_openssl_err(const ri_tls *tls)
     bool differs = reason == SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC ||
                    reason == SSL_R_PSK_IDENTITY_NOT_FOUND;
     if (tls->conf->conf.psk && differs && !SSL_is_init_finished(tls->ssl)) return ri_tls_psk_err();
-    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) return ri_tls_verdict_err(&tls->verdict, name);
+    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && tls->verdict)
+        return ri_tls_verdict_err(tls->verdict, name);
     if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
         return ri_tls_verdict_err(&(ri_tls_verdict){.flaw = RI_TLS_FLAW_ABSENT}, name);
     if (reason > SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + TLS_OPENSSL_ALERT_MAX)

@@ -177,11 +177,11 @@ START_TEST(a_timeout_is_part_of_the_wait)
     rill_bus *bus = open_driven(NULL, NULL);
     rill_sub *sub;
     OK(rill_subscribe(bus, &sub, "deaf", NULL));
-    OK(rill_request_async(bus, "deaf", "x", 1, NULL, 30, on_reply, &err));
+    OK(rill_request_async(bus, "deaf", "x", 1, NULL, 600, on_reply, &err));
     int wait_ms = rill_wait_ms(bus);
     ck_assert_int_gt(wait_ms, 0);
-    ck_assert_int_le(wait_ms, 31);
-    ck_assert_int_eq(rill_poll(bus, 5000), 1);
+    ck_assert_int_le(wait_ms, 601);
+    ck_assert_int_eq(rill_poll(bus, 20000), 1);
     ck_assert_int_eq(err, RILL_ETIMEDOUT);
     rill_sub_close(sub);
     OK(rill_close(bus, 20000));

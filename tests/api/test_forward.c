@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <unistd.h>
 
-#include "api.h"
+#include "listening.h"
 #include "support/scratch.h"
 
 enum { WAY_MEM, WAY_FILE, WAY_HOST, WAY_TO_NATS, WAY_FROM_NATS, WAY_NATS_HOST, WAYS };
@@ -27,7 +27,7 @@ static void end_serve(end *e)
     char url[64];
     snprintf(url, sizeof url, "nats://127.0.0.1:%d", e->port);
     OK(rill_broker_open(&e->broker, RILL_OPTS(rill_broker_opts, .dir = e->dir, .jetstream = true)));
-    OK(e->port = rill_broker_listen(e->broker, url, NULL));
+    OK(e->port = e->port ? rill_broker_listen(e->broker, url, NULL) : listen_to_return(e->broker));
 }
 
 static void end_open(end *e)

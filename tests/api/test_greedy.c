@@ -288,6 +288,9 @@ static const char hash_b[] = "$2b$08$zyxwvutsrqponmlkjihgfe/6O4n9Fec4kmf0LnaNBaj
 static const char hash_other[] = "$2b$08$abcdefghijklmnopqrstuuUU80QXrnnCgZ9JT6yOsfhqgpsr6Umjm";
 #define SECRET ",\"user\":\"me\",\"pass\":\"secret\""
 
+/* Many hashes take long on a machine that has much else to do. */
+enum { PATIENCE_MS = 120000 };
+
 static peer *log_in(void)
 {
     peer *p = visit(SECRET);
@@ -298,7 +301,8 @@ static peer *log_in(void)
 /* Is a hashed password checked at all here? */
 static bool has_hashes(void)
 {
-    start(RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_a));
+    start(RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_a,
+                    .auth_timeout_ms = PATIENCE_MS));
     peer *p = log_in();
     bool has = peer_hear(p, "PONG\r\n");
     leave(p);
@@ -313,10 +317,12 @@ static double busy_ms(void)
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-/* A hash takes long to check on purpose; that is nobody else's concern. */
+/* A hash takes long to check on purpose; that is nobody else's concern. If hashes kept the broker,
+ * there would be some two echoes to each, in all rounds; others who use the machine may do so in
+ * some. */
 START_TEST(attempts_to_log_in)
 {
-    enum { PEERS = 30 };
+    enum { PEERS = 30, ROUNDS = 10 };
     bystander b = {.peer = NULL};
     peer *peers[PEERS];
     if (!has_hashes()) return;
@@ -325,16 +331,21 @@ START_TEST(attempts_to_log_in)
     peer_send(b.peer, "SUB echo 1\r\n");
     pthread_create(&b.thread, NULL, stand_by, &b);
     EVENTUALLY(atomic_load(&b.echoes) > 0);
-    int before = atomic_load(&b.echoes);
-    for (int i = 0; i < PEERS; i++)
-        peers[i] = i % 3 ? visit(",\"user\":\"me\",\"pass\":\"guess\"") : log_in();
-    for (int i = 0; i < PEERS; i++) {
-        ck_assert(peer_hear(peers[i], i % 3 ? "-ERR 'Authorization Violation'" : "PONG\r\n"));
-        if (i % 7 == 0) leave(peers[i]);
+    int most = 0;
+    for (int round = 0; round < ROUNDS && most <= 3 * PEERS; round++) {
+        int before = atomic_load(&b.echoes);
+        for (int i = 0; i < PEERS; i++)
+            peers[i] = i % 3 ? visit(",\"user\":\"me\",\"pass\":\"guess\"") : log_in();
+        for (int i = 0; i < PEERS; i++) {
+            ck_assert(peer_hear(peers[i], i % 3 ? "-ERR 'Authorization Violation'" : "PONG\r\n"));
+            if (i % 7 == 0) leave(peers[i]);
+        }
+        int echoes = atomic_load(&b.echoes) - before;
+        most = echoes > most ? echoes : most;
+        for (int i = 0; i < PEERS; i++)
+            if (i % 7) leave(peers[i]);
     }
-    ck_assert_int_gt(atomic_load(&b.echoes) - before, 3 * PEERS);
-    for (int i = 0; i < PEERS; i++)
-        if (i % 7) leave(peers[i]);
+    ck_assert_int_gt(most, 3 * PEERS);
     for (int i = 0; i < PEERS; i++) leave(visit(",\"user\":\"me\",\"pass\":\"gone\""));
     dismiss(&b);
     OK(rill_broker_close(broker, 20000)); /* with some that wait for their verdict */
@@ -355,7 +366,7 @@ START_TEST(many_attempts_to_log_in)
     setrlimit(RLIMIT_NOFILE, &files);
     if (!has_hashes()) return;
     OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .user = "me", .password = quick,
-                                            .auth_timeout_ms = 30000)));
+                                            .auth_timeout_ms = PATIENCE_MS)));
     static const char login[] = "CONNECT {\"verbose\":false" SECRET "}\r\nPING\r\n";
     for (int i = 0; i < PEERS; i++) {
         fds[i] = peer_dial(port);
@@ -386,12 +397,13 @@ START_TEST(a_reload_checks_what_was_changed)
     one_ms = (busy_ms() - one_ms) / PEERS;
     double same_ms = busy_ms();
     OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_a,
-                                            .max_subs = 5)));
+                                            .auth_timeout_ms = PATIENCE_MS, .max_subs = 5)));
     peer *p = log_in(); /* behind all that the reload has to check */
     ck_assert(peer_hear(p, "PONG\r\n"));
     leave(p);
     ck_assert_double_lt(busy_ms() - same_ms, one_ms * PEERS / 2);
-    OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_b)));
+    OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_b,
+                                            .auth_timeout_ms = PATIENCE_MS)));
     p = log_in();
     ck_assert(peer_hear(p, "PONG\r\n"));
     leave(p);
@@ -399,8 +411,8 @@ START_TEST(a_reload_checks_what_was_changed)
         peer_send(peers[i], "PING\r\n");
         ck_assert(peer_hear(peers[i], "PONG\r\n"));
     }
-    OK(rill_broker_reload(broker,
-                          RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_other)));
+    OK(rill_broker_reload(broker, RILL_OPTS(rill_broker_opts, .user = "me", .password = hash_other,
+                                            .auth_timeout_ms = PATIENCE_MS)));
     for (int i = 0; i < PEERS; i++) {
         ck_assert(peer_hear(peers[i], "-ERR 'Authorization Violation'"));
         leave(peers[i]);

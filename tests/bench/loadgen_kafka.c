@@ -29,7 +29,7 @@ enum {
     VALUE = 100,        /* bytes of a record */
     WARMING = 500,      /* records before those that are measured */
     STRIDE = 1000,      /* partitions in one request */
-    NAP_NS = 200000,    /* between two tries */
+    NAP_NS = 50000,     /* between two tries */
     EXISTS = 36,        /* Kafka's error */
     BOUND_S = 300,      /* what takes longer has failed */
 };

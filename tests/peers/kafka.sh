@@ -15,7 +15,8 @@ jars=$(sh "$(dirname "$0")/kafka_jars.sh" "$dir") || { status=$?; echo "$jars"; 
 work=$(mktemp -d)
 pid=
 trap '[ -z "$pid" ] || { kill "$pid"; wait "$pid"; } 2>/dev/null; rm -rf "$work"' EXIT
-free() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+here=$(cd "$(dirname "$0")" && pwd)
+free() { PYTHONPATH=$here/../support python3 -c 'from server import free_port; print(free_port())'; }
 port=$(free) control=$(free)
 cat >"$work/properties" <<X
 process.roles=broker,controller

@@ -4,6 +4,7 @@ client of it that knows lines and little else."""
 import contextlib
 import json
 import os
+import random
 import re
 import resource
 import signal
@@ -32,9 +33,13 @@ def wait_for(what, condition, seconds=BOUND_S):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that is free, and likely to stay so: below those that the system gives to whoever does
+    not say which, so that none of many tests beside this one has it by the time that it is used."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 def many_files():

@@ -8,7 +8,7 @@ import signal
 import tempfile
 import unittest
 
-from case import Case, Nats, main
+from case import BOUND_S, Case, Nats, main
 from server import wait_for
 
 LIMIT = 256 << 10  # of a file, where the disk is full
@@ -106,7 +106,7 @@ class Care(Case):
         self.assertEqual(self.last(url), 1)
         self.refused("stream", "ls", code=4, says="ask that one")
         server.send_signal(signal.SIGINT)
-        self.assertEqual(server.wait(20), 130)
+        self.assertEqual(server.wait(BOUND_S), 130)
         self.assertEqual(self.last(self.url), 1)
 
 
@@ -193,9 +193,9 @@ class Forward(Case):
                            "--name", "n", "--map-to", "t.>", "--json", url=None)
         self.rill("pub", "-a", "s.x", "1", url=server.url)
         wait_for("the message", lambda: self.row("stream", "info", "T",
-                                                 url=server.url)["messages"] == 1, 20)
+                                                 url=server.url)["messages"] == 1)
         carry.send_signal(signal.SIGTERM)
-        self.assertEqual(carry.wait(20), 130, carry.stderr.read())
+        self.assertEqual(carry.wait(BOUND_S), 130, carry.stderr.read())
 
     def test_mistakes(self):
         self.refused("forward", "mem:", "mem:", url=None, code=2, says="--stream")

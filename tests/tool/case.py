@@ -10,9 +10,8 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from server import Server
+from server import BOUND_S, Server
 
-BOUND_S = 20
 
 
 class Case(unittest.TestCase):

@@ -6,7 +6,7 @@ import os
 import resource
 import signal
 
-from case import Case, Nats, main
+from case import BOUND_S, Case, Nats, main
 from server import wait_for
 
 
@@ -145,7 +145,7 @@ class ObjectsOverNats(Nats, Objects):
                  (os.path.exists(self.path("out.part")) and
                   os.path.getsize(self.path("out.part")) > 0))
         self.server.kill()
-        code = fetch.wait(20)
+        code = fetch.wait(BOUND_S)
         said = fetch.stderr.read().decode()
         if code == 0:
             self.skipTest("it had all before the server was killed")
@@ -160,7 +160,7 @@ class ObjectsOverNats(Nats, Objects):
         fetch.send_signal(signal.SIGINT)
         while fetch.stdout.read(1 << 20):
             pass
-        self.assertEqual(fetch.wait(20), 130)
+        self.assertEqual(fetch.wait(BOUND_S), 130)
         self.assertEqual(fetch.stderr.read(), b"")
 
 

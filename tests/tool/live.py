@@ -8,7 +8,7 @@ import stat
 import subprocess
 import unittest
 
-from case import Case, Nats, main
+from case import BOUND_S, Case, Nats, main
 from server import wait_for
 
 
@@ -19,7 +19,7 @@ class Live(Nats, Case):
         self.assertEqual(self.rill("req", "svc.a", "ping"), b"pong\n")
         got = self.row("req", "svc.b", "ping", "-H", "x:y")
         self.assertEqual(got["data"], "pong")
-        out, _ = sub.communicate(timeout=20)
+        out, _ = sub.communicate(timeout=BOUND_S)
         self.assertEqual(sub.returncode, 0)
         asked = [json.loads(line) for line in out.splitlines()]
         self.assertEqual([(m["subject"], m["data"]) for m in asked],
@@ -33,7 +33,7 @@ class Live(Nats, Case):
         def fed():
             self.rill("pub", "--lines", "t.x", stdin=data)
             return sub.poll() is not None
-        wait_for("five messages", fed, 20)
+        wait_for("five messages", fed)
         out, err = sub.communicate()
         self.assertEqual((sub.returncode, err), (0, b""))
         numbers = [int(json.loads(line)["data"]) for line in out.splitlines()]
@@ -73,7 +73,7 @@ class Live(Nats, Case):
             service = self.begin("reply", "x")
             service.stderr.readline()
             service.send_signal(number)
-            self.assertEqual(service.wait(20), 130)
+            self.assertEqual(service.wait(BOUND_S), 130)
             self.assertEqual(service.stderr.read(), b"")
 
     def test_interrupt_ends_a_call(self):
@@ -82,13 +82,13 @@ class Live(Nats, Case):
         asker = self.begin("req", "slow", "--timeout", "20s")
         quiet.stdout.readline()
         asker.send_signal(signal.SIGINT)
-        self.assertEqual(asker.wait(20), 130)
+        self.assertEqual(asker.wait(BOUND_S), 130)
 
     def test_the_server_goes_away(self):
         service = self.begin("reply", "x")
         service.stderr.readline()
         self.server.kill()
-        self.assertEqual(service.wait(20), 5)
+        self.assertEqual(service.wait(BOUND_S), 5)
         said = service.stderr.read().decode()
         self.assertIn("the connection to nats://127.0.0.1:%d is lost" % self.server.port, said)
         self.refused("pub", "x", "y", code=5, says="is a server there?")
@@ -100,8 +100,8 @@ class Live(Nats, Case):
         self.server.kill()
         self.assertIn(b"dialled again", service.stderr.readline())
         again = self.serve("-p", str(port), name="again")
-        wait_for("an answer", lambda: self.run_rill("req", "x", "y").stdout == b"y\n", 20)
-        self.assertEqual(service.wait(20), 0)
+        wait_for("an answer", lambda: self.run_rill("req", "x", "y").stdout == b"y\n")
+        self.assertEqual(service.wait(BOUND_S), 0)
         again.kill()
 
     def test_who_reads_goes_away(self):
@@ -110,7 +110,7 @@ class Live(Nats, Case):
         sub.stdout.close()
         self.rill("req", "x")
         wait_for("its end", lambda: self.run_rill("req", "x", "--timeout", "1s").returncode != 0)
-        self.assertEqual(sub.wait(20), 141)
+        self.assertEqual(sub.wait(BOUND_S), 141)
         sub.stdout = None
         self.assertEqual(sub.stderr.read(), b"")
 
@@ -119,7 +119,7 @@ class Live(Nats, Case):
             self.skipTest("there is no /dev/full")
         with open("/dev/full", "wb") as full:
             done = subprocess.run(self.command("stream", "ls", "--help"), stdout=full,
-                                  stderr=subprocess.PIPE, env=self.env, timeout=20)
+                                  stderr=subprocess.PIPE, env=self.env, timeout=BOUND_S)
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"standard output", done.stderr)
 
@@ -238,7 +238,8 @@ class CommandLine(Case):
             if not program:
                 print("no %s here: its completion is not parsed" % shell)
                 continue
-            done = subprocess.run([program, "-n"], input=script, capture_output=True, timeout=20)
+            done = subprocess.run([program, "-n"], input=script, capture_output=True,
+                                  timeout=BOUND_S)
             self.assertEqual((done.returncode, done.stderr), (0, b""))
 
     def complete(self, *words):
@@ -246,7 +247,7 @@ class CommandLine(Case):
         script = self.rill("completion", "bash").decode()
         ask = 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _rill; printf "%s\\n" "${COMPREPLY[@]}"'
         done = subprocess.run(["bash", "-c", script + "\n" + ask, "bash", "rill", *words],
-                              capture_output=True, text=True, timeout=20, cwd=self.folder)
+                              capture_output=True, text=True, timeout=BOUND_S, cwd=self.folder)
         self.assertEqual(done.stderr, "")
         return done.stdout.split()
 

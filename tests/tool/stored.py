@@ -3,7 +3,7 @@
 exit code; over file: and nats://."""
 import base64
 
-from case import Case, Nats, main
+from case import BOUND_S, Case, Nats, main
 
 # What a stranger may put into a message.
 HOSTILE = b"\x1b[2J\x1b]0;owned\x07\xff\xfe\x00\r\n\xe2\x80\xae"
@@ -174,7 +174,7 @@ class BucketsOverNats(Nats, Buckets):
         watch = self.begin("kv", "watch", "B", "--json", "-n", "2")
         self.rill("kv", "put", "B", "k", "\x1b[31m")
         self.rill("kv", "del", "B", "k")
-        out, err = watch.communicate(timeout=20)
+        out, err = watch.communicate(timeout=BOUND_S)
         self.assertEqual((watch.returncode, err), (0, b""))
         self.assertEqual(out.count(b"\n"), 2)
         self.assertIn(b'"value":"\\u001b[31m"', out)

@@ -383,7 +383,8 @@ START_TEST(flush_and_close)
         }
         if (reads) ck_assert_ok(rill_flush(bus, WAIT_MS));
         rill_close(bus, 0);
-        ck_assert_int_eq(rill_broker_close(d.broker, 30), reads ? RILL_OK : RILL_ETIMEDOUT);
+        ck_assert_int_eq(rill_broker_close(d.broker, reads ? WAIT_MS : 30),
+                         reads ? RILL_OK : RILL_ETIMEDOUT);
         close(p.fd);
     }
     free(data);

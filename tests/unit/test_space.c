@@ -224,6 +224,66 @@ START_TEST(test_the_owner_writes_no_zeros)
 }
 END_TEST
 
+/* The first commit waits for few zeros, and those behind it for none: a broker that has just begun
+ * acknowledges its first records soon. */
+START_TEST(test_a_log_that_begins_writes_few_zeros)
+{
+    setup(0);
+    ri_log *log = open_log();
+    uint64_t before = disk.zeroed;
+    ck_assert_ok(append(log, 100));
+    ck_assert_uint_gt(disk.zeroed, before);
+    ck_assert_uint_le(disk.zeroed - before, MIB / 8);
+    before = disk.zeroed;
+    for (int i = 0; i < 10; i++) ck_assert_ok(append(log, 100));
+    ck_assert_uint_eq(disk.zeroed, before);
+    ri_log_close(log);
+    fake_os_fini(&disk);
+}
+END_TEST
+
+/* What comes while the first file is made is part of the first commit. A file that could not be
+ * made so is made by the commit. */
+START_TEST(test_the_first_file_is_founded)
+{
+    for (int fails = 0; fails <= 1; fails++) {
+        setup(0);
+        ri_log *log = open_log();
+        ri_record r = {.subject = RI_STR("a.b"), .data = RI_STR("x")};
+        ri_commit job;
+        ri_track *track = track_of(log);
+        ck_assert_ok(ri_track_append(track, &r));
+        ck_assert(ri_log_found_begin(log, &job));
+        ck_assert_int_eq(ri_log_commit(log), RILL_EBUSY);
+        disk.fail_errno = ENOSPC;
+        disk.fail_at = fails ? disk.calls + 1 : 0;
+        ck_assert_int_eq(ri_log_commit_io(&job) < 0, fails);
+        disk.fail_at = 0;
+        r.seq = 0;
+        ck_assert_ok(ri_track_append(track, &r));
+        ck_assert_int_eq(ri_log_commit_end(log, &job) < 0, fails);
+        ck_assert(ri_log_dirty(log));
+        ck_assert_int_eq(ri_log_found_begin(log, &job), fails);
+        if (fails) {
+            ri_log_commit_io(&job);
+            ck_assert_ok(ri_log_commit_end(log, &job));
+        }
+        ck_assert_ok(ri_log_commit(log));
+        ck_assert(!ri_log_found_begin(log, &job));
+        ri_log_close(log);
+        log = open_log();
+        ri_track_info info;
+        ri_track_status(track_of(log), &info);
+        ck_assert_uint_eq(info.count, 2);
+        ck_assert(!ri_log_found_begin(log, &job));
+        ck_assert_uint_eq(damages, 0);
+        ri_log_close(log);
+        fake_os_fini(&disk);
+    }
+}
+END_TEST
+
 SUITE_MAIN("space", test_small_disks_are_filled_and_emptied, test_a_disk_with_little_left_is_used,
            test_a_small_disk_is_emptied_one_by_one, test_large_records_on_a_small_disk,
-           test_the_owner_writes_no_zeros)
+           test_the_owner_writes_no_zeros, test_a_log_that_begins_writes_few_zeros,
+           test_the_first_file_is_founded)

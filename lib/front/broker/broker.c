@@ -263,9 +263,7 @@ static int broker_conf_init(ri_broker_conf *conf, ri_broker *b, const rill_broke
 static void broker_make_id(ri_broker *b)
 {
     ri_callout_keys *keys = &b->keys;
-    if (ri_nkey_new(&b->host, 'N', keys->seed, keys->id) == RILL_OK &&
-        ri_xkey_new(&keys->xkey, &b->host) == RILL_OK)
-        return;
+    if (ri_nkey_new(&b->host, 'N', keys->seed, keys->id) == RILL_OK) return;
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     uint8_t raw[55];
     explicit_bzero(keys, sizeof *keys); /* it is that of another id, or half of one */
@@ -273,6 +271,13 @@ static void broker_make_id(ri_broker *b)
     keys->id[0] = 'N';
     for (size_t i = 0; i < sizeof raw; i++) keys->id[i + 1] = digits[raw[i] & 31];
     keys->id[RI_NKEY_LEN] = 0;
+}
+
+void ri_broker_make_xkey(ri_broker *b)
+{
+    RI_ASSERT(ri_broker_is_entered(b));
+    if (b->keys.xkey.key[0] || !b->keys.seed[0]) return;
+    if (ri_xkey_new(&b->keys.xkey, &b->host) < 0) explicit_bzero(b->keys.seed, 1);
 }
 
 static int broker_announce(ri_broker *b, const rill_broker_opts *opts)

@@ -75,7 +75,8 @@ typedef struct ri_broker {
     ri_router router;
     ri_verdicts verdicts;          /* of all who act as users */
     char tls_library[40];          /* its name and version; fixed */
-    ri_callout_keys keys;          /* fixed; keys.id is server_id: N... as nats-server's */
+    ri_callout_keys keys;          /* keys.id is server_id: N... as nats-server's. Fixed, but for
+                                      the xkey, which is made for the first who is asked about */
     bool closed;
     ri_list members;               /* ri_member.link */
     ri_list settling;              /* members with something to do when the publish is over:
@@ -128,6 +129,10 @@ static inline void ri_broker_enter(ri_broker *b) /* any thread */
 /* What is left to do after publishes: members end subscriptions that asked for it, doors are woken
  * whose connections wait to be written to. Inside the gate. */
 void ri_broker_settle(ri_broker *b);
+
+/* Inside: before a service is asked for the first time; without one the start is sooner. A broker
+ * that has none then signs nothing. */
+void ri_broker_make_xkey(ri_broker *b);
 
 static inline void ri_broker_leave(ri_broker *b) /* any thread */
 {

@@ -325,9 +325,26 @@ static void durable_commit_write(ri_durable *d)
     durable_committed(d, rc);
 }
 
+/* A store that begins: the file of its first commits is made outside the gate. False: it was closed
+ * meanwhile, which commits. Why it fails, the commit will say. */
+static bool durable_found(ri_durable *d)
+{
+    RI_ASSERT(!d->committing);
+    if (ri_likely(!ri_log_found_begin(d->file_log, &d->job))) return true;
+    d->committing = true;
+    ri_broker_leave(d->broker);
+    ri_log_commit_io(&d->job);
+    ri_broker_enter(d->broker);
+    d->committing = false;
+    ri_log_commit_end(d->file_log, &d->job);
+    if (d->waiting) ri_park_signal(&d->turned);
+    if (d->closing) ri_park_signal(&d->park);
+    return !d->closing;
+}
+
 void ri_durable_commit(ri_durable *d)
 {
-    if (durable_commit_begin(d)) durable_commit_write(d);
+    if (durable_found(d) && durable_commit_begin(d)) durable_commit_write(d);
 }
 
 void ri_durable_write_handed(ri_durable *d)

@@ -180,8 +180,9 @@ bool ri_nats_callout_decides(const ri_nats_session *s)
 
 void ri_nats_callout_join(ri_nats_session *s, ri_trust *trust, const ri_claims_callout *rules)
 {
-    const ri_broker *broker = s->server->broker;
+    ri_broker *broker = s->server->broker;
     RI_ASSERT(!s->callout && !trust == !rules);
+    ri_broker_make_xkey(broker);
     ri_callout *callout = trust ? NULL : broker->conf.callout;
     if (!trust) rules = ri_callout_rules(callout);
     ri_nats_callout *c = ri_new(&broker->host, ri_nats_callout);

@@ -531,6 +531,25 @@ int ri_log_commit_begin(ri_log *log, ri_commit *job)
     return RILL_OK;
 }
 
+bool ri_log_found_begin(ri_log *log, ri_commit *job)
+{
+    RI_ASSERT(ri_log_is_sound(log));
+    log_segment *s = log->active;
+    *job = (ri_commit){.log = log};
+    if (!log->os || log->job.busy || !s || s->fd < 0 || !ri_log_is_unfounded(s)) return false;
+    if (log->nsegments > 1 || s->written || log->claim || log->fenced.code) return false;
+    RI_ASSERT(!log->read_only && !log->job.spare && !log->job.nwrites);
+    log->job.busy = log->job.founds = true;
+    log->job.sync = false;
+    log->job.safety = RI_SAFETY_MEMORY;
+    log->job.mark = NULL;
+    log->job.through = log->next_commit - 1;
+    log->job.active = s;
+    s->pins++;
+    job->work = &log->job;
+    return true;
+}
+
 int ri_log_commit_io(ri_commit *job)
 {
     ri_log *log = job->log;
@@ -647,7 +666,7 @@ int ri_log_commit_end(ri_log *log, ri_commit *commit)
     else log_end_good(log, job);
     job->syncs = job->written_bytes = 0;
     job->sync_failed = false;
-    job->busy = false;
+    job->busy = job->founds = false;
     commit->work = NULL;
     return rc < 0 ? ri_failure_restore(&job->failure) : RILL_OK;
 }

@@ -207,6 +207,10 @@ int ri_log_commit_io(ri_commit *job);
 int ri_log_commit_io_some(ri_commit *job, ri_budget *budget);
 int ri_log_commit_end(ri_log *log, ri_commit *job);
 int ri_log_commit(ri_log *log); /* the three in a row */
+/* Owner, of a log that begins: a job that makes its first file durable and commits nothing, with
+ * the io and end of a commit. What comes meanwhile is part of the first commit, which would else do
+ * that itself, with what comes waiting for the second. False: that is done, or cannot be now. */
+bool ri_log_found_begin(ri_log *log, ri_commit *job);
 
 /* A commit reaches the strongest safety that something in it needs. Entries need the safety of the
  * log; those that are appended from now on need `safety`, until this is called again. */

@@ -224,6 +224,7 @@ typedef struct log_job {
     log_segment **seals;    /* segments whose footer is to be written */
     uint32_t nseals, cap_seals;
     log_segment *active;    /* as of the begin */
+    bool founds;            /* all it does is to make that one's file durable, as a spare */
     ri_segment_note note;   /* true when all is written and synced */
     uint32_t room_spares;   /* how many wiped files are kept */
     uint64_t syncs, written_bytes; /* counted by the job's thread */
@@ -419,6 +420,11 @@ void ri_space_drop_image(ri_log *log, log_segment *s);
 /* A file, or memory, for the next segment, of `least` bytes or more. */
 int ri_space_take(ri_log *log, uint32_t least, log_segment **out);
 int ri_space_job_io(ri_log *log, log_job *job);
+/* Is its file to be a durable spare before it is a segment? */
+static inline bool ri_log_is_unfounded(const log_segment *s)
+{
+    return s->ground && s->fresh;
+}
 void ri_space_job_end(ri_log *log, log_job *job);
 bool ri_space_job_wants(ri_log *log);
 int ri_space_write_all(const ri_os *os, int fd, const char *bytes, size_t len, uint64_t position);

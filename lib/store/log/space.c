@@ -25,6 +25,7 @@
 
 enum {
     SPACE_STEP = 1 << 20,
+    SPACE_FIRST = 1 << 16,
     SPACE_PATH = 4096,
     SPACE_NOISE = 0xa5,
     SPACE_ODD = 64, /* bytes that keep a size from being one of whole huge pages */
@@ -547,18 +548,10 @@ static int space_put_spare(ri_log *log, log_segment *s)
     return ri_space_write_all(log->os, s->fd, bytes, sizeof bytes, 0);
 }
 
-/* A segment begins. Where no trailer of the one before it will say that it was whole, its file is
- * a durable spare first: once for a log, and behind a damaged segment. */
-static int space_begin(ri_log *log, log_job *job, log_segment *s)
+/* How far ahead of `to` zeros are written: a log that holds little begins with little of them. */
+static uint32_t space_stride(uint32_t to)
 {
-    int rc = RILL_OK;
-    if (s->ground && s->fresh) {
-        rc = space_put_spare(log, s);
-        if (rc < 0) return space_fail(log, rc, "write the head of", s);
-        if ((rc = space_sync(log, job, s)) < 0) return rc;
-    }
-    s->ground = false;
-    return space_put(log, job, s, s->image, RI_SEGMENT_HEAD, s->size - RI_SEGMENT_TAIL);
+    return to < SPACE_STEP / 4 ? RI_MAX(4 * to, (uint32_t)SPACE_FIRST) : SPACE_STEP;
 }
 
 /* A file without zeros gets them a step ahead of what is written, so that the syncs of the next
@@ -566,11 +559,36 @@ static int space_begin(ri_log *log, log_job *job, log_segment *s)
 static int space_lay(const ri_log *log, log_segment *s, uint32_t to)
 {
     RI_ASSERT(to <= s->size);
-    if (!s->bare || (uint64_t)to + SPACE_STEP / 2 <= s->laid) return RILL_OK;
+    uint32_t step = space_stride(to);
+    if (!s->bare || (uint64_t)to + step / 2 <= s->laid) return RILL_OK;
     uint64_t from = RI_MAX(to, s->laid);
-    s->laid = (uint32_t)RI_MIN((uint64_t)to + SPACE_STEP, s->size - RI_SEGMENT_TAIL);
+    s->laid = (uint32_t)RI_MIN((uint64_t)to + step, s->size - RI_SEGMENT_TAIL);
     int rc = from < s->laid ? log->os->zero(log->os->arg, s->fd, from, s->laid) : 0;
     return rc < 0 ? space_fail(log, rc, "write zeros to", s) : RILL_OK;
+}
+
+/* Where no trailer of the one before it will say that a segment was whole, its file is a durable
+ * spare first: once for a log, and behind a damaged segment. The sync of a new file, which takes
+ * long, is also that of the zeros for its first commits and of the place of the copy: behind it
+ * syncs are cheap. */
+static int space_found(ri_log *log, log_job *job, log_segment *s)
+{
+    const char tail[RI_SEGMENT_TAIL] = {0};
+    uint32_t tail_at = s->size - RI_SEGMENT_TAIL;
+    int rc = space_put_spare(log, s);
+    if (rc < 0) return space_fail(log, rc, "write the head of", s);
+    rc = space_lay(log, s, RI_SEGMENT_HEAD);
+    if (rc == 0 && s->bare) rc = space_put(log, job, s, tail, RI_SEGMENT_TAIL, tail_at);
+    return rc < 0 ? rc : space_sync(log, job, s);
+}
+
+/* A segment begins. */
+static int space_begin(ri_log *log, log_job *job, log_segment *s)
+{
+    int rc = ri_log_is_unfounded(s) ? space_found(log, job, s) : RILL_OK;
+    if (rc < 0) return rc;
+    s->ground = false;
+    return space_put(log, job, s, s->image, RI_SEGMENT_HEAD, s->size - RI_SEGMENT_TAIL);
 }
 
 static int space_write(ri_log *log, log_job *job, log_write *w)
@@ -693,6 +711,7 @@ int ri_space_job_io(ri_log *log, log_job *job)
 {
     int rc = RILL_OK;
     uint32_t i = 0;
+    if (job->founds) return space_found(log, job, job->active);
     for (; i < job->nwipes && job->wipes[i]->leftover && rc >= 0; i++)
         rc = space_wipe(log, job, job->wipes[i]);
     for (uint32_t n = 0; n < job->nwrites && rc >= 0; n++)
