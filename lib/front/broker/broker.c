@@ -266,11 +266,10 @@ static void broker_make_id(ri_broker *b)
     if (ri_nkey_new(&b->host, 'N', keys->seed, keys->id) == RILL_OK) return;
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     uint8_t raw[55];
-    explicit_bzero(keys, sizeof *keys); /* it is that of another id, or half of one */
+    explicit_bzero(keys, sizeof *keys); /* it is that of another id, or half of one; and ends it */
     b->host.entropy(b->host.arg, raw, sizeof raw);
     keys->id[0] = 'N';
     for (size_t i = 0; i < sizeof raw; i++) keys->id[i + 1] = digits[raw[i] & 31];
-    keys->id[RI_NKEY_LEN] = 0;
 }
 
 void ri_broker_make_xkey(ri_broker *b)
