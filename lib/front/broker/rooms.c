@@ -149,8 +149,8 @@ static ri_account *rooms_account(ri_broker *b, size_t i)
 }
 
 /* What is stored of one account says nothing against the others: it has no streams until the next
- * start, as is logged with its name, and its clients are answered so. What is configured wrongly ends the
- * start, however. */
+ * start, as is logged with its name, and its clients are answered so. What is configured wrongly
+ * ends the start, however. */
 static int rooms_open_first(ri_durable *house, ri_account *account)
 {
     int rc = rooms_open_one(house, account);
