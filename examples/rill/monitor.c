@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,11 @@ int monitor_ask(tool *t, const char *place, monitor_figures *figures)
     text answer = {0};
     if (!monitor_place(place, host, &port))
         return tool_error(t, TOOL_USAGE, "--monitor %s: write HOST:PORT", place);
+    /* A terminal that is resized meanwhile would cut off what has a time-out. */
+    sigset_t resized, before;
+    sigemptyset(&resized);
+    sigaddset(&resized, SIGWINCH);
+    sigprocmask(SIG_BLOCK, &resized, &before);
     errno = 0;
     int fd = monitor_dial(t, host, port);
     bool good = fd >= 0 && monitor_get(fd, host, &answer);
@@ -115,6 +121,7 @@ int monitor_ask(tool *t, const char *place, monitor_figures *figures)
     else tool_error(t, TOOL_UNREACHABLE, "--monitor %s: %s", place,
                     errno ? strerror(errno) : "that is no monitoring port of a server");
     if (fd >= 0) close(fd);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     text_free(&answer);
     return good ? TOOL_OK : TOOL_UNREACHABLE;
 }

@@ -244,7 +244,8 @@ static int top_loop(tool *t, top_sample *before, int64_t interval_ns)
 static int top_screen(tool *t, top_sample *before, int64_t interval_ns)
 {
     static struct termios saved;
-    struct sigaction resized = {.sa_handler = top_resized}; /* and poll() is interrupted */
+    /* poll() is interrupted all the same, but no frame that is being written. */
+    struct sigaction resized = {.sa_handler = top_resized, .sa_flags = SA_RESTART};
     bool keys = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &saved) == 0;
     if (keys) {
         struct termios raw = saved;

@@ -657,11 +657,34 @@ static void tls_openssl_enter(ri_tls *tls, ri_tls_io *io)
     ERR_clear_error();
 }
 
+/* What a key holds goes; takes over the reference to it. */
+static void tls_openssl_empty_key(EVP_PKEY *key)
+{
+    if (key) EVP_PKEY_set_type(key, EVP_PKEY_get_base_id(key));
+    EVP_PKEY_free(key);
+}
+
+/* Behind a handshake OpenSSL keeps what none but a next one on the same connection would ask for,
+ * which there is not: the keys that were made for it, and the ciphers that the client has named. */
+static void tls_openssl_slim(SSL *ssl)
+{
+    EVP_PKEY *own = NULL, *peer = NULL;
+    STACK_OF(SSL_CIPHER) *named = SSL_get_client_ciphers(ssl);
+    if (SSL_get_tmp_key(ssl, &own) == 1) tls_openssl_empty_key(own);
+    if (SSL_get_peer_tmp_key(ssl, &peer) == 1) tls_openssl_empty_key(peer);
+    if (named) {
+        sk_SSL_CIPHER_zero(named);
+        sk_SSL_CIPHER_reserve(named, 0);
+    }
+    ERR_clear_error();
+}
+
 static int tls_openssl_handshake(ri_tls *tls, ri_tls_io *io)
 {
     tls_openssl_enter(tls, io);
     int rc = SSL_do_handshake(tls->ssl);
-    if (rc != 1) rc = tls_openssl_result(tls, io, rc);
+    if (rc == 1) tls_openssl_slim(tls->ssl);
+    else rc = tls_openssl_result(tls, io, rc);
     tls->io = NULL;
     if (rc == 0 && io->ended) return ri_tls_fault_err(RI_TLS_FAULT_MESSAGE);
     return rc == 1 ? RI_TLS_DONE : rc;

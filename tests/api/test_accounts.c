@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Accounts of a broker, as a program configures them: who is where, what each is told of it, and
  * what a reload does. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api.h"
@@ -374,6 +377,49 @@ START_TEST(streams_of_each)
 }
 END_TEST
 
+static void on_log(void *arg, rill_level level, const char *text)
+{
+    bool counts = level == RILL_ERROR && strstr(text, "account \"A\": ");
+    if (counts) atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+/* What is stored of A cannot be opened: the broker starts, says so once by its name, and answers
+ * A's clients; B has its streams, and all is as before when what was in the way is gone. */
+START_TEST(one_cannot_be_opened)
+{
+    enum { PATH = SCRATCH_LEN + 16 };
+    char dir[SCRATCH_LEN], all[PATH], in_the_way[PATH];
+    atomic_int told = 0;
+    const rill_host host = {.size = sizeof host, .log = on_log, .arg = &told};
+    scratch_make(dir);
+    snprintf(all, sizeof all, "%s/accounts", dir);
+    snprintf(in_the_way, sizeof in_the_way, "%s/accounts/A", dir);
+    ck_assert_int_eq(mkdir(all, 0700), 0);
+    FILE *file = fopen(in_the_way, "w");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fclose(file), 0);
+    rill_broker_opts opts = stored(dir);
+    opts.host = &host;
+    for (int round = 0; round < 2; round++) {
+        const char *create = "{\"name\":\"S\",\"subjects\":[\"s.>\"]}";
+        peer a, b;
+        serve(&opts);
+        ck_assert_int_eq(atomic_load(&told), 1);
+        ear(&a, CONNECT("a"), "A");
+        ear(&b, CONNECT("b"), "B");
+        answers(&a, "$JS.API.STREAM.CREATE.S", create, round ? "did_create" : "\"err_code\":10039");
+        answers(&b, "$JS.API.STREAM.CREATE.S", create, "\"name\":\"S\"");
+        OK(rill_broker_reload(broker, &opts)); /* changes nothing in this */
+        answers(&a, "$JS.API.INFO", "", round ? "\"streams\":1" : "\"err_code\":10039");
+        close(a.fd);
+        close(b.fd);
+        OK(rill_broker_close(broker, WAIT_MS));
+        if (!round) ck_assert_int_eq(unlink(in_the_way), 0);
+    }
+    scratch_remove(dir);
+}
+END_TEST
+
 /* Who asks in one account, goes to another and asks there, all in one write, is answered in both:
  * in each by its own streams. The system's account has streams, too, and is answered once. */
 START_TEST(who_moves_is_answered_in_each)
@@ -542,5 +588,5 @@ END_TEST
 SUITE_MAIN_ROWS("accounts",
                 SUITE_ONCE(each_hears_its_own, the_program_decides, refused, a_bus_within,
                            one_is_full, who_moves_is_answered_in_each, one_comes_and_goes,
-                           one_imports, one_floods, what_is_not_exported),
+                           one_imports, one_floods, what_is_not_exported, one_cannot_be_opened),
                 SUITE_EACH(2, streams_of_each))

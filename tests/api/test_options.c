@@ -33,9 +33,9 @@ START_TEST(a_message_has_a_time_to_live_of_its_own)
     rill_str reason;
     OK(rill_stream_ensure(bus, "S",
                           RILL_OPTS(rill_stream_opts, .subjects = "s.*", .allow_ttl = true,
-                                    .max_age_ms = 1500, .marker_ttl_ms = 60000)));
+                                    .max_age_ms = 3000, .marker_ttl_ms = 60000)));
     OK(rill_stream_ensure(bus, "PLAIN", NULL));
-    OK(append_with(bus, "s.short", "x", RILL_OPTS(rill_post, .ttl_ms = 1000)));
+    OK(append_with(bus, "s.short", "x", RILL_OPTS(rill_post, .ttl_ms = 2000)));
     OK(append_with(bus, "s.never", "x", RILL_OPTS(rill_post, .ttl_ms = RILL_TTL_NEVER)));
     OK(append_with(bus, "s.usual", "x", NULL));
     FAILS(append_with(bus, "s.short", "x", RILL_OPTS(rill_post, .ttl_ms = 999)), RILL_EINVAL);

@@ -262,7 +262,7 @@ class Callout(Case):
             self.assertTrue(service.ping())
 
     def test_no_answer_and_one_that_is_late(self):
-        for server in self.each_server(self.conf(timeout=1)):
+        for server in self.each_server(self.conf(timeout=3)):
             service = self.listen(server)
             client = self.come(server, user="joe")
             request = self.asked(service)
@@ -287,7 +287,7 @@ class Callout(Case):
             self.assertTrue(client.ping())
 
     def test_nobody_answers(self):
-        for server in self.each_server(self.conf(timeout=1)):
+        for server in self.each_server(self.conf(timeout=3)):
             client = self.come(server, user="joe")
             self.assertIn(client.read(), (TIMEOUT, VIOLATION))
             self.assertIsNone(client.read())

@@ -61,7 +61,7 @@ class Resolver(OperatorCase):
                 client.say("PONG")
             elif line == "PONG":
                 pongs += 1
-                if pongs == (300 if wait else 20):
+                if pongs == (1000 if wait else 20):
                     return None
                 client.say("PING")
                 time.sleep(0.01)

@@ -131,7 +131,7 @@ public class KafkaConsole {
             Optional.empty(), Optional.empty()))).replicationFactor("console.other")));
         say("topics", () -> {
             Set<String> names = Set.of();
-            for (int i = 0; i < 50 && names.size() < 2; i++, Thread.sleep(100))
+            for (int i = 0; i < 600 && names.size() < 2; i++, Thread.sleep(100))
                 names = of(admin.listTopics(new ListTopicsOptions().listInternal(false)).names());
             return new TreeSet<>(names);
         });

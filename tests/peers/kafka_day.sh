@@ -32,8 +32,8 @@ brokers=${KAFKA_BROKERS:-127.0.0.1:$port}
 case $1 in
 kafkajs)
     cp "$here/kafka_clients/day.mjs" "$2/kafka-node/day.mjs" || exit 1
-    exec timeout 90 node "$2/kafka-node/day.mjs" "$brokers" ;;
+    exec timeout 300 node "$2/kafka-node/day.mjs" "$brokers" ;;
 confluent)
-    exec timeout 90 "$2/kafka-python/bin/python" "$here/kafka_clients/day.py" "$brokers" ;;
-*) exec timeout 90 "$2/kafka-go/day" "$1" "$brokers" ;;
+    exec timeout 300 "$2/kafka-python/bin/python" "$here/kafka_clients/day.py" "$brokers" ;;
+*) exec timeout 300 "$2/kafka-go/day" "$1" "$brokers" ;;
 esac

@@ -14,7 +14,7 @@ n() { timeout 60 "$tool" --no-context -s "$NATS_URL" "$@"; }
 die() { echo "$1"; cat "$work"/*.out "$work/err" 2>/dev/null; exit 1; }
 try() { what=$1; shift; n "$@" >"$work/out" 2>"$work/err" || { cat "$work/out"; die "$what failed"; }; }
 # Wait until a command succeeds, at most 10 s.
-await() { for _ in $(seq 100); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done; die "waited in vain: $*"; }
+await() { for _ in $(seq 600); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done; die "waited in vain: $*"; }
 
 core() {
     n sub 'tool.>' --raw --count 3 >"$work/sub.out" 2>"$work/suberr" & sub=$!

@@ -12,6 +12,7 @@ import time
 
 BOUND_S = 20
 CODE = re.compile(rb"\x1b\[([?0-9;]*)([A-Za-z])")
+CUT = re.compile(rb"\x1b(\[[?0-9;]*)?")
 
 
 class Terminal:
@@ -92,6 +93,8 @@ class Terminal:
                 elif what != b"m":
                     raise AssertionError("a terminal got %r" % code.group(0))
                 continue
+            if CUT.fullmatch(text, at):
+                break  # the rest of this code has not come yet
             byte = text[at:at + 1]
             if byte == b"\r":
                 column = 0

@@ -60,6 +60,8 @@ typedef struct ri_account {
     uint32_t nconns;               /* connections that are logged in to it */
     ri_js_account_limits streams;  /* what its streams may take ... */
     bool jetstream;                /* ... if it may have any */
+    bool locked_out;               /* what is stored of them could not be opened: none until the
+                                      next start */
     ri_list *stirs;                /* where who steps them finds it; NULL: $G, or it has none */
     ri_list stir_link;             /* in there, when there may be something to do for them */
     void *keeper;                  /* of that one */
@@ -102,6 +104,11 @@ static inline void ri_account_stir(ri_account *account)
 static inline bool ri_account_is_stopped(const ri_account *account)
 {
     return account->keeper && !account->jetstream;
+}
+/* Its clients have streams. */
+static inline bool ri_account_has_streams(const ri_account *account)
+{
+    return account->jetstream && !account->locked_out;
 }
 /* Of so many accounts. */
 void ri_account_share_cache(ri_account *account, size_t accounts);

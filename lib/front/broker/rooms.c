@@ -148,14 +148,30 @@ static ri_account *rooms_account(ri_broker *b, size_t i)
     return account;
 }
 
+/* What is stored of one account says nothing against the others: it has no streams until the next
+ * start, as is logged with its name, and its clients are answered so. What is configured wrongly
+ * ends the start, however. */
+static int rooms_open_first(ri_durable *house, ri_account *account)
+{
+    int rc = rooms_open_one(house, account);
+    account->locked_out = rc < 0 && rc != RILL_EINVAL;
+    if (!account->locked_out) return rc;
+    ri_host_log(&house->broker->host, RILL_ERROR, "streams: %s; it has none until the next start",
+                ri_err_text());
+    ri_broker_enter(house->broker);
+    house->service->ops->accounts(house->service);
+    ri_broker_leave(house->broker);
+    return RILL_OK;
+}
+
 int ri_rooms_open(ri_durable *house)
 {
-    RI_ASSERT(!house->house);
+    RI_ASSERT(!house->house && house->service);
     ri_broker *b = house->broker;
     int rc = RILL_OK;
     ri_account *account;
     for (size_t i = 0; rc == RILL_OK && (account = rooms_account(b, i)) != NULL; i++) {
-        if (account->jetstream) rc = rooms_open_one(house, account);
+        if (account->jetstream) rc = rooms_open_first(house, account);
         ri_broker_enter(b);
         ri_account_unref(account);
         ri_broker_leave(b);
@@ -196,7 +212,7 @@ static bool rooms_lack(const ri_broker *b)
     const ri_accounts *accounts = b->conf.accounts;
     for (size_t i = 0; i < ri_accounts_count(accounts); i++) {
         const ri_account *account = ri_accounts_at(accounts, i);
-        if (account->jetstream && !account->keeper) return true;
+        if (account->jetstream && !account->keeper && !account->locked_out) return true;
     }
     return false;
 }
@@ -207,7 +223,8 @@ static void rooms_open_more(ri_durable *house)
     ri_broker *b = house->broker;
     ri_account *account;
     for (size_t i = 0; (account = rooms_account(b, i)) != NULL; i++) {
-        bool good = !account->jetstream || account->keeper || rooms_open_late(house, account);
+        bool has = !account->jetstream || account->keeper || account->locked_out;
+        bool good = has || rooms_open_late(house, account);
         ri_broker_enter(b);
         if (!good) {
             account->jetstream = false;

@@ -44,7 +44,8 @@ typedef struct ri_rooms {
 
 void ri_rooms_init(ri_rooms *rooms, const ri_host *host);
 void ri_rooms_fini(ri_rooms *rooms);
-/* Outside the gate: one for each account of the broker that has JetStream. */
+/* Outside the gate: one for each account of the broker that has JetStream, but for those of which
+ * what is stored cannot be opened (ri_account.locked_out). */
 int ri_rooms_open(struct ri_durable *house);
 
 /* The same of those that may have streams since a reload; what fails is logged. */

@@ -182,7 +182,7 @@ static void accountz_put_detail(const ri_broker *broker, const ri_account *accou
     ri_http_json_bool(j, "expired", false);
     ri_http_json_bool(j, "complete", true);
     ri_http_json_bool(j, "jetstream_enabled", global ? broker->durable != NULL
-                                                     : account->jetstream);
+                                                     : ri_account_has_streams(account));
     ri_http_json_uint(j, "leafnode_connections", 0);
     ri_http_json_uint(j, "client_connections", sum->conns);
     ri_http_json_uint(j, "subscriptions", sum->subs);

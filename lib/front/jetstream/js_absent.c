@@ -132,7 +132,7 @@ void ri_js_absent_move(ri_jetstream_api *api)
     ri_js_absent_close(api);
     for (size_t i = 0; i < ri_accounts_count(accounts); i++) {
         ri_account *account = ri_accounts_at(accounts, i);
-        if (account->jetstream || absent_place_new(api, account) >= 0) continue;
+        if (ri_account_has_streams(account) || absent_place_new(api, account) >= 0) continue;
         ri_host_log(&api->host, RILL_ERROR, "account %s: %s", account->name, ri_err_text());
     }
     ri_party_enter(&api->absent, &api->opts.router->global);

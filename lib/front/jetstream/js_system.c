@@ -476,7 +476,8 @@ static void system_put_info(const ri_js_request *r, const ri_account *account, r
     ri_buffer_printf(out, ",\"expired\":false,\"complete\":true,\"jetstream_enabled\":%s,"
                      "\"leafnode_connections\":0,\"client_connections\":%u,"
                      "\"subscriptions\":%llu,",
-                     (global ? b->durable != NULL : account->jetstream) ? "true" : "false",
+                     (global ? b->durable != NULL : ri_account_has_streams(account)) ? "true"
+                                                                                : "false",
                      account->nconns, (unsigned long long)s.subs);
     system_string(out, "name_tag", ri_str_of(account->name));
     ri_buffer_puts(out, ",\"sublist_stats\":{");
