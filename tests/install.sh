@@ -55,7 +55,8 @@ echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-install() { $sudo apt-get install -y --no-install-recommends $missing; }
+apt="$sudo apt-get -o Acquire::Retries=3"
+install() { $apt install -y --no-install-recommends $missing; }
 # Package lists may be old or absent, so the second try is after an update.
-install >"$log" 2>&1 || { $sudo apt-get update >"$log" 2>&1 && install >>"$log" 2>&1; } ||
+install >"$log" 2>&1 || { $apt update >"$log" 2>&1 && install >>"$log" 2>&1; } ||
     { cat "$log" >&2; exit 1; }

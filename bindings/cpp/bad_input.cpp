@@ -39,9 +39,9 @@ static void loans_that_are_over()
     rill::bus bus("mem:");
     rill::sub sub = bus.subscribe("a");
     bus.publish("a", "1"), bus.publish("a", "2");
-    auto lent = sub.next(1s);
+    auto lent = sub.next(30s);
     rill::message kept = lent->keep(), more = kept.keep();
-    auto next = sub.next(1s);
+    auto next = sub.next(30s);
     IS(!*lent && *next && thrown([&] { lent->data(); }) == RILL_EINVAL);
     sub.close();
     IS(thrown([&] { next->keep(); }) == RILL_EINVAL);
@@ -239,8 +239,8 @@ static void a_million_messages_leave_nothing()
     auto work = [&](int n) {
         for (int i = 0; i < n; i += 100) {
             for (int j = 0; j < 100; j++) bus.publish("a", "12345678", j % 10 ? nullptr : &post);
-            for (rill::loan m : sub.read(50, 1s)) kept.push_back(m.keep());
-            for (int j = 0; j < 50; j++) IS(sub.next(1s)->data() == "12345678");
+            for (rill::loan m : sub.read(50, 30s)) kept.push_back(m.keep());
+            for (int j = 0; j < 50; j++) IS(sub.next(30s)->data() == "12345678");
             if (kept.size() == 500) kept.clear();
         }
         for (int i = 0; i < n / 1000; i++) bus.subscribe("b", {}, [](rill::loan) {}).close();
@@ -305,7 +305,7 @@ static void numbers_out_of_range()
     rill::sub sub = bus.subscribe("a");
     IS(thrown([&] { sub.read(0, 0); }) == RILL_EINVAL);
     bus.publish("a", "1");
-    IS(sub.read(SIZE_MAX, 1s).size() == 1);
+    IS(sub.read(SIZE_MAX, 30s).size() == 1);
     IS(thrown([&] { bus.publish("a", {"", SIZE_MAX}); }) == RILL_ETOOBIG);
     IS(thrown([&] { bus.publish("a", std::string(2 << 20, 'x')); }) == RILL_ETOOBIG);
     rill::loans none;
@@ -318,18 +318,18 @@ static void a_forked_child()
     rill::bus bus("mem:");
     rill::sub sub = bus.subscribe("a");
     bus.publish("a", "1");
-    rill::message kept = sub.next(1s)->keep();
+    rill::message kept = sub.next(30s)->keep();
     pid_t child = fork();
     if (child == 0) {
         IS(thrown([&] { bus.publish("a", "2"); }) == RILL_ECLOSED);
-        IS(thrown([&] { sub.next(1s); }) == RILL_ECLOSED && kept.data() == "1");
+        IS(thrown([&] { sub.next(30s); }) == RILL_ECLOSED && kept.data() == "1");
         sub.close();
         IS(thrown([&] { bus.close(); }) == RILL_ECLOSED);
 #ifndef __SANITIZE_THREAD__ /* which wants no threads behind a fork */
         rill::bus own("mem:");
         rill::sub mine = own.subscribe("a");
         own.publish("a", "3");
-        IS(mine.next(1s)->data() == "3");
+        IS(mine.next(30s)->data() == "3");
         mine.close(), own.close();
 #endif
         execl("/bin/true", "true", static_cast<char *>(nullptr)); /* what the parent has is no leak */
@@ -338,7 +338,7 @@ static void a_forked_child()
     int status = -1;
     IS(waitpid(child, &status, 0) == child && status == 0);
     bus.publish("a", "4");
-    IS(sub.next(1s)->data() == "4");
+    IS(sub.next(30s)->data() == "4");
 }
 
 /* Handles of a program that just ends, in variables that the end destroys and in some that it does
@@ -364,7 +364,7 @@ static void a_forked_child()
     static rill::message kept = [] {
         rill::sub sub = bus.subscribe("b");
         bus.publish("b", "kept");
-        return sub.next(1s)->keep();
+        return sub.next(30s)->keep();
     }();
     std::exit(7);
 }
@@ -398,7 +398,7 @@ static void closed_under_its_callers()
             else ends += thrown([&] { sub.read(10); }) == RILL_ECLOSED;
         });
     }
-    bus.close(5s);
+    bus.close(30s);
     for (std::thread &t : threads) t.join();
     IS(ends == 4);
 }

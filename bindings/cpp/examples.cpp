@@ -27,7 +27,7 @@ static void hello()
     rill::bus bus("mem:");
     rill::sub sub = bus.subscribe("greet.*");
     bus.publish("greet.world", "hello");
-    auto m = sub.next(1s);
+    auto m = sub.next(30s);
     cout << m->subject() << ": " << m->data() << "\n";
 }
 
@@ -37,9 +37,9 @@ static void request_reply()
     rill::sub service = bus.subscribe("echo", {}, [](rill::loan m) {
         m.reply("you said " + std::string(m.data()));
     });
-    cout << "ping -> " << bus.request("echo", "ping", {}, 1s).data() << "\n";
+    cout << "ping -> " << bus.request("echo", "ping", {}, 30s).data() << "\n";
     try {
-        bus.request("nobody", "", {}, 1s);
+        bus.request("nobody", "", {}, 30s);
     } catch (const rill::error &e) {
         cout << "nobody: " << e.name() << "\n";
     }
@@ -108,7 +108,7 @@ static void queue()
     workers.group = "workers";
     rill::sub sub = bus.consume("JOBS", workers);
     for (int done = 0; done < 3;) {
-        auto m = sub.next(5s);
+        auto m = sub.next(30s);
         if (m->data() == "resize 2" && m->deliveries() == 1) {
             cout << m->data() << " failed, again in 50 ms\n";
             m->nak(50ms);
@@ -159,7 +159,7 @@ static void kv_watch()
     kv.put("size", "7");
     rill::sub watch = kv.watch();
     auto follow = [&] {
-        auto m = watch.next(5s);
+        auto m = watch.next(30s);
         if (m->deleted()) cout << m->key() << " is gone\n";
         else cout << m->key() << " = " << m->data() << "\n";
         if (m->caught_up()) cout << "that is all there was\n";
@@ -197,7 +197,7 @@ static void batch()
         both.add("stock.pears", "-1", expects);
         both.add("invoices", name);
         std::error_code ec;
-        both.commit(5s, ec);
+        both.commit(30s, ec);
         cout << name << ": " << (ec ? rill_errname(ec.value()) : "stored") << ", "
              << bus.stream_status("STOCK").msgs << " in STOCK, "
              << bus.stream_status("INVOICES").msgs << " in INVOICES\n";
@@ -217,14 +217,14 @@ static void dead_letters()
     rill::sub sub = bus.consume("JOBS", o);
     for (const char *job : {"good", "bad", "absurd"}) bus.append("JOBS", job);
     for (int i = 0; i < 4; i++) {
-        auto m = sub.next(5s);
+        auto m = sub.next(30s);
         if (m->data() == "bad") cout << "bad failed\n", m->nak(20ms);
         else if (m->data() == "absurd") cout << "absurd is refused\n", m->term();
         else cout << m->data() << " is done\n", m->ack();
     }
     rill::sub dead = bus.tail("DEAD");
     for (int i = 0; i < 2; i++) {
-        auto m = dead.next(5s);
+        auto m = dead.next(30s);
         cout << "DEAD has " << m->data() << ": " << *m->header("Rill-Dead-Reason") << ", number "
              << *m->header("Rill-Dead-Sequence") << " of JOBS\n";
     }
@@ -237,12 +237,12 @@ static void anywhere()
         rill::opts<rill_stream_opts> o;
         o.subjects = "any.orders", o.in_memory = true;
         bus.stream_ensure("ANYWHERE", o);
-        rill::receipt receipt = bus.append("any.orders", "first order", {}, 5s);
+        rill::receipt receipt = bus.append("any.orders", "first order", {}, 30s);
         rill::sub orders = bus.tail("ANYWHERE");
         cout << url.substr(0, url.find(':')) << ": stored " << receipt.seq << ", read back \""
-             << orders.next(5s)->data() << "\"; ";
+             << orders.next(30s)->data() << "\"; ";
         rill::sub adder = bus.subscribe("any.add", {}, [](rill::loan m) { m.reply("4"); });
-        cout << "answered \"" << bus.request("any.add", "2 + 2", {}, 5s).data() << "\"\n";
+        cout << "answered \"" << bus.request("any.add", "2 + 2", {}, 30s).data() << "\"\n";
         bus.stream_delete("ANYWHERE");
     };
     run("mem:");
@@ -275,7 +275,7 @@ static void embedded_broker()
     rill::sub sub = bus.subscribe("sensors.>");
     rill::bus other("nats://127.0.0.1:" + std::to_string(port));
     other.publish("sensors.kitchen", "21 degrees");
-    cout << "over TCP came: " << sub.next(5s)->data() << "\n";
+    cout << "over TCP came: " << sub.next(30s)->data() << "\n";
 }
 
 /* Bytes over one end of a socketpair. */
@@ -317,7 +317,7 @@ static void own_wire()
     };
     rill::bus there("nats://depot", {}, hooks);
     there.publish("oven", "21 degrees");
-    auto m = sub.next(5s);
+    auto m = sub.next(30s);
     cout << "the " << m->subject() << " has " << m->data() << "\n";
 }
 

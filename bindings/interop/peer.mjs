@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import * as rill from '../node/lib/index.mjs';
 
 const ME = 'Node';
-const soon = { timeoutMs: 20000 };
+const soon = { timeoutMs: 50000 };
 const bus = await rill.open(process.argv[2]);
 const kv = await bus.kv('kv');
 const live = await bus.subscribe('live.*');

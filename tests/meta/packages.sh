@@ -30,7 +30,8 @@ alone true 2>"$work/log" || skip "no namespaces here: $(cat "$work/log")"
 codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
 mmdebstrap --quiet --variant=apt --include=gcc,libc6-dev,pkg-config --skip=cleanup/apt \
     --dpkgopt=force-unsafe-io --dpkgopt=path-exclude='/usr/share/doc/*' \
-    --aptopt='Acquire::Languages "none"' "$codename" "$root" >"$work/root.log" 2>&1 &
+    --aptopt='Acquire::Languages "none"' --aptopt='Acquire::Retries "3"' \
+    "$codename" "$root" >"$work/root.log" 2>&1 &
 maker=$!
 
 PATH=/usr/bin:$PATH # what debhelper runs is Debian's
@@ -94,7 +95,7 @@ chroot --userspec=10001:10001 "$1" $2 2>"$1.log" &
 tries=0
 # shellcheck disable=SC2086
 until chroot --userspec=10001:10001 "$1" $3; do
-    [ $((tries += 1)) -le 100 ] && kill -0 $! || { cat "$1.log"; exit 1; }
+    [ $((tries += 1)) -le 600 ] && kill -0 $! || { cat "$1.log"; exit 1; }
     sleep 0.1
 done
 kill $! && wait $!

@@ -42,7 +42,7 @@ int main(int argc, char **argv)
     rill_sub *sub;
     check(rill_open(&bus, url, RILL_OPTS(rill_opts, .host = &socket_host,
                     .drive = RILL_DRIVE_HOST, .dial = socket_dial, .memory = &memory,
-                    .tls = &tls, .call_timeout_ms = 10000)), "open");
+                    .tls = &tls, .call_timeout_ms = 20000)), "open");
     check(rill_subscribe(bus, &sub, "there.and.back", RILL_OPTS(rill_sub_opts, .on_msg = hear)),
           "subscribe");
     for (int i = 0; i < ROUNDS; i++) {
@@ -54,12 +54,12 @@ int main(int argc, char **argv)
         }
         check(rc, "publish");
     }
-    check(rill_flush(bus, 20000), "flush");
-    for (int64_t end = host_now(NULL) + INT64_C(20000000000); came < ROUNDS && came >= 0;)
+    check(rill_flush(bus, 50000), "flush");
+    for (int64_t end = host_now(NULL) + INT64_C(50000000000); came < ROUNDS && came >= 0;)
         check(host_now(NULL) < end ? rill_poll(bus, 100) : RILL_ETIMEDOUT, "the last one");
     if (came != ROUNDS) check(RILL_EPROTO, "messages came otherwise than they went");
     check(rill_stream_ensure(bus, "S", NULL), "stream");
-    check(rill_append(bus, "S", "x", 1, NULL, NULL, 10000), "append");
-    check(rill_close(bus, 1000), "close");
+    check(rill_append(bus, "S", "x", 1, NULL, NULL, 50000), "append");
+    check(rill_close(bus, 20000), "close");
     printf("%d messages, there and back\n", came);
 }

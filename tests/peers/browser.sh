@@ -7,4 +7,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 dir=$1
 sh "$here/fetch.sh" browser "$dir" || exit
 browser=$(command -v chromium-headless-shell || command -v chromium)
-exec timeout 120 node "$here/browser.mjs" "$dir/browser" "$browser" "$2" "$dir/browser/shots"
+exec timeout 300 node "$here/browser.mjs" "$dir/browser" "$browser" "$2" "$dir/browser/shots"

@@ -16,7 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-const wait = 5 * time.Second
+const wait = 30 * time.Second
 
 func must[T any](value T, err error) T {
 	ok(err)

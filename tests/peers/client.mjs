@@ -31,10 +31,10 @@ async function core(nc) {
   console.log("queue:", counts.reduce((a, b) => a + b), counts.every((n) => n > 0));
 
   const echo = nc.subscribe("js.echo", { callback: (_, m) => m.respond("re: " + text(m)) });
-  console.log("request:", text(await nc.request("js.echo", "ask", { timeout: 5000 })));
+  console.log("request:", text(await nc.request("js.echo", "ask", { timeout: 30000 })));
   echo.unsubscribe();
   await nc.flush();
-  await nc.request("js.echo", "ask", { timeout: 5000 }).then(
+  await nc.request("js.echo", "ask", { timeout: 30000 }).then(
     () => console.log("request, nobody there: answered"),
     (err) => console.log("request, nobody there:", err.name, err.cause ? err.cause.name : ""));
 
@@ -73,13 +73,13 @@ async function js(nc) {
   await jsm.consumers.add("JS", { durable_name: "c", ack_policy: AckPolicy.Explicit, filter_subject: "jsjs.1" });
   const consumer = await client.consumers.get("JS", "c");
   const got = [];
-  for await (const m of await consumer.fetch({ max_messages: 5, expires: 5000 })) {
+  for await (const m of await consumer.fetch({ max_messages: 5, expires: 30000 })) {
     got.push(m.string() + "@" + m.seq);
     if (got.length === 1) m.nak(); else await m.ackAck();
     if (got.length === 5) break;
   }
   console.log("pull:", got.join(" "));
-  const back = await consumer.next({ expires: 5000 });
+  const back = await consumer.next({ expires: 30000 });
   console.log("redelivered:", back.string(), back.info.deliveryCount);
   await back.ackAck();
   const state = await consumer.info();
@@ -103,7 +103,7 @@ async function js(nc) {
   await jsm.streams.info("JS").catch((err) => console.log("deleted:", err.name, err.code, err.message));
 }
 
-const guard = setTimeout(() => { console.error("too slow"); process.exit(1); }, 60000);
+const guard = setTimeout(() => { console.error("too slow"); process.exit(1); }, 100000);
 const web = process.env.NATS_WEB_URL;
 // Before version 22 Node has no WebSocket of its own.
 if (web && !globalThis.WebSocket) globalThis.WebSocket = (await import("ws")).default;

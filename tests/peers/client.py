@@ -69,6 +69,7 @@ async def core(nc):
     sub = await nc.subscribe("py.few", max_msgs=2)
     for _ in range(5):
         await nc.publish("py.few", b"x")
+    await nc.flush(30)  # what comes has come
     count = 0
     try:
         while True:
@@ -79,7 +80,7 @@ async def core(nc):
 
 
 async def js(nc):
-    js = nc.jetstream()
+    js = nc.jetstream(timeout=30)
     await js.add_stream(StreamConfig(name="PY", subjects=["pyjs.>"], storage=StorageType.FILE))
     for i in range(10):
         ack = await js.publish(f"pyjs.{i % 2}", f"m{i}".encode())
@@ -137,4 +138,4 @@ async def main():
     await nc.drain()
 
 
-asyncio.run(asyncio.wait_for(main(), 60))
+asyncio.run(asyncio.wait_for(main(), 100))

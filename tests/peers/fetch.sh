@@ -17,9 +17,11 @@ exec 9>"$dir/fetch-$what.lock"
 flock 9 # two tests of one client may come at once
 
 skip() { echo "skipped: $1"; exit 77; }
+# A registry may fail once: it is asked again, unless all the time was used.
+fetch() { "$@" || { [ $? != 124 ] && sleep 2 && "$@"; }; }
 need() { command -v "$1" >/dev/null || skip "no $1 here"; }
 # Go keeps what it fetched in its own cache; a newer toolchain may be fetched where Go can do it.
-go_install() { GOBIN=$dir/bin timeout 900 go install "$1" >"$log" 2>&1; }
+go_install() { fetch env GOBIN="$dir/bin" timeout 900 go install "$1" >"$log" 2>&1; }
 
 case $what in
 server)
@@ -38,7 +40,7 @@ go)
     mkdir -p "$dir/go" && cp "$here/client.go" "$dir/go/" && cd "$dir/go" || exit 1
     [ -f go.mod ] || go mod init rill.test/peers >"$log" 2>&1
     for version in latest v1.37.0 v1.31.0; do
-        timeout 300 go get "github.com/nats-io/nats.go@$version" >"$log" 2>&1 &&
+        fetch timeout 300 go get "github.com/nats-io/nats.go@$version" >"$log" 2>&1 &&
             timeout 300 go build -o client . >>"$log" 2>&1 && exit 0
     done
     skip "nats.go was not to be had from the Go registry: $(tail -n 1 "$log")" ;;
@@ -46,7 +48,7 @@ python)
     [ -f "$dir/python/ready" ] && exit 0
     need python3
     { python3 -m venv "$dir/python" &&
-        timeout 300 "$dir/python/bin/pip" install nats-py nkeys; } >"$log" 2>&1 ||
+        fetch timeout 300 "$dir/python/bin/pip" install nats-py nkeys; } >"$log" 2>&1 ||
         skip "nats.py was not to be had from PyPI: $(tail -n 1 "$log")"
     touch "$dir/python/ready" ;;
 node)
@@ -54,7 +56,7 @@ node)
     need node
     need npm
     mkdir -p "$dir/node"
-    timeout 300 npm install --prefix "$dir/node" --no-audit --no-fund @nats-io/transport-node \
+    fetch timeout 300 npm install --prefix "$dir/node" --no-audit --no-fund @nats-io/transport-node \
         @nats-io/jetstream @nats-io/kv ws >"$log" 2>&1 ||
         skip "nats.js was not to be had from npm: $(tail -n 1 "$log")"
     touch "$dir/node/ready" ;;
@@ -64,10 +66,10 @@ browser)
     need npm
     mkdir -p "$dir/browser"
     if ! command -v chromium-headless-shell >/dev/null && ! command -v chromium >/dev/null; then
-        timeout 600 apt-get install -y --no-install-recommends chromium-headless-shell \
+        fetch timeout 600 apt-get install -y --no-install-recommends chromium-headless-shell \
             >"$log" 2>&1 || skip "no Chromium here, nor from Debian: $(tail -n 1 "$log")"
     fi
-    timeout 300 npm install --prefix "$dir/browser" --no-audit --no-fund playwright-core \
+    fetch timeout 300 npm install --prefix "$dir/browser" --no-audit --no-fund playwright-core \
         >"$log" 2>&1 || skip "playwright-core was not to be had from npm: $(tail -n 1 "$log")"
     touch "$dir/browser/ready" ;;
 kafka-go)
@@ -77,13 +79,13 @@ kafka-go)
     need go
     mkdir -p "$dir/kafka-go" && cp "$program"/*.go "$program"/go.* "$dir/kafka-go/" || exit 1
     cd "$dir/kafka-go" || exit 1
-    timeout 900 go build -o day . >"$log" 2>&1 ||
+    fetch timeout 900 go build -o day . >"$log" 2>&1 ||
         skip "franz-go and sarama were not to be had from the Go registry: $(tail -n 1 "$log")" ;;
 kafka-python)
     [ -f "$dir/kafka-python/ready" ] && exit 0
     need python3
     { python3 -m venv "$dir/kafka-python" &&
-        timeout 300 "$dir/kafka-python/bin/pip" install confluent-kafka==2.16.1; } >"$log" 2>&1 ||
+        fetch timeout 300 "$dir/kafka-python/bin/pip" install confluent-kafka==2.16.1; } >"$log" 2>&1 ||
         skip "confluent-kafka was not to be had from PyPI: $(tail -n 1 "$log")"
     touch "$dir/kafka-python/ready" ;;
 kafka-node)
@@ -91,7 +93,7 @@ kafka-node)
     need node
     need npm
     mkdir -p "$dir/kafka-node"
-    timeout 300 npm install --prefix "$dir/kafka-node" --no-audit --no-fund kafkajs@2.2.4 \
+    fetch timeout 300 npm install --prefix "$dir/kafka-node" --no-audit --no-fund kafkajs@2.2.4 \
         >"$log" 2>&1 || skip "kafkajs was not to be had from npm: $(tail -n 1 "$log")"
     touch "$dir/kafka-node/ready" ;;
 *) echo "fetch.sh: no peer $what"; exit 2 ;;

@@ -1520,7 +1520,7 @@ def compare(theirs, ours, show, whole):
     unused = [" ".join(rule[:2]) for i, rule in enumerate(rules) if i not in used]
     print(f"js_diff: {steps} requests, {fields} fields differ, {known} of them expected, "
           f"{len(bad)} not; {len(unused)} expectations unused" + (f" {unused}" if whole else ""))
-    return len({step for step, *_ in bad}) == 0 and steps > 20
+    return {(step, path) for step, path, *_ in bad} if steps > 20 else {("too few", steps)}
 
 
 def newest(command):
@@ -1551,10 +1551,16 @@ def main():
     if args.record:
         json.dump(run(*theirs), sys.stdout, indent=1)
         return 0
-    with futures.ThreadPoolExecutor(2) as pool:  # both wait more than they work
-        answers, ours = pool.map(lambda one: run(*one), [theirs, (args.ours, args.our_port, parts)])
-    good = compare(answers, ours, args.show, not args.part)
-    return 0 if good else 1
+    differ = None
+    for _ in range(3):  # on a busy machine an answer may be too late: what differs does so each time
+        with futures.ThreadPoolExecutor(2) as pool:  # both wait more than they work
+            answers, ours = pool.map(lambda one: run(*one),
+                                     [theirs, (args.ours, args.our_port, parts)])
+        found = compare(answers, ours, args.show, not args.part)
+        differ = found if differ is None else differ & found
+        if not differ:
+            return 0
+    return 1
 
 
 if __name__ == "__main__":

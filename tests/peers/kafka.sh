@@ -36,7 +36,7 @@ kafka() { exec java ${KAFKA_HEAP:--Xms256m -Xmx512m} -cp "$jars/*" "$@"; }
     >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 (kafka kafka.Kafka "$work/properties") >"$work/log" 2>&1 &
 pid=$!
-for _ in $(seq 600); do
+for _ in $(seq 1800); do
     grep -q "Kafka Server started" "$work/log" && break
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
     kill -0 "$pid" 2>/dev/null || { tail -n 30 "$work/log"; exit 1; }

@@ -61,7 +61,7 @@ class Member:
 
 def classic(name):
     return Member(name, ["kcat", "-b", BROKER, "-u", "-q", "-G", "g", "-X",
-                         "auto.offset.reset=earliest", "-X", "session.timeout.ms=6000", "shared"])
+                         "auto.offset.reset=earliest", "-X", "session.timeout.ms=45000", "shared"])
 
 
 def modern(name):

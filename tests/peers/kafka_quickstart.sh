@@ -67,7 +67,7 @@ trap 'kill $connect 2>/dev/null; wait $connect 2>/dev/null' EXIT
 
 # sinks LINE: the file that is written ends with that line, before the time is over.
 sinks() {
-    for _ in $(seq 600); do
+    for _ in $(seq 1200); do
         [ "$(tail -n 1 test.sink.txt 2>/dev/null)" = "$1" ] && return
         kill -0 $connect || break
         sleep 0.1

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NATSC_WAIT_MS 5000
+#define NATSC_WAIT_MS 30000
 
 /* The call must succeed. */
 #define OK(call) natsc_ok((call), #call, __LINE__)
@@ -39,7 +39,12 @@ static inline const char *natsc_url(void)
 static inline natsConnection *natsc_connect(void)
 {
     natsConnection *conn;
-    OK(natsConnection_ConnectTo(&conn, natsc_url()));
+    natsOptions *opts;
+    OK(natsOptions_Create(&opts));
+    OK(natsOptions_SetURL(opts, natsc_url()));
+    OK(natsOptions_SetTimeout(opts, NATSC_WAIT_MS)); /* two seconds are little on a busy machine */
+    OK(natsConnection_Connect(&conn, opts));
+    natsOptions_Destroy(opts);
     return conn;
 }
 

@@ -10,10 +10,10 @@ pids=""
 trap 'kill $pids 2>/dev/null; rm -rf "$work"' EXIT
 export HOME="$work" XDG_CONFIG_HOME="$work" # no context of whoever runs this
 
-n() { timeout 60 "$tool" --no-context -s "$NATS_URL" "$@"; }
+n() { timeout 100 "$tool" --no-context --timeout 30s -s "$NATS_URL" "$@"; }
 die() { echo "$1"; cat "$work"/*.out "$work/err" 2>/dev/null; exit 1; }
 try() { what=$1; shift; n "$@" >"$work/out" 2>"$work/err" || { cat "$work/out"; die "$what failed"; }; }
-# Wait until a command succeeds, at most 10 s.
+# Wait until a command succeeds, at most a minute.
 await() { for _ in $(seq 600); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done; die "waited in vain: $*"; }
 
 core() {
@@ -30,7 +30,8 @@ core() {
     n request tool_nobody ask >"$work/out" 2>"$work/err"
     echo "request, nobody there: $(cat "$work/out" "$work/err" | grep -ic 'no responders')"
     try rtt rtt
-    try "server check" server check connection --format text
+    slow="--connect-warn 30s --connect-critical 31s --rtt-warn 30s --rtt-critical 31s"
+    try "server check" server check connection --format text $slow --req-warn 30s --req-critical 31s
     echo "server check: $(grep -c '^OK\|OK$\|OK ' "$work/out" | sed 's/^[1-9].*/ok/')"
     try "bench pub" bench pub tool_bench --msgs 100000 --size 128 --no-progress
     n bench sub tool_pair --msgs 100000 --size 128 --no-progress >"$work/bench.out" 2>&1 & sub=$!

@@ -23,7 +23,7 @@ port="" tries=0
 until [ -n "$port" ] && grep -q "Server is ready" "$work/log"; do
     port=$(sed -n 's/.*Listening for client connections on .*:\([0-9][0-9]*\)$/\1/p' "$work/log")
     tries=$((tries + 1))
-    if [ $tries -gt 600 ] || ! kill -0 $pid 2>/dev/null; then
+    if [ $tries -gt 2000 ] || ! kill -0 $pid 2>/dev/null; then
         echo "the server does not listen:"
         cat "$work/log"
         exit 1
@@ -39,7 +39,7 @@ kill -TERM $pid 2>/dev/null
 tries=0
 while kill -0 $pid 2>/dev/null; do
     tries=$((tries + 1))
-    [ $tries -le 600 ] || { echo "the server does not end on SIGTERM"; exit 1; }
+    [ $tries -le 2000 ] || { echo "the server does not end on SIGTERM"; exit 1; }
     sleep 0.05
 done
 [ $status = 0 ] || cat "$work/log"

@@ -9,7 +9,7 @@ import { duplexPair } from '../test/pair.mjs';
 import * as rill from '../lib/index.mjs';
 
 const print = console.log;
-const soon = { timeoutMs: 5000 };
+const soon = { timeoutMs: 30000 };
 
 async function hello() {
   const bus = await rill.open('mem:');

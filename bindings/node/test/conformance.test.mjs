@@ -309,7 +309,7 @@ test('AppendWithoutWaiting', async (t) => {
   );
   const [bad] = await Promise.allSettled([bus.append('nowhere'), bus.append('S', 'x')]);
   equal(bad.reason.code, 'RILL_ENOREPLY');
-  equal((await bus.append('S', 'x', { timeoutMs: 20000, msgId: 'z' })).seq, 102);
+  equal((await bus.append('S', 'x', { timeoutMs: 50000, msgId: 'z' })).seq, 102);
 });
 
 test('BatchesAllOrNone', async (t) => {
@@ -421,7 +421,7 @@ test('TailAndSeek', async (t) => {
   equal((await next(sub)) + (await next(sub)), '13');
   sub.close();
   sub = await bus.tail('P', { from: 'seq', fromSeq: 4 });
-  const seq = async () => (await sub.next({ timeoutMs: 20000 })).seq;
+  const seq = async () => (await sub.next({ timeoutMs: 50000 })).seq;
   equal(await seq(), 4);
   for (const [at, want] of [
     [2, 2],
@@ -582,7 +582,7 @@ test('BrokerAndListener', async (t) => {
   (await sub.next()).ack();
   for (let i = 0; i < 2; i++) {
     await inside.append('S');
-    (await sub.next({ timeoutMs: 20000 })).ack();
+    (await sub.next({ timeoutMs: 50000 })).ack();
   }
   ok((await inside.jetstreamAsk('$JS.API.STREAM.NAMES')).json().streams.includes('S'));
   equal(broker.stats().conns, 1);
@@ -617,9 +617,9 @@ test('EveryUrl', async (t) => {
       continue;
     }
     await bus.streamEnsure(`S${i}`);
-    equal((await bus.append(`S${i}`, url, { timeoutMs: 20000 })).seq, 1);
+    equal((await bus.append(`S${i}`, url, { timeoutMs: 50000 })).seq, 1);
     const sub = await bus.consume(`S${i}`, { group: 'g' });
-    const m = await sub.next({ timeoutMs: 20000 });
+    const m = await sub.next({ timeoutMs: 50000 });
     equal(m.text() + m.seq, `${url}1`);
     m.ack();
     await bus.flush();
@@ -747,7 +747,7 @@ test('AWireOfOnesOwn', async (t) => {
   const sub = await bus.subscribe('a');
   bus.publish('a', Buffer.alloc(1000000, 'x'));
   bus.publish('a', 'last');
-  equal((await sub.next({ timeoutMs: 20000 })).data.length, 1000000);
+  equal((await sub.next({ timeoutMs: 50000 })).data.length, 1000000);
   equal(await next(sub), 'last');
   deepEqual(dialled, ['depot:4222']);
   await bus.close();
@@ -788,7 +788,7 @@ test('ManyWorkers', async (t) => {
   );
   const exits = workers.map((worker) => once(worker, 'exit'));
   for (const worker of workers) worker.on('error', (why) => assert.fail(why));
-  for (let i = 0; i < 3; i++) await ready.next({ timeoutMs: 20000 });
+  for (let i = 0; i < 3; i++) await ready.next({ timeoutMs: 50000 });
   for (let i = 0; i < 10; i++) {
     bus.publishAll('t', Array(1000).fill('x'));
     await turn();
@@ -812,10 +812,15 @@ test('DrainAndFlush', async (t) => {
   await bus.drain();
   equal(got, 1000);
   const slow = await t.open('mem:');
-  await slow.subscribe('a', () => pause(300));
+  let release;
+  const held = new Promise((resolve) => {
+    release = resolve;
+  });
+  await slow.subscribe('a', () => held);
   slow.publish('a');
   slow.publish('a');
   await fails(slow.drain({ timeoutMs: 20 }), 'ETIMEDOUT');
+  release();
 });
 
 test('StoreOnDisk', async (t) => {

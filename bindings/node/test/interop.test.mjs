@@ -29,7 +29,7 @@ async function beside(t, peer) {
     '400000 bytes',
     'Node answers a question',
   ]);
-  const m = await live.next({ timeoutMs: 20000 });
+  const m = await live.next({ timeoutMs: 50000 });
   const from = m.header('From');
   equal(m.text(), `published by ${from}`);
   equal((await bus.streamGet('S', 2)).text(), `stored by ${from}`);

@@ -62,7 +62,7 @@ export const pause = (ms) =>
 
 /** Looks again and again until it is so. */
 export async function until(what) {
-  const end = Date.now() + 20000;
+  const end = Date.now() + 50000;
   while (!(await what())) {
     if (Date.now() > end) assert.fail('it did not come about in time');
     await pause(1);
@@ -70,4 +70,4 @@ export async function until(what) {
 }
 
 /** The text of the next message. */
-export const next = async (sub) => (await sub.next({ timeoutMs: 20000 })).text();
+export const next = async (sub) => (await sub.next({ timeoutMs: 50000 })).text();

@@ -36,13 +36,13 @@ async def much_leaves_before_the_loop_turns():
     with rill.Broker() as broker:
         url = f"nats://127.0.0.1:{broker.listen('nats://127.0.0.1:0')}"
         with rill.Bus(url) as other, other.subscribe("a", pending_msgs=1000) as sub:
-            other.flush(5)
+            other.flush(50)
             async with await aio.open(url) as bus:
                 await bus.flush()
                 bus.publish_all("a", [b"x" * 1000] * 200)
-                assert sub.next(5).data[:1] == b"x"  # and this coroutine has awaited nothing
+                assert sub.next(50).data[:1] == b"x"  # and this coroutine has awaited nothing
                 await bus.flush()
-                assert len(sub.read(1000, 5)) > 0
+                assert len(sub.read(1000, 50)) > 0
 
 
 @row

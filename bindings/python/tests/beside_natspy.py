@@ -31,7 +31,7 @@ async def live_messages(bus, nc):
     other = await nc.subscribe("to.nats")
     await nc.flush()
     bus.publish("to.nats", "2", headers={"C": "d"})
-    m = await other.next_msg(5)
+    m = await other.next_msg(50)
     assert m.data == b"2" and m.headers == {"C": "d"}
 
 
@@ -75,4 +75,4 @@ async def keys_and_values(bus, nc):
         assert m.data == b"of nats" and m.seq == 2
 
 
-main(lambda fn: asyncio.run(asyncio.wait_for(fn(), 30)))
+main(lambda fn: asyncio.run(asyncio.wait_for(fn(), 60)))

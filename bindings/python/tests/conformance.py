@@ -17,7 +17,7 @@ from rows import main, raises, row, until
 def publish_subscribe():
     with rill.Bus("mem:") as bus, bus.subscribe("greet.*") as sub:
         bus.publish("greet.world", "hello")
-        m = sub.next(1)
+        m = sub.next(50)
         assert (m.subject, m.data, m.reply_to) == ("greet.world", b"hello", "")
         assert sub.next(0) is None and sub.next(0.01) is None
         assert bus.caps() & rill.Can.KV
@@ -32,17 +32,17 @@ def views_and_bytes():
         whole = bytes(range(256))
         for data in (whole, bytearray(whole), memoryview(whole)):
             bus.publish("b", data)
-            assert sub.next(1).data == whole
+            assert sub.next(50).data == whole
         bus.publish("b", memoryview(whole)[10:20])
-        m = sub.next(1)
+        m = sub.next(50)
         assert bytes(m.view) == whole[10:20] and len(m) == 10 and m.view.readonly
         bus.publish("b", m)  # a message is bytes, too
-        assert sub.next(1).data == whole[10:20]
+        assert sub.next(50).data == whole[10:20]
         bus.publish("b")
-        empty = sub.next(1)
+        empty = sub.next(50)
         assert empty and empty.data == b"" and bytes(empty.view) == b""
         bus.publish("b", "ü")
-        assert sub.next(1).data == "ü".encode()
+        assert sub.next(50).data == "ü".encode()
 
 
 @row
@@ -51,7 +51,7 @@ def messages_that_are_kept():
         kept, views = [], []
         for i in range(100):
             bus.publish("k", str(i) * 50, headers={"N": str(i)})
-            m = sub.next(1)
+            m = sub.next(50)
             kept.append(m)
             views.append(m.view)
             del m
@@ -96,8 +96,8 @@ def iterators():
 def batches_of_messages():
     with rill.Bus("mem:") as bus, bus.subscribe("m", pending_msgs=10000) as sub:
         bus.publish_all("m", [b"%d" % i for i in range(1000)])
-        first = sub.read(600, 1)
-        second = sub.read(4096, 1)
+        first = sub.read(600, 50)
+        second = sub.read(4096, 50)
         assert (len(first), len(second)) == (600, 400)
         assert [int(m.data) for m in first + second] == list(range(1000))
         assert sub.read(10, 0) == []
@@ -118,13 +118,13 @@ def request_reply():
                 done.set()
 
             bus.request_async("echo", "x", answered, timeout=30)
-            assert done.wait(10) and got == [(None, b"you said x")]
+            assert done.wait(50) and got == [(None, b"you said x")]
         inbox = bus.inbox()
         with bus.subscribe(inbox) as mine:
             bus.publish("a", "b", reply=inbox)
             raises(rill.Invalid, reply.reply, "again")
             bus.publish(inbox, "1")
-            assert mine.next(1).data == b"1"
+            assert mine.next(50).data == b"1"
 
 
 @row
@@ -152,7 +152,7 @@ def services_share_work():
 def headers():
     with rill.Bus("mem:") as bus, bus.subscribe("h") as sub:
         bus.publish("h", headers=[("A", "1"), ("A", b"2"), ("B", "")])
-        m = sub.next(1)
+        m = sub.next(50)
         assert m.headers == [("A", "1"), ("A", "2"), ("B", "")]
         assert m.header("A") == "1" and m.header("B") == "" and m.header("C") is None
         raises(rill.Invalid, bus.publish, "h", headers={"A": "x\r\ny"})
@@ -200,11 +200,11 @@ def append_without_waiting():
 
         for i in range(100):
             bus.append_async("S", str(i), stored)
-        assert done.wait(10) and [r.seq for e, r in got] == list(range(1, 101))
+        assert done.wait(50) and [r.seq for e, r in got] == list(range(1, 101))
         got.clear()
         refused = threading.Event()
         bus.append_async("nowhere", "", lambda e, r: (got.append(e), refused.set()))
-        assert refused.wait(10) and isinstance(got[0], rill.NoReply) and got[0].sentence
+        assert refused.wait(50) and isinstance(got[0], rill.NoReply) and got[0].sentence
 
 
 @row
@@ -246,17 +246,17 @@ def consumers_and_groups():
         for i in range(4):
             bus.append("JOBS", str(i))
         with bus.consume("JOBS", group="w", ack_wait_ms=30000) as sub:
-            m = sub.next(5)
+            m = sub.next(50)
             assert (m.seq, m.deliveries, m.pending, m.stream) == (1, 1, 3, "JOBS")
             m.working()
             m.ack()
             raises(rill.NotFound, m.ack)
-            m = sub.next(5)
+            m = sub.next(50)
             m.nak(0.01)
-            m = sub.next(5)
+            m = sub.next(50)
             assert m.seq == 3
             m.term()
-            rest = {sub.next(5).seq, sub.next(5).seq}
+            rest = {sub.next(50).seq, sub.next(50).seq}
             assert rest == {2, 4}
             assert sub.status().unacked_msgs == 2
             assert bus.group_status("JOBS", "w").unacked_msgs == 2
@@ -286,7 +286,7 @@ def acks_by_themselves():
 
         with Unraised() as said:
             with bus.consume("S", work, group="g", ack=rill.Ack.AUTO):
-                assert done.wait(10)
+                assert done.wait(50)
                 until(lambda: bus.group_status("S", "g").settled_seq == 1)
         assert seen == [1, 2] and [type(e) for e in said] == [RuntimeError]
 
@@ -312,17 +312,17 @@ def tail_and_seek():
         for i in range(5):
             bus.append("p.eu" if i % 2 else "p.us", str(i))
         with bus.tail("P", filter="p.eu") as sub:
-            assert [sub.next(5).data, sub.next(5).data] == [b"1", b"3"]
+            assert [sub.next(50).data, sub.next(50).data] == [b"1", b"3"]
         with bus.tail("P", from_=rill.From.SEQ, from_seq=4) as sub:
-            assert sub.next(5).seq == 4
+            assert sub.next(50).seq == 4
             sub.seek(seq=2)
-            assert sub.next(5).seq == 2
+            assert sub.next(50).seq == 2
             sub.seek(from_=rill.From.LAST)
-            assert sub.next(5).seq == 5
+            assert sub.next(50).seq == 5
             sub.seek(time_ns=1)
-            assert sub.next(5).seq == 1
+            assert sub.next(50).seq == 1
             sub.stop()
-            assert sub.read(100, 5)
+            assert sub.read(100, 50)
 
 
 @row
@@ -349,12 +349,12 @@ def key_value_watch():
     with rill.Bus("mem:") as bus, bus.kv("conf") as kv:
         kv["a"], kv["b"] = "1", "2"
         with kv.watch() as watch:
-            first, second = watch.next(5), watch.next(5)
+            first, second = watch.next(50), watch.next(50)
             assert (first.key, first.caught_up, second.key, second.caught_up) == (
                 "a", False, "b", True)
             kv["a"] = "3"
             kv.delete("b")
-            assert watch.next(5).data == b"3" and watch.next(5).deleted
+            assert watch.next(50).data == b"3" and watch.next(50).deleted
         got, done = [], threading.Event()
 
         def changed(m):
@@ -364,7 +364,7 @@ def key_value_watch():
 
         with kv.watch(changed, from_=rill.From.NEW):
             kv["c"] = "4"
-            assert done.wait(10) and got == ["c"]
+            assert done.wait(50) and got == ["c"]
 
 
 @row
@@ -384,8 +384,8 @@ def objects():
         assert objs.get("l") == data and objs.status("l").link_name == "a"
         with objs.watch(from_=rill.From.NEW) as watch:
             objs.delete("b")
-            m = watch.next(5)
-            info = rill.told(m if m.key else watch.next(5))
+            m = watch.next(50)
+            info = rill.told(m if m.key else watch.next(50))
             assert info.name == "b" and info.deleted
         raises(rill.NotFound, objs.get, "b")
         raises(OSError, objs.put, "c", Broken())
@@ -413,9 +413,9 @@ def broker_and_listener():
         with broker.bus() as inside, rill.Bus(f"nats://127.0.0.1:{port}", name="me") as outside:
             with inside.subscribe("a") as sub, outside.subscribe("b.*") as other:
                 outside.publish("a", "1")
-                assert sub.next(5).data == b"1"
+                assert sub.next(50).data == b"1"
                 inside.publish("b.x", "2")
-                assert other.next(5).data == b"2"
+                assert other.next(50).data == b"2"
                 conns = broker.conns()
                 assert len(conns) == 1 and conns[0].name == "me" and conns[0].subs >= 1
                 assert broker.conns(conns[0].id) == []
@@ -459,7 +459,7 @@ def every_url():
         with rill.Bus("mem:python") as one, rill.Bus("mem:python") as other:
             with one.subscribe("a") as sub:
                 other.publish("a", "seen")
-                assert sub.next(5).data == b"seen"
+                assert sub.next(50).data == b"seen"
         raises(rill.Invalid, rill.Bus, "gopher://here")
 
 
@@ -473,7 +473,7 @@ def broker_users():
         events = []
         with rill.Bus(f"nats://b:y@127.0.0.1:{port}", on_event=events.append) as bus:
             bus.publish("closed", "")
-            bus.flush(5)
+            bus.flush(50)
             until(lambda: [e for e in events if e.kind == rill.EventKind.ERROR])
         broker.reload(users=users[:1])
         raises(PermissionError, rill.Bus, f"nats://b:y@127.0.0.1:{port}", no_redial=True)
@@ -495,7 +495,7 @@ def broker_that_asks_who_comes():
     with rill.Broker(on_login=decide) as broker:
         at = f"@127.0.0.1:{broker.listen('nats://127.0.0.1:0')}"
         with rill.Bus(f"nats://a:right{at}") as bus:
-            bus.flush(5)
+            bus.flush(50)
         assert (asked[0].user, asked[0].token, asked[0].encrypted) == ("a", None, False)
         raises(rill.Invalid, asked[0].answer)
         raises(rill.AuthFailed, rill.Bus, f"nats://a:wrong{at}", no_redial=True)
@@ -506,7 +506,7 @@ def broker_that_asks_who_comes():
             lambda: asked[-1].user == "later") and asked[-1].answer({"user": "b"}))
         answers.start()
         with rill.Bus(f"nats://later:x{at}") as bus:
-            bus.flush(5)
+            bus.flush(50)
         answers.join()
         asked.clear()
     raises(TypeError, rill.Broker, on_login=1)
@@ -518,7 +518,7 @@ def identities():
         limits = {"user": "plug-in", "publish_allow": ["a.>"], "subscribe_allow": ["a.>"]}
         with broker.bus(identity=limits) as bus, bus.subscribe("a.b") as sub:
             bus.publish("a.b", b"x")
-            assert sub.next(5).data == b"x"
+            assert sub.next(50).data == b"x"
             raises(rill.AuthFailed, bus.publish, "b", b"x")
             raises(rill.AuthFailed, bus.subscribe, "b")
         raises(TypeError, broker.bus, identity={"user": "a", "rights": []})
@@ -610,7 +610,7 @@ def calls_taken_back():
         got, done = [], threading.Event()
         call = bus.request_async("mute", "", lambda e, m: (got.append(e), done.set()))
         assert call.cancel() == 1
-        assert done.wait(10) and isinstance(got[0], rill.Canceled)
+        assert done.wait(50) and isinstance(got[0], rill.Canceled)
         assert call.cancel() == 0
 
 
@@ -686,8 +686,8 @@ def a_wire_of_ones_own():
 
         with rill.Bus("nats://depot", dial=dial) as bus, bus.subscribe("a") as sub:
             bus.publish("a", b"x" * 100000)
-            assert len(sub.next(5)) == 100000
-    assert all(end.closed.wait(5) for end in ends)
+            assert len(sub.next(50)) == 100000
+    assert all(end.closed.wait(50) for end in ends)
     one, other = socket.socketpair()
     spare = Pair(one)
     other.close()
@@ -731,8 +731,8 @@ def drain_and_flush():
         got = []
         bus.subscribe("a", lambda m: got.append(m.data))
         bus.publish_all("a", [b"x"] * 100)
-        bus.flush(5)
-        bus.drain(5)
+        bus.flush(50)
+        bus.drain(50)
         assert len(got) == 100
 
 

@@ -16,7 +16,7 @@ import rill
 def hello():
     with rill.Bus("mem:") as bus, bus.subscribe("greet.*") as sub:
         bus.publish("greet.world", "hello")
-        m = sub.next(1)
+        m = sub.next(50)
         print(f"{m.subject}: {m.data.decode()}")
 
 
@@ -77,7 +77,7 @@ def queue():
         print(bus.stream_status("JOBS").msgs, "jobs wait")
         sub, done = bus.consume("JOBS", group="workers"), 0
         while done < 3:
-            m = sub.next(5)
+            m = sub.next(50)
             job = m.data.decode()
             if job == "resize 2" and m.deliveries == 1:
                 print(job, "failed, again in 50 ms")
@@ -118,7 +118,7 @@ def kv_watch():
         watch = kv.watch()
 
         def follow():
-            m = watch.next(5)
+            m = watch.next(50)
             print(f"{m.key} is gone" if m.deleted else f"{m.key} = {m.data.decode()}")
             if m.caught_up:
                 print("that is all there was")
@@ -167,7 +167,7 @@ def dead_letters():
         for job in "good", "bad", "absurd":
             bus.append("JOBS", job)
         for _ in range(4):
-            m = sub.next(5)
+            m = sub.next(50)
             job = m.data.decode()
             if job == "bad":
                 print("bad failed")
@@ -180,7 +180,7 @@ def dead_letters():
                 m.ack()
         dead = bus.tail("DEAD")
         for _ in range(2):
-            m = dead.next(5)
+            m = dead.next(50)
             print(f"DEAD has {m.data.decode()}: {m.header('Rill-Dead-Reason')}, "
                   f"number {m.header('Rill-Dead-Sequence')} of JOBS")
 
@@ -191,7 +191,7 @@ def anywhere():
             bus.stream_ensure("ANYWHERE", subjects="any.orders", in_memory=True)
             receipt = bus.append("any.orders", "first order", timeout=30)
             with bus.tail("ANYWHERE") as orders:
-                read = orders.next(5).data.decode()
+                read = orders.next(50).data.decode()
             with bus.subscribe("any.add", lambda m: m.reply("4")):
                 answer = bus.request("any.add", "2 + 2", timeout=30).data.decode()
             print(f'{url.split(":")[0]}: stored {receipt.seq}, read back "{read}"; '
@@ -222,7 +222,7 @@ def embedded_broker():
         with broker.bus() as bus, bus.subscribe("sensors.>") as sub:
             with socket.create_connection(("127.0.0.1", port)) as other:
                 other.sendall(b"CONNECT {}\r\nPUB sensors.kitchen 10\r\n21 degrees\r\n")
-                print("over TCP came:", sub.next(5).data.decode())
+                print("over TCP came:", sub.next(50).data.decode())
 
 
 class Line:
@@ -257,7 +257,7 @@ def own_wire():
 
         with rill.Bus("nats://depot", dial=dial) as there:
             there.publish("oven", "21 degrees")
-            m = sub.next(5)
+            m = sub.next(50)
             print(f"the {m.subject} has {m.data.decode()}")
 
 

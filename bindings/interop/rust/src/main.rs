@@ -7,7 +7,7 @@ use std::time::Duration;
 use rill::*;
 
 const ME: &str = "Rust";
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(50);
 
 fn told(how: &str, m: &Msg) {
     let from = m.header("From").unwrap_or_default();

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use rill::{Broker, BrokerOptions, Bus, Code, Result, Sub};
 
-pub const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(50);
 
 pub fn mem() -> Bus {
     Bus::open("mem:").unwrap()
@@ -39,7 +39,7 @@ pub fn fails<T>(end: Result<T>, code: Code) {
 
 #[track_caller]
 pub fn until(mut what: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_secs(50);
     while !what() {
         assert!(Instant::now() < end, "it did not come about in time");
         std::thread::sleep(Duration::from_millis(1));
