@@ -109,9 +109,10 @@ static bool accounts_flag(daemon_options *options, const config_node *node, bool
 static bool accounts_streams_limit(daemon_options *options, const config_node *node,
                                    rill_account *row)
 {
-    if (accounts_is(node, "max_memory", "max_mem"))
+    if (accounts_is(node, "max_memory", "max_mem") || accounts_is(node, "memory", "mem"))
         return accounts_size(options, node, &row->max_stream_memory_bytes);
-    if (accounts_is(node, "max_store", "max_file") || accounts_is(node, "max_disk", "store"))
+    if (accounts_is(node, "max_store", "max_file") || accounts_is(node, "max_disk", "store") ||
+        accounts_is(node, "disk", "disk"))
         return accounts_size(options, node, &row->max_store_bytes);
     if (accounts_is(node, "max_streams", "streams"))
         return accounts_count(options, node, &row->max_streams);
@@ -123,7 +124,8 @@ static bool accounts_streams_limit(daemon_options *options, const config_node *n
         return accounts_size(options, node, &row->max_memory_stream_bytes);
     if (accounts_is(node, "disk_max_stream_bytes", "store_max_stream_bytes"))
         return accounts_size(options, node, &row->max_stream_bytes);
-    if (accounts_is(node, "max_bytes_required", "max_stream_bytes"))
+    if (accounts_is(node, "max_bytes_required", "max_stream_bytes") ||
+        accounts_is(node, "max_bytes", "max_bytes"))
         return accounts_flag(options, node, &row->max_bytes_required);
     if (accounts_is(node, "cluster_traffic", "cluster_traffic"))
         return accounts_not_here(options, node);
@@ -192,6 +194,7 @@ static bool accounts_field(daemon_options *options, config_node *node, daemon_ac
     if (accounts_is(node, "limits", "limits")) return accounts_limits(options, node, &account->row);
     if (accounts_is(node, "exports", "exports")) return trades_exports(options, node, account);
     if (accounts_is(node, "imports", "imports")) return trades_imports(options, node, account);
+    if (accounts_is(node, "msg_trace", "trace_dest")) return accounts_not_here(options, node);
     return accounts_unknown(options, node);
 }
 

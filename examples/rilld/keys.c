@@ -50,13 +50,14 @@ bool keys_fail(daemon_options *options, const config_node *node, const char *for
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    snprintf(options->error, sizeof options->error, "%s:%d: %s", node->file, node->line, what);
+    snprintf(options->error, sizeof options->error, "%s:%d:%d: %s", node->file, node->line,
+             node->column, what);
     return false;
 }
 
 /* ---- Keys that are not known ---- */
 
-/* What decides who may do what: a typing error in one of these would leave the door open. */
+/* What decides who may do what. */
 static const char keys_guards[] =
     "authorization user username users password pass token permissions permission "
     "default_permissions accounts nkey tls verify operator operators resolver trusted_keys "
@@ -71,37 +72,9 @@ static bool keys_is_plain(const char *name)
     return true;
 }
 
-/* The first of what stands in a block, at any depth, that says who may do what; or NULL. */
-static const config_node *keys_guard_in(const config_node *block)
-{
-    static const char sure[] = "authorization user username users password pass token nkey "
-                               "permissions";
-    size_t len, away;
-    for (const config_node *node = block->first; node; node = node->next) {
-        if (node->key && nearest_word(sure, node->key, 0, &len, &away) != NULL) return node;
-        const config_node *found = keys_guard_in(node);
-        if (found) return found;
-    }
-    return NULL;
-}
-
-/* A block of a name that is far from all others: what it holds may tell what it was meant to be. */
-static bool keys_unknown_block(daemon_options *options, const config_node *block)
-{
-    const config_node *guard = keys_guard_in(block);
-    if (!guard) {
-        options_note_add(options, "%s:%d: unknown field \"%s\" is ignored", block->file,
-                         block->line, block->key);
-        return true;
-    }
-    snprintf(options->error, sizeof options->error, "%s:%d:%d: unknown field \"%s\"; \"%s\" in it "
-             "guards nothing at this place", block->file, block->line, block->column, block->key,
-             guard->key);
-    return false;
-}
-
-/* A key of no row: a warning, unless it may have been meant to guard something. */
-static bool keys_unknown(daemon_options *options, const key_row *keys, size_t nkeys, bool guards,
+/* A key of no row is an error, as it is for nats-server: a typing error would change in silence
+ * what the file says. The sentence goes on with what may have been meant. */
+static bool keys_unknown(daemon_options *options, const key_row *keys, size_t nkeys,
                          const config_node *node)
 {
     size_t len = 0, away = 0, most = strlen(node->key) / 4 + 1;
@@ -113,19 +86,20 @@ static bool keys_unknown(daemon_options *options, const key_row *keys, size_t nk
                  node->key);
         return false;
     }
-    for (size_t i = 0; guards && i < nkeys && !near; i++)
-        near = nearest_word(keys[i].names, node->key, most, &len, &away);
-    if (!near) near = nearest_word(keys_guards, node->key, most, &len, &away);
-    if (!near && !guards) return keys_unknown_block(options, node);
+    for (size_t i = 0; i < nkeys; i++) {
+        const char *found = nearest_word(keys[i].names, node->key, most, &len, &away);
+        if (!found) continue;
+        near = found;
+        most = away - 1; /* not 0: it would be the key of this row */
+    }
     int at = snprintf(options->error, sizeof options->error, "%s:%d:%d: unknown field \"%s\"",
                       node->file, line, column, node->key);
-    if (!near || at < 0 || (size_t)at >= sizeof options->error) return false;
-    size_t room = sizeof options->error - (size_t)at;
-    if (away == 0)
+    if (at < 0 || (size_t)at >= sizeof options->error) return false;
+    size_t room = sizeof options->error - (size_t)at, same, none;
+    if (nearest_word(keys_guards, node->key, 0, &same, &none))
         snprintf(options->error + at, room, "; it guards nothing at this place");
-    else
-        snprintf(options->error + at, room, "; \"%.*s\" was meant? What may guard access is not "
-                 "ignored", (int)len, near);
+    else if (near)
+        snprintf(options->error + at, room, "; \"%.*s\" was meant?", (int)len, near);
     return false;
 }
 
@@ -297,8 +271,9 @@ static const key_row authorization_keys[] = {
     {"token", KEY_TEXT, FIELD(token), NULL, 0},
     {"timeout", KEY_SECONDS, FIELD(broker.auth_timeout_ms), NULL, 0},
     {"users", KEY_CUSTOM, 0, keys_users, 0},
-    {"permissions permission default_permissions", KEY_CUSTOM, 0, keys_permissions, 0},
-    {"auth_callout callout", KEY_CUSTOM, 0, callouts_read, 0},
+    {"permissions permission default_permissions default_permission", KEY_CUSTOM, 0,
+     keys_permissions, 0},
+    {"auth_callout auth_hook callout", KEY_CUSTOM, 0, callouts_read, 0},
     {"proxy_required", KEY_REFUSED, 0, NULL, 0},
 };
 
@@ -368,7 +343,7 @@ static const key_row limit_keys[] = {
     {"max_request_batch", KEY_COUNT, FIELD(broker.max_pull_batch), NULL, INT32_MAX},
     {"max_subjects", KEY_COUNT, FIELD(broker.max_subjects), NULL, 100000},
     {"duplicate_window", KEY_DURATION, FIELD(broker.max_dedupe_ms), NULL, 0},
-    {"max_ha_assets", KEY_IDLE, 0, NULL, 0}, /* of a cluster: there are none */
+    {"max_ha_assets default_max_consumers batch", KEY_IDLE, 0, NULL, 0},
 };
 
 /* limits: what a request to JetStream may ask for. */
@@ -380,16 +355,17 @@ static bool keys_limits(daemon_options *options, config_node *node)
 
 static const key_row jetstream_keys[] = {
     {"enabled enable", KEY_BOOL, FIELD(jetstream), NULL, 0},
-    {"store_dir storedir", KEY_TEXT, FIELD(store_dir), NULL, 0},
+    {"store_dir storedir store", KEY_TEXT, FIELD(store_dir), NULL, 0},
     {"max_memory_store max_mem_store max_mem", KEY_SIZE, FIELD(broker.max_stream_memory_bytes),
      NULL, 0},
     {"max_file_store max_file", KEY_SIZE, FIELD(broker.max_store_bytes), NULL, 0},
     {"domain", KEY_TEXT, FIELD(broker.domain), NULL, 0},
     {"sync_interval sync", KEY_CUSTOM, 0, keys_sync, 0},
     {"limits", KEY_CUSTOM, 0, keys_limits, 0},
-    {"key ek encryption_key", KEY_REFUSED, 0, NULL, 0},
-    {"cipher prev_key prev_ek strict unique_tag extension_hint "
-     "max_outstanding_catchup max_buffered_msgs max_buffered_size request_queue_limit",
+    {"key ek encryption_key tpm", KEY_REFUSED, 0, NULL, 0},
+    {"cipher prev_key prev_ek prev_encryption_key strict unique_tag extension_hint "
+     "max_outstanding_catchup max_buffered_msgs max_buffered_size request_queue_limit "
+     "info_queue_limit meta_compact meta_compact_size meta_compact_sync max_concurrent_io",
      KEY_IDLE, 0, NULL, 0},
 };
 
@@ -583,7 +559,7 @@ static const key_row tls_keys[] = {
     {"cipher_suites", KEY_CUSTOM, 0, keys_cipher_suites, 0},
     {"max_handshakes", KEY_COUNT, FIELD(tls.conf.max_handshakes), NULL, INT32_MAX},
     {"certs verify_cert_and_check_known_urls pinned_certs ocsp_peer cert_store "
-     "cert_match cert_match_by cert_match_skip_invalid",
+     "cert_match cert_match_by cert_match_skip_invalid ca_certs_match certificates",
      KEY_REFUSED, 0, NULL, 0},
     {"curve_preferences connection_rate_limit insecure allow_insecure_cipher_suites", KEY_IDLE, 0,
      NULL, 0},
@@ -806,7 +782,8 @@ static const key_row top_keys[] = {
     {"store_dir storedir", KEY_TEXT, FIELD(store_dir), NULL, 0},
     {"tls", KEY_CUSTOM, 0, keys_tls, 0},
     {"allow_non_tls", KEY_BOOL, FIELD(tls_optional), NULL, 0},
-    {"operator operators roots root", KEY_CUSTOM, 0, operators_read, 0},
+    {"operator operators roots root root_operators root_operator", KEY_CUSTOM, 0,
+     operators_read, 0},
     {"trusted trusted_keys", KEY_CUSTOM, 0, operators_keys, 0},
     {"resolver account_resolver accounts_resolver", KEY_CUSTOM, 0, operators_resolver, 0},
     {"resolver_preload", KEY_CUSTOM, 0, operators_preload, 0},
@@ -816,11 +793,11 @@ static const key_row top_keys[] = {
      "proxies",
      KEY_REFUSED, 0, NULL, 0},
     {"cluster gateway leaf leafnode leafnodes mqtt "
-     "http_base_path prof_port profile syslog remote_syslog "
-     "logfile_size_limit logfile_max_num log_size_limit "
-     "write_timeout "
-     "disable_sublist_cache no_fast_producer_stall proxy_protocol "
-     "no_system_account no_sys_acc default_js_domain server_tags server_metadata "
+     "http_base_path prof_port prof_block_rate profile syslog remote_syslog trace_headers "
+     "logfile_size_limit logfile_max_num log_size_limit log_max_num "
+     "write_timeout ocsp_cache "
+     "disable_sublist_cache no_sublist_cache no_fast_producer_stall proxy_protocol "
+     "no_system_account no_system no_sys_acc default_js_domain server_tags server_metadata "
      "feature_flags max_closed_clients connect_error_reports reconnect_error_reports",
      KEY_IDLE, 0, NULL, 0},
 };
@@ -836,17 +813,15 @@ static bool key_is(const key_row *key, const char *name)
     return false;
 }
 
-/* Of a block that guards access no key is ignored. */
 static bool keys_block(daemon_options *options, const key_row *keys, size_t nkeys,
                        config_node *map)
 {
-    bool guards = keys == authorization_keys || keys == tls_keys || keys == web_keys;
     for (config_node *node = map->first; node; node = node->next) {
         const key_row *found = NULL;
         for (size_t i = 0; i < nkeys && !found; i++)
             if (key_is(&keys[i], node->key)) found = &keys[i];
         if (!found) {
-            if (!node->used && !keys_unknown(options, keys, nkeys, guards, node)) return false;
+            if (!node->used && !keys_unknown(options, keys, nkeys, node)) return false;
             continue;
         }
         if (!keys_value(options, found, node)) return false;

@@ -121,13 +121,14 @@ static bool users_permissions(daemon_options *options, const config_node *node, 
                          config_type_name(node->type));
     for (const config_node *at = node->first; at; at = at->next) {
         bool good;
-        if (users_is(at, "publish", "pub"))
+        if (users_is(at, "publish", "pub") || users_is(at, "import", "import"))
             good = users_side(options, at, &user->publish_allow, &user->npublish_allow,
                               &user->publish_deny, &user->npublish_deny);
-        else if (users_is(at, "subscribe", "sub"))
+        else if (users_is(at, "subscribe", "sub") || users_is(at, "export", "export"))
             good = users_side(options, at, &user->subscribe_allow, &user->nsubscribe_allow,
                               &user->subscribe_deny, &user->nsubscribe_deny);
-        else if (users_is(at, "allow_responses", "allow_response"))
+        else if (users_is(at, "allow_responses", "allow_response") ||
+                 users_is(at, "publish_allow_responses", "publish_allow_responses"))
             good = users_responses(options, at, user);
         else return keys_fail(options, at, "Unknown field \"%s\" parsing permissions", at->key);
         if (!good) return false;
@@ -172,12 +173,14 @@ static bool users_user(daemon_options *options, const config_node *node, daemon_
             good = users_text(options, at, &user->user);
         } else if (users_is(at, "password", "pass")) {
             good = users_text(options, at, &user->password);
-        } else if (users_is(at, "permissions", "permission")) {
+        } else if (users_is(at, "permissions", "permission") ||
+                   users_is(at, "authorization", "authorization")) {
             good = users_permissions(options, at, user);
             own->has_permissions = true;
         } else if (users_is(at, "nkey", "nkey")) {
             good = users_text(options, at, &user->nkey);
-        } else if (users_is(at, "allowed_connection_types", "proxy_required")) {
+        } else if (users_is(at, "allowed_connection_types", "proxy_required") ||
+                   users_is(at, "connection_types", "clients")) {
             return keys_fail(options, at, "\"%s\" guards access and is not supported by this "
                              "broker", at->key);
         } else {
