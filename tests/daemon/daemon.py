@@ -152,9 +152,9 @@ class Daemon(Case):
                 ('"max_payload": 1234,\n"ping_max": 3,', 1234),
                 ("# only a comment\n\n\n", 1 << 20),
                 ("server_tags: (\nmax_payload: 1\n)\nmax_payload: 99", 99),
-                ("odd { a: [1, 2\n3], b { c: \"} \\\" \\x7d\" } }\nmax_payload: 98", 98),
-                ("name: #1 // \nmax_payload: 95", 95), ("max_payload: \\x39\\x34", 94),
-                ("odd [ {a: b}, {c: 'd'} ]\nmax_payload: 97", 97),
+                ("server_tags { a: [1, 2\n3], b { c: \"} \\\" \\x7d\" } }\nmax_payload: 98", 98),
+                ("server_tags: #1 // \nmax_payload: 95", 95), ("max_payload: \\x39\\x34", 94),
+                ("server_tags [ {a: b}, {c: 'd'} ]\nmax_payload: 97", 97),
                 ("authorization { }\nmax_payload: 96", 96)):
             path = self.write("a.conf", text)
             server = self.serve("-c", path, env=dict(os.environ, RILLD_TEST_SIZE="5KB"))
