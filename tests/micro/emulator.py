@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[2] / "examples" / "firmware"))
 from bridge import Bridge  # noqa: E402
 
-BOUND_S = 20
+BOUND_S = 50
 
 
 class Line(threading.Thread):
