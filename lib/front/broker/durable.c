@@ -830,7 +830,8 @@ static void durable_finish(ri_durable *d)
     for (int i = 1; i < DURABLE_LAST_TURNS && durable_has_steps(d); i++) ri_durable_step(d);
     if (!d->file_log) return;
     ri_js_note_lasts(d->js, d->file_log);
-    if (durable_is_behind(d) || d->sync_due_ns) ri_durable_commit(d);
+    if (!durable_is_behind(d) && !d->sync_due_ns) return;
+    if (durable_commit_begin(d)) durable_commit_write(d); /* it makes the first file, too */
 }
 
 static void durable_free_text(const ri_host *host, char *text)
