@@ -399,20 +399,30 @@ START_TEST(one_cannot_be_opened)
     ck_assert_ptr_nonnull(file);
     ck_assert_int_eq(fclose(file), 0);
     rill_broker_opts opts = stored(dir);
+    const rill_user *users[] = {storers[0], storers[1],
+                                USER(.user = "s", .password = "p", .account = "S")};
+    const rill_account *accounts[] = {stores[0], stores[1], ACCOUNT(.name = "S")};
+    opts.users = users;
+    opts.accounts = accounts;
+    opts.nusers = opts.naccounts = 3;
+    opts.system_account = "S";
     opts.host = &host;
     for (int round = 0; round < 2; round++) {
         const char *create = "{\"name\":\"S\",\"subjects\":[\"s.>\"]}";
-        peer a, b;
+        peer a, b, system;
         serve(&opts);
         ck_assert_int_eq(atomic_load(&told), 1);
         ear(&a, CONNECT("a"), "A");
         ear(&b, CONNECT("b"), "B");
+        ear(&system, CONNECT("s"), "S");
+        answers(&system, "$SYS.REQ.SERVER.PING.HEALTHZ", "", round ? "code\":200" : "code\":503");
         answers(&a, "$JS.API.STREAM.CREATE.S", create, round ? "did_create" : "\"err_code\":10039");
         answers(&b, "$JS.API.STREAM.CREATE.S", create, "\"name\":\"S\"");
         OK(rill_broker_reload(broker, &opts)); /* changes nothing in this */
         answers(&a, "$JS.API.INFO", "", round ? "\"streams\":1" : "\"err_code\":10039");
         close(a.fd);
         close(b.fd);
+        close(system.fd);
         OK(rill_broker_close(broker, WAIT_MS));
         if (!round) ck_assert_int_eq(unlink(in_the_way), 0);
     }

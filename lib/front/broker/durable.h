@@ -53,7 +53,8 @@ const ri_durable_opts *ri_durable_opts_of(const ri_durable *durable);
  * durable half is closed. */
 int ri_durable_groups(ri_durable *durable, const ri_groups_conf *conf, ri_groups **groups);
 bool ri_durable_has_disk(const ri_durable *durable);
-/* Inside the gate: the last commit failed, or that of one of its rooms. */
+/* Inside the gate: the last commit failed, or that of one of its rooms, or one of those could
+ * not be opened. */
 bool ri_durable_is_failing(const ri_durable *durable);
 const char *ri_durable_dir(const ri_durable *durable); /* NULL: it has no disk */
 uint64_t ri_durable_id(const ri_durable *durable); /* of the store, for ever; 0: it has no disk */

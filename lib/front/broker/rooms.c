@@ -149,16 +149,18 @@ static ri_account *rooms_account(ri_broker *b, size_t i)
 }
 
 /* What is stored of one account says nothing against the others: it has no streams until the next
- * start, as is logged with its name, and its clients are answered so. What is configured wrongly
- * ends the start, however. */
+ * start, as is logged with its name and told by what tells of the store's health, and its clients
+ * are answered so. What is configured wrongly, and a want of memory or of room, ends the start:
+ * that is not the account's. */
 static int rooms_open_first(ri_durable *house, ri_account *account)
 {
     int rc = rooms_open_one(house, account);
-    account->locked_out = rc < 0 && rc != RILL_EINVAL;
-    if (!account->locked_out) return rc;
+    if (rc != RILL_ECORRUPT && rc != RILL_EIO) return rc;
     ri_host_log(&house->broker->host, RILL_ERROR, "streams: %s; it has none until the next start",
                 ri_err_text());
     ri_broker_enter(house->broker);
+    account->locked_out = true;
+    house->rooms_failing++;
     house->service->ops->accounts(house->service);
     ri_broker_leave(house->broker);
     return RILL_OK;

@@ -36,13 +36,13 @@ static void healthz_fail(healthz_ask *ask, int status, const char *kind, const c
 }
 
 /* What is wrong with the broker: it is gone, or its store is not there yet, or does not take what
- * is committed. NULL: nothing is. */
+ * is committed, or an account's could not be opened. NULL: nothing is. */
 static const char *healthz_trouble(const ri_broker *broker)
 {
     if (broker->closed) return "shutting down";
     if (broker->durable_opening) return "JetStream store is being opened";
     if (broker->durable && ri_durable_is_failing(broker->durable))
-        return "JetStream store does not take what is committed";
+        return "JetStream store does not take what is committed, or could not be opened for all";
     return NULL;
 }
 

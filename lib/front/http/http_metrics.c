@@ -571,7 +571,8 @@ static void metrics_broker(ri_http_answer *a)
     metrics_door(a);
     if (!w->house) return;
     METRICS_GAUGE("rill_store_failing", ri_durable_is_failing(w->house),
-                  "1 while the store does not take what is committed, else 0.");
+                  "1 while the store does not take what is committed, or could not be opened "
+                  "for an account, else 0.");
     if (ri_durable_has_disk(w->house)) metrics_store(a, &w->sums, &w->writes);
 }
 

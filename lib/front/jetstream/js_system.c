@@ -562,7 +562,8 @@ static void system_page_of(ri_js_request *r, ri_str verb, const ri_account *acco
     } else if (ri_str_is(verb, "HEALTHZ")) {
         bool fails = opts->house->is_failing(b);
         ri_buffer_puts(out, fails ? "{\"status\":\"unavailable\",\"status_code\":503,\"error\":"
-                                    "\"JetStream store does not take what is committed\"}"
+                                    "\"JetStream store does not take what is committed, "
+                                    "or could not be opened for all\"}"
                                   : "{\"status\":\"ok\",\"status_code\":200}");
     } else if (ri_str_is(verb, "SUBSZ")) {
         system_head(r, out);
