@@ -149,8 +149,8 @@ static ri_account *rooms_account(ri_broker *b, size_t i)
 }
 
 /* What is stored of one account says nothing against the others: it has no streams until the next
- * start, as is logged with its name and told by what tells of the store's health, and its clients
- * are answered so. What is configured wrongly, and a want of memory or of room, ends the start:
+ * start, as is logged with its name, and its clients are answered so; the store counts as failing.
+ * What is configured wrongly, and a want of memory or of room, ends the start:
  * that is not the account's. */
 static int rooms_open_first(ri_durable *house, ri_account *account)
 {
