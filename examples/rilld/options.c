@@ -198,35 +198,36 @@ const rill_listen_opts *options_listen_http(daemon_options *options, rill_listen
     return room;
 }
 
-/* What the file says of the port for WebSocket. */
-static bool options_try_web(daemon_options *options)
+/* Would a broker open this door? It also says what this build has not. */
+static bool options_try_door(daemon_options *options, const char *what, const char *url,
+                             const rill_listen_opts *opts)
 {
-    rill_listen_opts room;
     rill_broker *broker;
-    if (options->web_port == 0) return true;
     if (rill_broker_open(&broker, NULL) < 0)
-        return options_fail(options, "websocket: %s", rill_errmsg());
-    bool good = rill_broker_listen(broker, options->web_tls.on ? "wss://127.0.0.1:0"
-                                                               : "ws://127.0.0.1:0",
-                                   options_listen_web(options, &room)) >= 0;
-    if (!good) options_fail(options, "websocket: %s", rill_errmsg());
+        return options_fail(options, "%s: %s", what, rill_errmsg());
+    bool good = rill_broker_listen(broker, url, opts) >= 0;
+    if (!good) options_fail(options, "%s: %s", what, rill_errmsg());
     rill_broker_close(broker, 0);
     return good;
 }
 
-/* A broker with streams but no door: what the file says of the port for Kafka's clients. */
-static bool options_try_kafka(daemon_options *options)
+/* What the file says of the ports beside that for clients of NATS. */
+static bool options_try_doors(daemon_options *options)
 {
     rill_listen_opts room;
-    rill_broker *broker;
-    if (!options->kafka_tls.on) return true;
-    if (rill_broker_open(&broker, NULL) < 0)
-        return options_fail(options, "kafka: %s", rill_errmsg());
-    bool good = rill_broker_listen(broker, "kafkas://127.0.0.1:0",
-                                   options_listen_kafka(options, &room)) >= 0;
-    if (!good) options_fail(options, "kafka: tls: %s", rill_errmsg());
-    rill_broker_close(broker, 0);
-    return good;
+    if (options->web_port &&
+        !options_try_door(options, "websocket", options->web_tls.on ? "wss://127.0.0.1:0"
+                                                                    : "ws://127.0.0.1:0",
+                          options_listen_web(options, &room)))
+        return false;
+    if (options->kafka_tls.on &&
+        !options_try_door(options, "kafka: tls", "kafkas://127.0.0.1:0",
+                          options_listen_kafka(options, &room)))
+        return false;
+    if (!options->http_port && !options->https_port) return true;
+    return options_try_door(options, "http", options->https_port ? "https://127.0.0.1:0"
+                                                                 : "http://127.0.0.1:0",
+                            options_listen_http(options, &room));
 }
 
 bool options_try(daemon_options *options)
@@ -262,7 +263,7 @@ bool options_try(daemon_options *options)
                                    options_listen(options, &room)) >= 0;
     if (!good) options_fail(options, "tls: %s", rill_errmsg());
     rill_broker_close(broker, 0);
-    return good && options_try_kafka(options) && options_try_web(options);
+    return good && options_try_doors(options);
 }
 
 /* STORE_DIR/jetstream, as nats-server has it. */

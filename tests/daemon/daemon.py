@@ -54,6 +54,19 @@ class Daemon(Case):
             self.assertIn(said, done.stderr, args)
         self.assertEqual(self.run_once("-t", "-c", self.path("half.conf")).returncode, 0)
 
+    def test_what_a_build_has(self):
+        """A port that this build cannot open is refused by -t as by a start, in the same words."""
+        for text in ("http: '127.0.0.1:-1'",
+                     "websocket { host: '127.0.0.1', port: -1, no_tls: true }"):
+            path = self.write("a.conf", "listen: '127.0.0.1:-1'\n" + text)
+            done = self.run_once("-t", "-c", path)
+            server = self.start("-c", path)
+            if done.returncode == 0:
+                server.ready()
+                self.assertEqual(server.end(), 0)
+            else:
+                server.logged(done.stderr[done.stderr.index("this rill"):].strip())
+
     def test_help(self):
         for args in (["-h"], ["--help"], ["help"]):
             done = self.run_once(*args)

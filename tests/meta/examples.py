@@ -2,7 +2,8 @@
 """examples.py BUILD_DIR: each example has at most 60 lines, a test that runs it, and a place in the
 cookbook, examples/README.md, which names no others. The daemon and the tool (rilld*, rill*) are
 programs, no examples, and so is the device of examples/firmware, which tests/micro/firmware.sh
-runs. The pages that speak of files of the tree (PAGES) name none that is not there."""
+runs. The pages that speak of files of the tree (PAGES) name none that is not there. README shows
+the page in two pictures, which tests/peers/picture.sh takes: they are there, and small."""
 import json
 import pathlib
 import re
@@ -13,11 +14,24 @@ from support import ROOT, finish, read, run, tracked
 PAGES = ("README.md", "examples/README.md", "examples/comparison.md", "lib/README.md",
          "lib/compatibility.md")
 
+PICTURE_BYTES = 150_000
+
 
 def named(text):
     """The files of the tree that a page speaks of: `tests/tool`, `examples/users.c`."""
     names = re.findall(r"`((?:tests|examples|lib|include|bindings)/[\w./-]*\w)`", text)
     return {name for name in names if not name.endswith(".so")}  # which the build makes
+
+
+def pictures(text):
+    """What is wrong with the pictures that a page shows."""
+    names = re.findall(r'\bsrc(?:set)?="([^"]*)"', text)
+    if len(names) != 2 or len(set(names)) != 2:
+        yield f"README.md shows {len(names)} pictures, and not one for light and one for dark"
+    for name in names:
+        data = (ROOT / name).read_bytes() if (ROOT / name).exists() else b""
+        if not data.startswith(b"\x89PNG\r\n\x1a\n") or len(data) > PICTURE_BYTES:
+            yield f"README.md: {name}, of {len(data)} bytes, is no PNG of {PICTURE_BYTES} at most"
 
 
 def cookbook(text, examples):
@@ -50,6 +64,10 @@ problems += cookbook(text, own)
 for name in PAGES:
     problems += [f"{name} speaks of {path}, which is not there"
                  for path in sorted(named(read(name))) if not (ROOT / path).exists()]
+page = read("README.md")
+problems += pictures(page)
+if not list(pictures(page.replace("page-dark", "page-none"))) or not list(pictures("")):
+    problems.append("planted: a picture that is not there is not caught")
 if not cookbook(text.replace("`queue.c`", ""), own) or not cookbook(text + "`nowhere.c`", own) or \
         not named("as `tests/nowhere.c` has it"):
     problems.append("planted: a cookbook without queue.c, or with what is not there, is not caught")
