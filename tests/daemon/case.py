@@ -43,6 +43,7 @@ class Case(unittest.TestCase):
 
     def client(self, server, *args, **kwargs):
         client = Client(server.port, *args, **kwargs)
+        client.answers = True
         self.stack.callback(client.close)
         return client
 

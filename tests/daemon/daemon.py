@@ -1004,7 +1004,7 @@ class Daemon(Case):
         a, b = self.client(server), self.client(server)
         self.assertTrue(a.ping() and b.ping())
         for client in (a, b):
-            while client.read() != "PING":
+            while client.read_line() != "PING":
                 pass
             client.say("PONG")
             self.assertTrue(client.ping())

@@ -115,6 +115,8 @@ class Server:
 class Client:
     """A connection that has read the INFO and sent CONNECT, or nothing if `connect` is None."""
 
+    answers = False  # PINGs of the server, so that read() does not show them
+
     def __init__(self, port, host="127.0.0.1", connect="{}", timeout=BOUND_S, receive_bytes=0):
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         if receive_bytes:
@@ -142,10 +144,21 @@ class Client:
     def say(self, line):
         self.write(line + "\r\n")
 
-    def read(self):
+    def read_line(self):
         """The next line without its end, whatever it is; None at the end of the stream."""
         line = self.input.readline().decode(errors="replace")
         return line.rstrip("\r\n") if line else None
+
+    def read(self):
+        """The next line; PINGs, which come whenever the server likes, are answered if `answers`. An
+        answer that the server has not read when it closes is a reset: an end as well."""
+        if not self.answers:
+            return self.read_line()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while (line := self.read_line()) == "PING":
+                self.say("PONG")
+            return line
+        return None
 
     def read_info(self):
         """The next INFO; PINGs are answered."""
