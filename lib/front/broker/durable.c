@@ -282,6 +282,13 @@ static void durable_note_sync(ri_durable *d, bool synced, int64_t begun_ns)
         d->sync_due_ns = ri_ns_add(begun_ns, ri_ns_of_ms(d->opts.sync_interval_ms));
 }
 
+/* What was written outside the gate is over: whoever waits for that goes on. */
+static void durable_signal(ri_durable *d)
+{
+    if (d->waiting) ri_park_signal(&d->turned);
+    if (d->closing) ri_park_signal(&d->park);
+}
+
 /* A commit is over, well or not. */
 static void durable_committed(ri_durable *d, int rc)
 {
@@ -291,8 +298,7 @@ static void durable_committed(ri_durable *d, int rc)
     ri_budget_open(&broker->router.budget);
     ri_js_committed(d->js, d->file_log, rc, broker->router.time_ns, ri_mono_ns(&broker->host));
     ri_budget_close(&broker->router.budget);
-    if (d->waiting) ri_park_signal(&d->turned);
-    if (d->closing) ri_park_signal(&d->park);
+    durable_signal(d);
 }
 
 /* False: nothing is to be written, or it cannot be. */
@@ -310,35 +316,37 @@ static bool durable_commit_begin(ri_durable *d)
 }
 
 /* Leaves the gate to write what has begun. */
-static void durable_commit_write(ri_durable *d)
+static void durable_write(ri_durable *d)
 {
     RI_ASSERT(d->committing);
     ri_broker_leave(d->broker);
     ri_log_commit_io(&d->job);
     ri_broker_enter(d->broker);
+    d->committing = false;
+}
+
+static void durable_commit_write(ri_durable *d)
+{
+    durable_write(d);
     int64_t took_ns = ri_ns_sub(ri_mono_ns(&d->broker->host), d->job_begun_ns);
     d->write_ns = ri_ns_add(d->write_ns / 4 * 3, took_ns / 4);
     ri_histogram_add(&d->commits, took_ns);
-    d->committing = false;
     int rc = ri_log_commit_end(d->file_log, &d->job);
     if (rc == RILL_OK) durable_note_sync(d, d->job_syncs, d->job_begun_ns);
     durable_committed(d, rc);
 }
 
-/* A store that begins: the file of its first commits is made outside the gate. False: it was closed
- * meanwhile, which commits. Why it fails, the commit will say. */
+/* The first file of a store that begins is made durable outside the gate, before the first commit
+ * is begun. If that fails the commit tries it again, and says why. False: the store is being closed
+ * by now, and its close makes the last commit. */
 static bool durable_found(ri_durable *d)
 {
     RI_ASSERT(!d->committing);
     if (ri_likely(!ri_log_found_begin(d->file_log, &d->job))) return true;
     d->committing = true;
-    ri_broker_leave(d->broker);
-    ri_log_commit_io(&d->job);
-    ri_broker_enter(d->broker);
-    d->committing = false;
+    durable_write(d);
     ri_log_commit_end(d->file_log, &d->job);
-    if (d->waiting) ri_park_signal(&d->turned);
-    if (d->closing) ri_park_signal(&d->park);
+    durable_signal(d);
     return !d->closing;
 }
 
