@@ -266,17 +266,10 @@ static void broker_make_id(ri_broker *b)
     if (ri_nkey_new(&b->host, 'N', keys->seed, keys->id) == RILL_OK) return;
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     uint8_t raw[55];
-    explicit_bzero(keys, sizeof *keys); /* it is that of another id, or half of one; and ends it */
+    explicit_bzero(keys, sizeof *keys); /* half of a key may lie there; a 0 ends the id */
     b->host.entropy(b->host.arg, raw, sizeof raw);
     keys->id[0] = 'N';
     for (size_t i = 0; i < sizeof raw; i++) keys->id[i + 1] = digits[raw[i] & 31];
-}
-
-void ri_broker_make_xkey(ri_broker *b)
-{
-    RI_ASSERT(ri_broker_is_entered(b));
-    if (b->keys.xkey.key[0] || !b->keys.seed[0]) return;
-    if (ri_xkey_new(&b->keys.xkey, &b->host) < 0) explicit_bzero(b->keys.seed, 1);
 }
 
 static int broker_announce(ri_broker *b, const rill_broker_opts *opts)
@@ -575,8 +568,8 @@ void ri_broker_shed(ri_broker *b)
     uint64_t share = ri_memory_share(&b->router.memory, RI_MEMORY_OUTPUT);
     if (used <= share || used < b->shed_at) return;
     b->shed_at = used + share / BROKER_SHED_STEPS;
-    /* What a door keeps for its next answers goes first: nobody has more than this cap. */
-    ri_list_each (link, &b->doors) BROKER_DOOR(link)->ops->shed(BROKER_DOOR(link), UINT64_MAX, 0);
+    ri_list_each (link, &b->doors)
+        if (BROKER_DOOR(link)->ops->spare) BROKER_DOOR(link)->ops->spare(BROKER_DOOR(link));
     if ((used = ri_router_output_bytes(&b->router)) <= share) return;
     /* Whoever has little is not the one to be held back, whatever holds the rest. */
     b->pending_cap = RI_MAX(broker_greediest(b) / 2, share / BROKER_SMALL);

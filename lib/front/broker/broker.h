@@ -130,10 +130,6 @@ static inline void ri_broker_enter(ri_broker *b) /* any thread */
  * whose connections wait to be written to. Inside the gate. */
 void ri_broker_settle(ri_broker *b);
 
-/* Inside: before a service is asked for the first time; without one the start is sooner. A broker
- * that has none then signs nothing. */
-void ri_broker_make_xkey(ri_broker *b);
-
 static inline void ri_broker_leave(ri_broker *b) /* any thread */
 {
     if (ri_unlikely(b->output_waits || !ri_list_empty(&b->settling))) ri_broker_settle(b);

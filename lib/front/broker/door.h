@@ -69,8 +69,10 @@ typedef struct ri_door_ops {
 
     uint64_t (*greediest)(const ri_door *door); /* the most output that waits for a connection */
     /* Ends connections with more than `cap` bytes of output waiting, until about `bytes` of that
-     * will be gone; says how many bytes that is. Memory that it keeps for later goes always. */
+     * will be gone; says how many bytes that is. */
     uint64_t (*shed)(ri_door *door, uint64_t cap, uint64_t bytes);
+    /* Lets go of the memory that it keeps for later output. NULL: it keeps little or none. */
+    void (*spare)(ri_door *door);
     bool (*crowded)(const ri_door *door); /* so many wait to be written to that a message to very
                                              many goes no further */
 

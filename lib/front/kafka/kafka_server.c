@@ -194,7 +194,7 @@ static uint64_t kafka_server_greediest(const ri_door *door)
 static uint64_t kafka_server_shed(ri_door *door, uint64_t cap, uint64_t bytes)
 {
     ri_kafka_server *server = KAFKA_SERVER_OF(door);
-    uint64_t gone = ri_outq_pool_give_back(&server->pool);
+    uint64_t gone = 0;
     ri_list_each (item, &server->sessions) { /* those that are on their way out, first */
         const ri_kafka_session *s = KAFKA_SERVER_SESSION(item, link);
         if (s->end == RI_KAFKA_END_MEMORY) gone += s->conn.pending;
@@ -209,6 +209,11 @@ static uint64_t kafka_server_shed(ri_door *door, uint64_t cap, uint64_t bytes)
         ri_kafka_session_end(s, RI_KAFKA_END_MEMORY);
     }
     return gone;
+}
+
+static void kafka_server_spare(ri_door *door)
+{
+    ri_outq_pool_give_back(&KAFKA_SERVER_OF(door)->pool);
 }
 
 /* Nobody publishes to a client of Kafka: it asks. */
@@ -724,6 +729,7 @@ const ri_door_ops ri_kafka_door = {
     .list_subs = kafka_server_list_subs,
     .greediest = kafka_server_greediest,
     .shed = kafka_server_shed,
+    .spare = kafka_server_spare,
     .crowded = kafka_server_crowded,
     .finish = kafka_server_finish,
     .end = kafka_server_end,

@@ -178,11 +178,24 @@ bool ri_nats_callout_decides(const ri_nats_session *s)
     return false;
 }
 
+/* The key by which answers are sealed is made for the first who is asked about: without it a start
+ * is sooner. A broker that cannot have one signs nothing until its next start. */
+static void callout_make_key(ri_broker *broker)
+{
+    ri_callout_keys *keys = &broker->keys;
+    RI_ASSERT(ri_broker_is_entered(broker));
+    if (keys->xkey.key[0] || !keys->seed[0]) return;
+    if (ri_xkey_new(&keys->xkey, &broker->host) == RILL_OK) return;
+    explicit_bzero(keys->seed, sizeof keys->seed);
+    ri_host_log(&broker->host, RILL_ERROR, "auth callout: no request is signed: %s",
+                ri_err_text());
+}
+
 void ri_nats_callout_join(ri_nats_session *s, ri_trust *trust, const ri_claims_callout *rules)
 {
     ri_broker *broker = s->server->broker;
     RI_ASSERT(!s->callout && !trust == !rules);
-    ri_broker_make_xkey(broker);
+    callout_make_key(broker);
     ri_callout *callout = trust ? NULL : broker->conf.callout;
     if (!trust) rules = ri_callout_rules(callout);
     ri_nats_callout *c = ri_new(&broker->host, ri_nats_callout);
