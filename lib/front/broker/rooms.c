@@ -148,10 +148,10 @@ static ri_account *rooms_account(ri_broker *b, size_t i)
     return account;
 }
 
-/* What is stored of one account says nothing against the others: it has no streams until the next
- * start, as is logged with its name, and its clients are answered so; the store counts as failing.
- * What is configured wrongly, and a want of memory or of room, ends the start:
- * that is not the account's. */
+/* Where what is stored of one account cannot be opened, that account has no streams until the next
+ * start, and all others have theirs. An error with its name is logged, its clients are answered
+ * that JetStream is not enabled, and the store counts as failing. A wrong configuration, or a want
+ * of memory or of room, is no fault of the account and ends the start. */
 static int rooms_open_first(ri_durable *house, ri_account *account)
 {
     int rc = rooms_open_one(house, account);
