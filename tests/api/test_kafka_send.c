@@ -135,17 +135,12 @@ START_TEST(behind)
     for (int i = 0; i < ALL; i++)
         OK(rill_append_async(bus, "orders", &i, sizeof i, NULL, on_ended, &a));
     DRIVEN(bus, _i, a.stored == ALL);
-    int64_t least_ms = INT64_MAX;
-    for (int round = 0; round < 3 && least_ms >= 10000; round++) { /* others use the machine, too */
-        rill_sub *sub;
-        OK(rill_tail(bus, &sub, "orders", NULL));
-        int64_t from_ms = api_now_ms();
-        for (int i = 0; i < ALL; i++) ck_assert_uint_eq(next(sub)->seq, (uint64_t)i + 1);
-        int64_t ms = api_now_ms() - from_ms;
-        least_ms = ms < least_ms ? ms : least_ms;
-        rill_sub_close(sub);
-    }
-    ck_assert_int_lt(least_ms, 10000);
+    rill_sub *sub;
+    OK(rill_tail(bus, &sub, "orders", NULL));
+    time_t began = time(NULL);
+    for (int i = 0; i < ALL; i++) ck_assert_uint_eq(next(sub)->seq, (uint64_t)i + 1);
+    ck_assert_int_lt(time(NULL) - began, 10);
+    rill_sub_close(sub);
     end(bus);
 }
 END_TEST
