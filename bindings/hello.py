@@ -67,7 +67,9 @@ def python(folder):
     run(folder, sys.executable, "-m", "venv", "env")
     pip = folder / "env/bin/pip"
     fetched(folder, pip, "download", "--no-deps", "-q", "setuptools>=61", "-d", "probe")
-    run(folder, pip, "install", "-q", HERE / "python")
+    # Not in the checkout's folder, where another test may build the wheel.
+    (folder / "build.cfg").write_text(f"[build]\nbuild_base = {folder / 'build'}\n")
+    run(folder, pip, "install", "-q", HERE / "python", DIST_EXTRA_CONFIG=str(folder / "build.cfg"))
     (folder / "hello.py").write_text(hello("Python"))
     return run(folder, folder / "env/bin/python", "hello.py", PYTHONPATH="")
 

@@ -55,6 +55,7 @@ def built():
 
 class BuildExt(build_ext):
     def build_extensions(self):
+        self.force = True  # librill may be another one than that of what was built here before
         flags = installed() if wanted != "checkout" else None
         if flags is None and wanted == "installed":
             sys.exit("RILL_FROM=installed: pkg-config knows no rill")
