@@ -6,7 +6,11 @@
 
 #include "base/assert.h"
 
-enum { BUFFER_FIRST = 256 };
+enum {
+    BUFFER_FIRST = 256,
+    BUFFER_LARGE = 2097152, /* bytes of a huge page */
+    BUFFER_ODD = 64,        /* keep one that is as large from being some of them */
+};
 
 void ri_buffer_init(ri_buffer *b, const ri_host *host)
 {
@@ -32,12 +36,15 @@ static char *buffer_move(ri_buffer *b, size_t cap)
     return grown;
 }
 
+/* Twice as much, and so on. An allocator takes huge pages for a number of them: the first bytes of
+ * each would cost the whole of it at once, perhaps inside the gate. */
 static bool buffer_make_room(ri_buffer *b, size_t n)
 {
     RI_ASSERT(b->cap - b->len < n && b->head == 0);
     size_t need = b->len + n;
     size_t cap = RI_MAX(b->cap, (size_t)BUFFER_FIRST);
     while (cap < need) cap *= 2;
+    if (cap >= BUFFER_LARGE) cap |= BUFFER_ODD;
     char *grown = b->secret ? buffer_move(b, cap) : ri_realloc(b->host, b->ptr, b->cap, cap);
     if (!grown) {
         b->failed = true;

@@ -482,7 +482,7 @@ void band_leave(band_player *p)
     p->leaver = (ri_group_leaver){.member = ri_str_of(p->id), .instance = ri_str_of(p->instance)};
     p->leave = (ri_group_leave){.call.done = band_left, .group = ri_str_of(p->group),
                                 .leavers = &p->leaver, .nleavers = 1};
-    ri_groups_leave(p->b->groups, &p->leave);
+    while (ri_groups_leave(p->b->groups, &p->leave)) continue;
 }
 
 void band_hang_up(band_player *p)

@@ -144,4 +144,28 @@ START_TEST(test_secret)
 }
 END_TEST
 
-SUITE_MAIN("buffer", test_basics, test_stream, test_secret, test_faults)
+/* However large one is, its memory is no number of whole huge pages, as the images of segments are:
+ * each would be made ready at once for the first bytes that come there. */
+START_TEST(test_small_pages)
+{
+    enum { HUGE_PAGE = 2 * 1024 * 1024, MOST = 64 * 1024 * 1024 };
+    ri_host host;
+    ri_host_init(&host, NULL);
+    for (size_t size = 256; size <= MOST; size *= 2) {
+        ri_buffer at_once, grown;
+        ri_buffer_init(&at_once, &host);
+        ri_buffer_init(&grown, &host);
+        ck_assert_ptr_nonnull(ri_buffer_room(&at_once, size));
+        ck_assert_uint_gt(at_once.cap % HUGE_PAGE, 0);
+        ck_assert_ptr_nonnull(ri_buffer_room(&grown, size / 2));
+        ri_buffer_added(&grown, size / 2);
+        ck_assert_ptr_nonnull(ri_buffer_room(&grown, size));
+        ck_assert_uint_ge(grown.cap, size + size / 2);
+        ck_assert_uint_gt(grown.cap % HUGE_PAGE, 0);
+        ri_buffer_fini(&at_once);
+        ri_buffer_fini(&grown);
+    }
+}
+END_TEST
+
+SUITE_MAIN("buffer", test_basics, test_stream, test_secret, test_faults, test_small_pages)

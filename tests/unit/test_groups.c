@@ -199,8 +199,56 @@ START_TEST(test_leave)
     a->leave.leavers = leavers;
     a->leave.nleavers = RI_LEN(leavers);
     a->leave.group = RI_STR("g");
-    ri_groups_leave(b.groups, &a->leave);
+    while (ri_groups_leave(b.groups, &a->leave)) continue;
     for (size_t i = 0; i < RI_LEN(leavers); i++) ck_assert_int_eq(leavers[i].error, 25);
+}
+END_TEST
+
+static int left_calls;
+
+static void note_left(ri_group_call *call)
+{
+    ck_assert_int_eq(call->error, 0);
+    left_calls++;
+}
+
+/* As many as a group may have leave in one request, in turns of the usual length, and hear of it
+ * when the last of them has. A group that goes in between is none to leave. */
+START_TEST(test_leave_in_turns)
+{
+    enum { MANY = RI_LIMIT_GROUP_MEMBERS, LONG = RI_BUDGET_TURN + 100 };
+    static char ids[MANY][sizeof ((band_player *)0)->id];
+    static ri_group_leaver leavers[MANY];
+    band_player *p = band_add(&b, "p", "g");
+    ri_budget *budget = &b.w.router.budget;
+    b.quiet = true;
+    for (int round = 0; round < 2; round++) {
+        ri_group_leave leave = {.call.done = note_left, .group = RI_STR("g"), .leavers = leavers,
+                                .nleavers = MANY};
+        int turns = 0;
+        bool more = true;
+        for (int i = 0; i < MANY; i++) {
+            p->id[0] = 0;
+            band_join(p);
+            ck_assert_int_eq(p->error, 79);
+            memcpy(ids[i], p->id, sizeof ids[i]);
+            leavers[i] = (ri_group_leaver){.member = ri_str_of(ids[i])};
+        }
+        left_calls = 0;
+        ri_budget_init(budget);
+        for (; more; turns++) {
+            ck_assert_int_eq(left_calls, 0);
+            if (round == 1 && turns == 2) band_delete(&b, "g");
+            ri_budget_open(budget);
+            more = ri_groups_leave(b.groups, &leave);
+            ri_budget_close(budget);
+        }
+        ck_assert_int_eq(left_calls, 1);
+        ck_assert_uint_le(budget->longest, LONG);
+        ck_assert_int_gt(turns, round ? 2 : 3);
+        ck_assert_int_eq(leavers[0].error, 0);
+        ck_assert_int_eq(leavers[MANY - 1].error, round ? 25 : 0);
+    }
 }
 END_TEST
 
@@ -658,8 +706,8 @@ END_TEST
 
 SUITE_MAIN_ROWS("groups",
                 SUITE_WITH(setup, teardown, test_join_faults, test_inconsistent, test_stable,
-                           test_rejoin, test_votes, test_leave, test_delete, test_pending,
-                           test_max_size, test_static, test_static_leader, test_restart,
+                           test_rejoin, test_votes, test_leave, test_leave_in_turns, test_delete,
+                           test_pending, test_max_size, test_static, test_static_leader, test_restart,
                            test_close, test_sweep, test_walk, test_bounds, test_ids_bound,
                            test_memory, test_gone, test_give_way, test_members_memory),
                 SUITE_ONCE(test_scarce))

@@ -491,6 +491,31 @@ START_TEST(test_slices)
 }
 END_TEST
 
+/* What was unpacked is moved when it gets more room: who does that pays for it beside the
+ * unpacking, and in no turn that is longer. */
+START_TEST(test_slices_that_move)
+{
+    static char value[300000];
+    uint64_t room = 0, held, moved = 0, unpacked = 10 * (uint64_t)sizeof value;
+    int rc = 1;
+    make("");
+    produce_begin(&p, &w.f->host, RI_KAFKA_CODEC_GZIP, -1, -1);
+    for (int k = 0; k < 10; k++) produce_add_bytes(&p, RI_STR("k"), (ri_str){value, 300000}, 1);
+    ri_str batch = produce_end(&p);
+    done.ask.slices = true;
+    ri_budget_init(&w.router.budget);
+    for (; rc == 1; room = held) {
+        rc = append_slice(batch);
+        held = at_work();
+        if (held > room) moved += room / 2; /* which was full, at least */
+    }
+    ck_assert_ok(rc);
+    ck_assert_uint_gt(moved, 1000000);
+    ck_assert_uint_ge(w.router.budget.spent, (4 * unpacked + moved) / RI_BUDGET_BYTES);
+    ck_assert_uint_le(w.router.budget.longest, RI_BUDGET_TURN + RI_BUDGET_SLICE);
+}
+END_TEST
+
 /* Its memory is wanted by others: it is refused, and can be sent again. */
 START_TEST(test_slices_without_room)
 {
@@ -643,6 +668,7 @@ SUITE_MAIN_ROWS("view", SUITE_WITH(setup, teardown, test_receipt, test_old_when_
                                    test_duplicate, test_refused,
                                    test_full, test_configuration, test_reads, test_seek,
                                    test_hidden, test_changes, test_erase, test_memory,
-                                   test_slices, test_price, test_price_of_waiting,
-                                   test_slices_without_room, test_many_readers,
+                                   test_slices, test_slices_that_move, test_price,
+                                   test_price_of_waiting, test_slices_without_room,
+                                   test_many_readers,
                                    test_no_subject, test_missing_codec))

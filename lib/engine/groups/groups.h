@@ -259,8 +259,10 @@ typedef struct ri_group_leave {
     ri_str group;
     ri_group_leaver *leavers; /* stay their owner's until `done` was called */
     size_t nleavers;
+    size_t nleft;             /* 0 at first; those of them who have left, or cannot */
 } ri_group_leave; /* call.error is of all of them */
-void ri_groups_leave(ri_groups *groups, ri_group_leave *leave);
+/* As many as the budget of the turn allows. True: there are more, whom another call takes. */
+bool ri_groups_leave(ri_groups *groups, ri_group_leave *leave);
 
 /* ---- The protocol of KIP-848 ---- */
 

@@ -426,12 +426,12 @@ static ri_group_error classic_leave_one(ri_group *group, const ri_group_leaver *
 /* Has any of them gone? */
 static bool classic_leave(ri_group *group, ri_group_leave *leave)
 {
-    bool any = false;
-    ri_groups_spend(group->groups, 4 * leave->nleavers);
-    for (size_t i = 0; i < leave->nleavers; i++) {
-        ri_group_leaver *leaver = &leave->leavers[i];
+    bool any = false, left = true;
+    while (left && leave->nleft < leave->nleavers) {
+        ri_group_leaver *leaver = &leave->leavers[leave->nleft++];
         leaver->error = classic_leave_one(group, leaver);
         any = any || leaver->error == RI_GROUP_NONE;
+        left = ri_budget_spend(&group->groups->router->budget, RI_GROUP_LEAVE_UNITS);
     }
     return any;
 }
@@ -448,22 +448,29 @@ static ri_group_error classic_check_leave(const ri_group_leave *leave)
     return leave->nleavers > RI_LIMIT_GROUP_MEMBERS ? RI_GROUP_INVALID_REQUEST : RI_GROUP_NONE;
 }
 
-void ri_groups_leave(ri_groups *groups, ri_group_leave *leave)
+/* There is no such group, or none any more. */
+static void classic_leave_nothing(ri_group_leave *leave)
+{
+    for (size_t i = leave->nleft; !leave->call.error && i < leave->nleavers; i++)
+        leave->leavers[i].error = RI_GROUP_UNKNOWN_MEMBER;
+    leave->call.done(&leave->call);
+}
+
+bool ri_groups_leave(ri_groups *groups, ri_group_leave *leave)
 {
     RI_CHECK(groups, RI_GROUPS_MAGIC);
-    RI_ASSERT(leave->call.done && !leave->call.slot);
+    RI_ASSERT(leave->call.done && !leave->call.slot && leave->nleft <= leave->nleavers);
     ri_group *group = NULL;
-    leave->call.error = classic_check_leave(leave);
+    if (leave->nleft == 0) leave->call.error = classic_check_leave(leave);
     if (!leave->call.error) group = ri_groups_find(groups, leave->group);
     if (!group) {
-        for (size_t i = 0; !leave->call.error && i < leave->nleavers; i++)
-            leave->leavers[i].error = RI_GROUP_UNKNOWN_MEMBER;
-        leave->call.done(&leave->call);
-        return;
+        classic_leave_nothing(leave);
+        return false;
     }
-    leave->call.error = RI_GROUP_NONE;
     if (classic_leave_any(group, leave) && group->state != RI_CLASSIC_EMPTY)
         ri_classic_changed(group);
     RI_ASSERT(ri_group_is_sound(group));
+    if (leave->nleft < leave->nleavers) return true;
     ri_groups_write_answer(group, &leave->call);
+    return false;
 }

@@ -517,10 +517,10 @@ void ri_groups_pulse(ri_groups *groups, ri_group_pulse *pulse)
 bool ri_groups_modern_leave(ri_group *group, ri_group_leave *leave)
 {
     RI_ASSERT(group->modern);
-    bool any = false;
-    ri_groups_spend(group->groups, 4 * leave->nleavers);
-    for (size_t i = 0; i < leave->nleavers; i++) {
-        ri_group_leaver *leaver = &leave->leavers[i];
+    bool any = false, left = true;
+    while (left && leave->nleft < leave->nleavers) {
+        ri_group_leaver *leaver = &leave->leavers[leave->nleft++];
+        left = ri_budget_spend(&group->groups->router->budget, RI_GROUP_LEAVE_UNITS);
         bool is_static = leaver->instance.ptr != NULL;
         ri_modern_member *member = is_static ? ri_modern_find_static(group, leaver->instance)
                                              : ri_modern_find(group, leaver->member);

@@ -24,6 +24,8 @@
 #define RI_GROUPS_MAGIC 0x67727073u
 #define RI_GROUP_MAGIC 0x67726f75u
 
+enum { RI_GROUP_LEAVE_UNITS = 12 }; /* of the turn, for one who leaves, and its answers */
+
 /* One thing that is due at a time. */
 typedef struct ri_groups_timer {
     ri_timer timer;
@@ -357,7 +359,7 @@ int ri_groups_record_end(const ri_groups_reader *reader);
 /* ---- groups_modern.c ---- */
 
 void ri_groups_modern_fence(ri_modern_member *member); /* its time is over */
-/* LeaveGroup, by members of a modern group; true: some have gone. */
+/* LeaveGroup, by members of a modern group, as many as the turn allows; true: some have gone. */
 bool ri_groups_modern_leave(ri_group *group, ri_group_leave *leave);
 /* Of a commit, and of one of its partitions. */
 ri_group_error ri_groups_modern_commit(ri_group *group, ri_group_commit *commit);

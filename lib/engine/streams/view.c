@@ -239,6 +239,18 @@ static int view_no_unpack(ri_view *view, const ri_kafka_batch *head, int rc)
 
 enum { VIEW_WAITS = 2 };
 
+/* Much that was unpacked may be moved when it gets more room: that is a step of its own, in front
+ * of the one that needs it. True: it was. */
+static bool view_grow(view_batch *b, size_t bytes)
+{
+    size_t cap = b->plain.cap;
+    if (b->plain.len < VIEW_PIECE) return false;
+    ri_buffer_room(&b->plain, bytes); /* if there is none, who unpacks says so */
+    if (b->plain.cap == cap) return false;
+    ri_budget_spend(&b->js->router->budget, ri_budget_bytes(b->plain.len));
+    return true;
+}
+
 /* A slice of it, or all that is left: 1 if there is more, VIEW_WAITS if it is to be begun again
  * when others are done, 0, or a code. */
 static int view_unpack_some(view_batch *b, ri_str packed, ri_budget *budget)
@@ -250,6 +262,7 @@ static int view_unpack_some(view_batch *b, ri_str packed, ri_budget *budget)
             bytes = (size_t)RI_MAX(budget->left - budget->floor, 0) * RI_BUDGET_BYTES / VIEW_COST;
         bytes = RI_MIN(RI_MAX(bytes, (size_t)VIEW_PIECE), (size_t)RI_LIMIT_KAFKA_UNPACKED);
         if (before == 0) bytes = VIEW_FIRST;
+        if (budget && view_grow(b, bytes)) continue;
         int rc = ri_unpack_some(&b->unpack, packed, bytes, &b->plain);
         if (rc < 0) return rc;
         size_t made = b->plain.len - before; /* maybe nothing, after as much work */

@@ -221,22 +221,28 @@ static bool kafka_members_leavers(ri_kafka_request *r, ri_group_leave *leave)
     return true;
 }
 
-bool ri_kafka_members_leave_step(ri_kafka_request *r)
+static bool kafka_members_leave_begin(ri_kafka_request *r)
 {
-    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body && !r->work);
     const ri_kafka_leave_group_request *q = r->body;
     kafka_members_leave *l = ri_kafka_request_alloc(r, sizeof *l);
-    ri_groups *groups = ri_kafka_serve_groups(r);
     if (!l) return false;
     l->r = r;
     l->leave = (ri_group_leave){.call.done = kafka_members_left, .group = q->group_id};
     if (!kafka_members_leavers(r, &l->leave)) return false;
     r->work = &l->leave.call;
-    if (groups) {
-        ri_groups_leave(groups, &l->leave);
-    } else {
-        l->leave.call.error = RI_GROUP_NOT_AVAILABLE;
-        kafka_members_left(&l->leave.call);
-    }
+    return true;
+}
+
+bool ri_kafka_members_leave_step(ri_kafka_request *r)
+{
+    RI_ASSERT(ri_kafka_request_is_begun(r) && r->body);
+    ri_groups *groups = ri_kafka_serve_groups(r);
+    if (!r->work && !kafka_members_leave_begin(r)) return false;
+    ri_group_call *call = r->work;
+    if (groups)
+        return ri_groups_leave(groups, ri_container_of(call, ri_group_leave, call)) &&
+               ri_kafka_request_claim(r, 0);
+    call->error = RI_GROUP_NOT_AVAILABLE;
+    kafka_members_left(call);
     return false;
 }
