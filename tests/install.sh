@@ -5,6 +5,7 @@
 #   build  what the library needs        whole  what makes it whole: see README, "Installing"
 #   test   what the tests need besides
 #   ci     sanitizers, fuzzing and the toolchains of other clients
+#   look   other people's tools that look at brokers and terminals; a test without them is skipped
 #   image  what rilld in an image can do besides (examples/packages)
 #   firmware  compilers for other processors, and emulators of them
 # shellcheck disable=SC2086  # lists are words, split at blanks
@@ -17,6 +18,7 @@ test="g++ clang binutils python3 python3-dev check nats-server libnats-dev libzm
     abigail-tools liblwip-dev libwslay-dev kcat mandoc shellcheck $whole"
 ci="valgrind libclang-rt-14-dev strace golang-go nodejs npm python3-venv ca-certificates
     debhelper fakeroot lintian mmdebstrap libcrypt-dev cmake skopeo umoci"
+look="tmux python3-prometheus-client"
 image="liblz4-dev libzstd-dev libsodium-dev libhttp-parser-dev"
 firmware="gcc-arm-none-eabi picolibc-arm-none-eabi gcc-riscv64-unknown-elf
     picolibc-riscv64-unknown-elf qemu-system-arm qemu-user gcc-s390x-linux-gnu
@@ -29,6 +31,7 @@ for group; do
     whole) packages=$whole ;;
     test) packages=$test ;;
     ci) packages=$ci ;;
+    look) packages=$look ;;
     image) packages=$image ;;
     firmware) packages=$firmware ;;
     *) echo "install.sh: no group $group" >&2; exit 2 ;;

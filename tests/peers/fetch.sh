@@ -4,6 +4,8 @@
 #   server tool     newest nats-server and the nats tool, built with Go into DIR/bin
 #   go python node  a client library: DIR/go/client, DIR/python (a venv), DIR/node
 #   browser       a headless Chromium of Debian, and playwright-core in DIR/browser
+#   promtool      of Debian's package of Prometheus, of which nothing else is kept, in DIR/bin
+#   page          nats.js, and what makes it a script of a page, in DIR/page; needs `browser`
 #   kafka-go kafka-python kafka-node  the same of Kafka: DIR/kafka-go/day, and so on
 # Exit 77, with one line that says why, when the toolchain is absent or the registry is not reached.
 # shellcheck disable=SC3013  # -nt is in each sh that we know
@@ -72,6 +74,23 @@ browser)
     fetch timeout 300 npm install --prefix "$dir/browser" --no-audit --no-fund playwright-core \
         >"$log" 2>&1 || skip "playwright-core was not to be had from npm: $(tail -n 1 "$log")"
     touch "$dir/browser/ready" ;;
+promtool)
+    [ -x "$dir/bin/promtool" ] && exit 0
+    need apt-get
+    mkdir -p "$dir/bin" "$dir/promtool" && cd "$dir/promtool" || exit 1
+    { fetch timeout 300 apt-get download prometheus &&
+        dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x -O ./usr/bin/promtool >promtool &&
+        chmod +x promtool && mv promtool ../bin/; } >"$log" 2>&1 ||
+        skip "promtool was not to be had from Debian: $(tail -n 1 "$log")"
+    rm -f prometheus_*.deb ;;
+page)
+    sh "$here/fetch.sh" browser "$dir" || exit
+    [ -f "$dir/page/ready" ] && exit 0
+    mkdir -p "$dir/page"
+    fetch timeout 300 npm install --prefix "$dir/page" --no-audit --no-fund playwright-core esbuild \
+        @nats-io/nats-core @nats-io/jetstream @nats-io/kv @nats-io/transport-node >"$log" 2>&1 ||
+        skip "nats.js for pages was not to be had from npm: $(tail -n 1 "$log")"
+    touch "$dir/page/ready" ;;
 kafka-go)
     program=$here/kafka_clients
     [ -n "$(find "$dir/kafka-go/day" -newer "$program/day.go" -newer "$program/franz.go" \
