@@ -117,6 +117,7 @@ typedef struct ri_tls_conf {
 } ri_tls_conf;
 
 typedef struct ri_tls ri_tls; /* one connection, of the library */
+typedef struct ri_tls_desk ri_tls_desk; /* what the connections of one loop share, of the library */
 
 typedef struct ri_tls_about {
     char version[8];          /* "1.3" */
@@ -136,8 +137,11 @@ struct ri_tls_ops {
     /* RILL_EINVAL names what is wrong with a certificate, a key or a cipher. */
     int (*conf_new)(ri_tls_conf **conf, const ri_host *host, const ri_tls_rules *rules);
     void (*conf_free)(ri_tls_conf *conf);
-    /* `name` is whom a client wants to reach, a host or an address; NULL: nobody in particular. */
-    int (*open)(ri_tls **tls, ri_tls_conf *conf, const char *name);
+    /* `name` is whom a client wants to reach, a host or an address; NULL: nobody in particular.
+     * *desk is NULL at first, and then what the library has put there; it outlives the connection,
+     * whose calls come from no two threads at a time. */
+    int (*open)(ri_tls **tls, ri_tls_conf *conf, ri_tls_desk **desk, const char *name);
+    void (*desk_free)(ri_tls_desk *desk); /* NULL: open() makes none */
     void (*close)(ri_tls *tls);
     /* A step of it, which may take as long as a signature does: RI_TLS_STEP: call again, when
      * others have had their turn; 0: more input is needed. */

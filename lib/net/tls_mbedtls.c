@@ -447,9 +447,10 @@ static int tls_mbedtls_set_up(ri_tls *tls, tls_mbedtls_conf *c, const char *name
     return RILL_OK;
 }
 
-static int tls_mbedtls_open(ri_tls **out, ri_tls_conf *conf, const char *name)
+static int tls_mbedtls_open(ri_tls **out, ri_tls_conf *conf, ri_tls_desk **desk, const char *name)
 {
     *out = NULL;
+    (void)desk;
     ri_tls *tls = ri_new(&conf->host, ri_tls);
     if (!tls) return RILL_ENOMEM;
     tls->conf = tls_mbedtls_of(conf);

@@ -31,8 +31,7 @@ static const char tls_openssl_ciphers_13[] =
 
 typedef struct tls_openssl_conf {
     ri_tls_conf conf; /* first */
-    SSL_CTX *ctx;
-    BIO_METHOD *method;               /* of what moves bytes to and from memory */
+    SSL_CTX *ctx;                     /* whose app data this is */
     SSL_SESSION *session;             /* a client's last; NULL: there is none ... */
     char remembered[RI_TLS_NAME_MAX]; /* ... with this server */
     unsigned char psk[RI_TLS_PSK_MAX]; /* a key that is shared ... */
@@ -40,10 +39,18 @@ typedef struct tls_openssl_conf {
     char psk_identity[RI_TLS_PSK_NAME_MAX + 1]; /* ... and its name */
 } tls_openssl_conf;
 
+/* Where OpenSSL reads and writes, and of which call: one for all connections of a loop, since one of
+ * them at a time is served there. */
+struct ri_tls_desk {
+    ri_host host;
+    BIO_METHOD *method;
+    BIO *bio;                /* whose data this is; each connection has a reference */
+    ri_tls *tls;             /* whose call is under way; NULL: none is ... */
+    ri_tls_io *io;           /* ... and what it was given */
+};
+
 struct ri_tls {
     SSL *ssl;
-    tls_openssl_conf *conf;
-    ri_tls_io *io;           /* of the call that is under way */
     ri_tls_verdict *verdict; /* NULL: no flaw was found, or there was no memory for it */
     bool failed;
     char name[];             /* whom a client wants to reach, with a 0; or empty */
@@ -52,6 +59,28 @@ struct ri_tls {
 static tls_openssl_conf *tls_openssl_of(ri_tls_conf *conf)
 {
     return ri_container_of(conf, tls_openssl_conf, conf);
+}
+
+static tls_openssl_conf *tls_openssl_conf_of(const SSL *ssl)
+{
+    tls_openssl_conf *c = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    RI_ASSERT(c);
+    return c;
+}
+
+static ri_tls_desk *tls_openssl_desk_of(const SSL *ssl)
+{
+    ri_tls_desk *desk = BIO_get_data(SSL_get_rbio(ssl));
+    RI_ASSERT(desk);
+    return desk;
+}
+
+/* The connection that a callback is about. */
+static ri_tls *tls_openssl_called(const SSL *ssl)
+{
+    ri_tls *tls = tls_openssl_desk_of(ssl)->tls;
+    RI_ASSERT(tls && tls->ssl == ssl);
+    return tls;
 }
 
 static void tls_openssl_version(char *out, size_t room)
@@ -69,10 +98,10 @@ static int tls_openssl_nomem(void)
 
 static int tls_openssl_on_read(BIO *bio, char *buf, int len)
 {
-    ri_tls *tls = BIO_get_data(bio);
-    RI_ASSERT(tls && buf);
+    const ri_tls_desk *desk = BIO_get_data(bio);
+    RI_ASSERT(desk && buf);
     BIO_clear_retry_flags(bio);
-    size_t n = tls->io && len > 0 ? ri_tls_io_take(tls->io, buf, (size_t)len) : 0;
+    size_t n = desk->io && len > 0 ? ri_tls_io_take(desk->io, buf, (size_t)len) : 0;
     if (n) return (int)n;
     BIO_set_retry_read(bio);
     return -1;
@@ -80,10 +109,10 @@ static int tls_openssl_on_read(BIO *bio, char *buf, int len)
 
 static int tls_openssl_on_write(BIO *bio, const char *bytes, int len)
 {
-    ri_tls *tls = BIO_get_data(bio);
-    RI_ASSERT(tls && bytes);
+    const ri_tls_desk *desk = BIO_get_data(bio);
+    RI_ASSERT(desk && bytes);
     BIO_clear_retry_flags(bio);
-    size_t n = tls->io && len > 0 ? ri_tls_io_put(tls->io, bytes, (size_t)len) : 0;
+    size_t n = desk->io && len > 0 ? ri_tls_io_put(desk->io, bytes, (size_t)len) : 0;
     if (n) return (int)n;
     BIO_set_retry_write(bio);
     return -1;
@@ -112,6 +141,31 @@ static BIO_METHOD *tls_openssl_method(void)
     BIO_meth_set_ctrl(method, tls_openssl_on_ctrl);
     BIO_meth_set_create(method, tls_openssl_on_create);
     return method;
+}
+
+static void tls_openssl_desk_free(ri_tls_desk *desk)
+{
+    const ri_host host = desk->host;
+    RI_ASSERT(!desk->tls && !desk->io);
+    BIO_free(desk->bio);
+    BIO_meth_free(desk->method);
+    ri_delete(&host, desk);
+}
+
+static ri_tls_desk *tls_openssl_desk_new(const ri_host *host)
+{
+    ri_tls_desk *desk = ri_new(host, ri_tls_desk);
+    if (!desk) return NULL;
+    desk->host = *host;
+    desk->method = tls_openssl_method();
+    desk->bio = desk->method ? BIO_new(desk->method) : NULL;
+    if (desk->bio) {
+        BIO_set_data(desk->bio, desk);
+        return desk;
+    }
+    tls_openssl_desk_free(desk);
+    tls_openssl_nomem();
+    return NULL;
 }
 
 /* ---- What stands in certificates ---- */
@@ -182,11 +236,10 @@ static ri_tls_flaw tls_openssl_flaw(int error)
 static int tls_openssl_on_cert(int good, X509_STORE_CTX *store)
 {
     const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-    ri_tls *tls = SSL_get_app_data(ssl);
+    ri_tls *tls = tls_openssl_called(ssl);
     const X509 *cert = X509_STORE_CTX_get_current_cert(store);
-    RI_ASSERT(tls);
     if (good || tls->verdict) return good;
-    ri_tls_verdict *v = tls->verdict = ri_new(&tls->conf->conf.host, ri_tls_verdict);
+    ri_tls_verdict *v = tls->verdict = ri_new(&tls_openssl_conf_of(ssl)->conf.host, ri_tls_verdict);
     if (!v) return good;
     v->flaw = tls_openssl_flaw(X509_STORE_CTX_get_error(store));
     if (!cert) return good;
@@ -209,7 +262,6 @@ static void tls_openssl_conf_free(ri_tls_conf *conf)
     RI_ASSERT(atomic_load(&conf->refs) == 0);
     SSL_SESSION_free(c->session);
     SSL_CTX_free(c->ctx);
-    BIO_meth_free(c->method);
     OPENSSL_cleanse(c->psk, sizeof c->psk);
     ri_delete(&host, c);
 }
@@ -421,18 +473,18 @@ static unsigned tls_openssl_put_psk(const tls_openssl_conf *c, unsigned char *ps
 static unsigned tls_openssl_on_psk_server(SSL *ssl, const char *identity, unsigned char *psk,
                                           unsigned room)
 {
-    const ri_tls *tls = SSL_get_app_data(ssl);
-    bool known = identity && strcmp(identity, tls->conf->psk_identity) == 0;
-    return known ? tls_openssl_put_psk(tls->conf, psk, room) : 0;
+    const tls_openssl_conf *c = tls_openssl_conf_of(ssl);
+    bool known = identity && strcmp(identity, c->psk_identity) == 0;
+    return known ? tls_openssl_put_psk(c, psk, room) : 0;
 }
 
 static unsigned tls_openssl_on_psk_client(SSL *ssl, const char *hint, char *identity,
                                           unsigned identity_room, unsigned char *psk, unsigned room)
 {
-    const ri_tls *tls = SSL_get_app_data(ssl);
+    const tls_openssl_conf *c = tls_openssl_conf_of(ssl);
     (void)hint;
-    int n = snprintf(identity, identity_room, "%s", tls->conf->psk_identity);
-    return n >= 0 && (unsigned)n < identity_room ? tls_openssl_put_psk(tls->conf, psk, room) : 0;
+    int n = snprintf(identity, identity_room, "%s", c->psk_identity);
+    return n >= 0 && (unsigned)n < identity_room ? tls_openssl_put_psk(c, psk, room) : 0;
 }
 
 /* One cipher, and TLS 1.2, as the other libraries have it. */
@@ -455,12 +507,11 @@ static int tls_openssl_set_psk(tls_openssl_conf *c, const ri_tls_rules *rules)
 /* A client remembers its last session; takes it over. */
 static int tls_openssl_on_session(SSL *ssl, SSL_SESSION *session)
 {
-    const ri_tls *tls = SSL_get_app_data(ssl);
-    RI_ASSERT(tls && session && !tls->conf->conf.server);
-    tls_openssl_conf *c = tls->conf;
+    tls_openssl_conf *c = tls_openssl_conf_of(ssl);
+    RI_ASSERT(session && !c->conf.server);
     SSL_SESSION_free(c->session);
     c->session = session;
-    snprintf(c->remembered, sizeof c->remembered, "%s", tls->name);
+    snprintf(c->remembered, sizeof c->remembered, "%s", tls_openssl_called(ssl)->name);
     return 1;
 }
 
@@ -496,9 +547,8 @@ static int tls_openssl_conf_new(ri_tls_conf **conf, const ri_host *host, const r
     c->conf.host = *host;
     c->conf.server = rules->server;
     c->conf.expires_ns = INT64_MAX;
-    c->method = tls_openssl_method();
     c->ctx = SSL_CTX_new(rules->server ? TLS_server_method() : TLS_client_method());
-    int rc = c->method && c->ctx ? RILL_OK : tls_openssl_nomem();
+    int rc = c->ctx && SSL_CTX_set_app_data(c->ctx, c) == 1 ? RILL_OK : tls_openssl_nomem();
     if (rc == RILL_OK) tls_openssl_configure(c, rules);
     if (rc == RILL_OK)
         rc = rules->psk.len ? tls_openssl_set_psk(c, rules) : tls_openssl_set_ciphers(c, rules);
@@ -515,11 +565,10 @@ static int tls_openssl_conf_new(ri_tls_conf **conf, const ri_host *host, const r
  * only bad if something was wrong. */
 static void tls_openssl_close(ri_tls *tls)
 {
-    RI_ASSERT(tls->conf && !tls->io);
-    const ri_host *host = &tls->conf->conf.host;
-    if (tls->ssl && !tls->failed)
-        SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-    SSL_free(tls->ssl); /* with its BIO */
+    RI_ASSERT(tls_openssl_desk_of(tls->ssl)->tls != tls);
+    const ri_host *host = &tls_openssl_conf_of(tls->ssl)->conf.host;
+    if (!tls->failed) SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(tls->ssl);
     if (tls->verdict) ri_delete(host, tls->verdict);
     ri_free(host, tls, sizeof *tls + strlen(tls->name) + 1);
 }
@@ -535,16 +584,9 @@ static bool tls_openssl_set_name(SSL *ssl, const char *name)
     return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
-static int tls_openssl_set_up(ri_tls *tls, const char *name)
+static int tls_openssl_set_up(ri_tls *tls, tls_openssl_conf *c, const char *name)
 {
-    tls_openssl_conf *c = tls->conf;
-    RI_ASSERT(c && !tls->ssl);
-    tls->ssl = SSL_new(c->ctx);
-    BIO *bio = tls->ssl ? BIO_new(c->method) : NULL;
-    if (!bio) return tls_openssl_nomem();
-    BIO_set_data(bio, tls);
-    SSL_set_bio(tls->ssl, bio, bio);
-    if (SSL_set_app_data(tls->ssl, tls) != 1) return tls_openssl_nomem();
+    RI_ASSERT(tls->ssl);
     if (c->conf.server) {
         SSL_set_accept_state(tls->ssl);
         return RILL_OK;
@@ -556,15 +598,22 @@ static int tls_openssl_set_up(ri_tls *tls, const char *name)
     return RILL_OK;
 }
 
-static int tls_openssl_open(ri_tls **out, ri_tls_conf *conf, const char *name)
+static int tls_openssl_open(ri_tls **out, ri_tls_conf *conf, ri_tls_desk **desk, const char *name)
 {
     *out = NULL;
     size_t len = name ? strlen(name) : 0;
+    if (!*desk && !(*desk = tls_openssl_desk_new(&conf->host))) return RILL_ENOMEM;
     ri_tls *tls = ri_calloc(&conf->host, sizeof *tls + len + 1);
     if (!tls) return RILL_ENOMEM;
-    tls->conf = tls_openssl_of(conf);
+    tls->ssl = SSL_new(tls_openssl_of(conf)->ctx);
+    if (!tls->ssl) {
+        ri_free(&conf->host, tls, sizeof *tls + len + 1);
+        return tls_openssl_nomem();
+    }
+    BIO_up_ref((*desk)->bio);
+    SSL_set_bio(tls->ssl, (*desk)->bio, (*desk)->bio);
     if (len) memcpy(tls->name, name, len);
-    int rc = tls_openssl_set_up(tls, name);
+    int rc = tls_openssl_set_up(tls, tls_openssl_of(conf), name);
     if (rc < 0) tls_openssl_close(tls);
     else *out = tls;
     return rc;
@@ -621,12 +670,12 @@ static int tls_openssl_err(const ri_tls *tls)
     char why[TLS_OPENSSL_WHY];
     tls_openssl_why(ERR_peek_error(), why);
     int reason = tls_openssl_reason(&nomem);
-    const char *name = tls->conf->conf.server || !tls->name[0] ? NULL : tls->name;
-    RI_ASSERT(!tls->io);
+    const ri_tls_conf *conf = &tls_openssl_conf_of(tls->ssl)->conf;
+    const char *name = conf->server || !tls->name[0] ? NULL : tls->name;
     if (nomem) return tls_openssl_nomem();
     bool differs = reason == SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC ||
                    reason == SSL_R_PSK_IDENTITY_NOT_FOUND;
-    if (tls->conf->conf.psk && differs && !SSL_is_init_finished(tls->ssl)) return ri_tls_psk_err();
+    if (conf->psk && differs && !SSL_is_init_finished(tls->ssl)) return ri_tls_psk_err();
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && tls->verdict)
         return ri_tls_verdict_err(tls->verdict, name);
     if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
@@ -640,9 +689,8 @@ static int tls_openssl_err(const ri_tls *tls)
 /* Behind a call that has returned `rc`: 0: more input is needed, or none will come. */
 static int tls_openssl_result(ri_tls *tls, ri_tls_io *io, int rc)
 {
-    RI_ASSERT(rc <= 0 && tls->io == io);
+    RI_ASSERT(rc <= 0);
     int error = SSL_get_error(tls->ssl, rc);
-    tls->io = NULL;
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return 0;
     tls->failed = error != SSL_ERROR_ZERO_RETURN;
     if (tls->failed) return tls_openssl_err(tls);
@@ -650,11 +698,20 @@ static int tls_openssl_result(ri_tls *tls, ri_tls_io *io, int rc)
     return 0;
 }
 
-static void tls_openssl_enter(ri_tls *tls, ri_tls_io *io)
+static ri_tls_desk *tls_openssl_enter(ri_tls *tls, ri_tls_io *io)
 {
-    RI_ASSERT(tls->ssl && !tls->io && io);
-    tls->io = io;
+    ri_tls_desk *desk = tls_openssl_desk_of(tls->ssl);
+    RI_ASSERT(!desk->tls && io);
+    desk->tls = tls;
+    desk->io = io;
     ERR_clear_error();
+    return desk;
+}
+
+static void tls_openssl_leave(ri_tls_desk *desk)
+{
+    desk->tls = NULL;
+    desk->io = NULL;
 }
 
 /* What a key holds goes; takes over the reference to it. */
@@ -681,11 +738,11 @@ static void tls_openssl_slim(SSL *ssl)
 
 static int tls_openssl_handshake(ri_tls *tls, ri_tls_io *io)
 {
-    tls_openssl_enter(tls, io);
+    ri_tls_desk *desk = tls_openssl_enter(tls, io);
     int rc = SSL_do_handshake(tls->ssl);
+    tls_openssl_leave(desk);
     if (rc == 1) tls_openssl_slim(tls->ssl);
     else rc = tls_openssl_result(tls, io, rc);
-    tls->io = NULL;
     if (rc == 0 && io->ended) return ri_tls_fault_err(RI_TLS_FAULT_MESSAGE);
     return rc == 1 ? RI_TLS_DONE : rc;
 }
@@ -693,11 +750,10 @@ static int tls_openssl_handshake(ri_tls *tls, ri_tls_io *io)
 static int tls_openssl_read(ri_tls *tls, ri_tls_io *io, void *buf, size_t len)
 {
     RI_ASSERT(buf && len > 0);
-    tls_openssl_enter(tls, io);
+    ri_tls_desk *desk = tls_openssl_enter(tls, io);
     int rc = SSL_read(tls->ssl, buf, (int)RI_MIN(len, INT32_MAX));
-    if (rc <= 0) rc = tls_openssl_result(tls, io, rc);
-    tls->io = NULL;
-    return rc;
+    tls_openssl_leave(desk);
+    return rc > 0 ? rc : tls_openssl_result(tls, io, rc);
 }
 
 static bool tls_openssl_pending(const ri_tls *tls)
@@ -708,19 +764,19 @@ static bool tls_openssl_pending(const ri_tls *tls)
 static int tls_openssl_write(ri_tls *tls, ri_tls_io *io, const void *bytes, size_t len)
 {
     RI_ASSERT(len > 0 && len <= RI_TLS_RECORD && io->out_cap - io->out_len >= RI_TLS_RECORD_MAX);
-    tls_openssl_enter(tls, io);
+    ri_tls_desk *desk = tls_openssl_enter(tls, io);
     int rc = SSL_write(tls->ssl, bytes, (int)len);
+    tls_openssl_leave(desk);
     if (rc <= 0) rc = tls_openssl_result(tls, io, rc);
-    tls->io = NULL;
     return rc == 0 ? ri_tls_fault_err(RI_TLS_FAULT_MESSAGE) : rc; /* there is room for it */
 }
 
 static void tls_openssl_shut(ri_tls *tls, ri_tls_io *io)
 {
     RI_ASSERT(SSL_is_init_finished(tls->ssl));
-    tls_openssl_enter(tls, io);
+    ri_tls_desk *desk = tls_openssl_enter(tls, io);
     SSL_shutdown(tls->ssl);
-    tls->io = NULL;
+    tls_openssl_leave(desk);
     ERR_clear_error();
 }
 
@@ -750,6 +806,7 @@ const ri_tls_ops ri_tls_openssl = {
     .version = tls_openssl_version,
     .conf_new = tls_openssl_conf_new,
     .conf_free = tls_openssl_conf_free,
+    .desk_free = tls_openssl_desk_free,
     .open = tls_openssl_open,
     .close = tls_openssl_close,
     .handshake = tls_openssl_handshake,

@@ -26,6 +26,8 @@ typedef struct tls_wire_lane {
     ri_list queue;         /* ri_tls_wire.row: those who wait for a slot */
     ri_list slots;         /* ri_tls_wire.slot: those who have one, who has waited longest first */
     uint32_t nslots, slots_max;
+    const ri_tls_ops *library; /* whose ... */
+    ri_tls_desk *desk;         /* ... this is; NULL: none yet, or it has none */
     char in[RI_TLS_BURST + RI_TLS_RECORD_MAX];
     char out[TLS_WIRE_OUT];
     char plain[RI_TLS_RECORD]; /* pieces that become one record */
@@ -414,7 +416,8 @@ static int tls_wire_take_slot(ri_tls_wire *w)
     if (!ri_memory_take(lane->loop->memory, RI_MEMORY_INTEREST, w->conf->library->bytes))
         return ri_err(RILL_ENOMEM, "the memory budget has no room for a TLS connection");
     w->charged = true;
-    int rc = w->conf->library->open(&w->tls, w->conf, w->name[0] ? w->name : NULL);
+    lane->library = w->conf->library;
+    int rc = lane->library->open(&w->tls, w->conf, &lane->desk, w->name[0] ? w->name : NULL);
     if (rc < 0) return rc;
     w->state = RI_TLS_SHAKING;
     w->step_ns = ri_loop_now(lane->loop);
@@ -572,6 +575,7 @@ static void tls_wire_free_lane(ri_loop_annex *annex)
     RI_ASSERT(ri_list_empty(&lane->row) && ri_list_empty(&lane->queue) && lane->nslots == 0);
     ri_list_remove(&lane->soon.link);
     ri_loop_timer_cancel(lane->loop, &lane->timer);
+    if (lane->desk) lane->library->desk_free(lane->desk);
     ri_delete(lane->loop->host, lane);
 }
 

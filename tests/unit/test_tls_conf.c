@@ -102,6 +102,7 @@ START_TEST(sharing)
     ri_host host;
     ri_tls_conf *confs[2];
     ri_tls *tls[2];
+    ri_tls_desk *desk = NULL;
     ri_tls_about about;
     const ri_tls_ops *library = ri_tls_library();
     rill_tls client = {.size = sizeof client, .psk = sharers[_i].key,
@@ -110,7 +111,8 @@ START_TEST(sharing)
     ri_host_init(&host, NULL);
     ck_assert_ok(ri_tls_conf_new(&confs[0], &host, RILL_OPTS(rill_tls, PSK, NAMED), true));
     ck_assert_ok(ri_tls_conf_new(&confs[1], &host, &client, false));
-    for (int i = 0; i < 2; i++) ck_assert_ok(library->open(&tls[i], confs[i], i ? "a" : NULL));
+    for (int i = 0; i < 2; i++)
+        ck_assert_ok(library->open(&tls[i], confs[i], &desk, i ? "a" : NULL));
     ck_assert_rc(shake(tls, library), sharers[_i].code);
     if (sharers[_i].code == RILL_OK) {
         library->about(tls[1], &about);
@@ -122,6 +124,7 @@ START_TEST(sharing)
         library->close(tls[i]);
         ri_tls_conf_unref(confs[i]);
     }
+    if (desk) library->desk_free(desk);
 }
 END_TEST
 #define OF_SHARING , SUITE_EACH(RI_LEN(sharers), sharing)
