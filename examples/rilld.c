@@ -4,8 +4,8 @@
  * JWTs as the library does (rilld/resolver.c):
  *
  *     options (flags over file over defaults) -> rill_broker_open -> rill_broker_listen
- *     then the main thread sleeps until a signal comes, a request for its resolver, or the time for
- *     a sign of life to the service manager:
+ *     then the main thread sleeps until a signal comes, a request for its resolver, a log file that
+ *     is full, or the time for a sign of life to the service manager:
  *         HUP   read the options again            USR1  open the log file again
  *         USR2  lame duck: leave bit by bit       INT, TERM  leave now
  *
@@ -401,9 +401,9 @@ static bool daemon_apply(rill_daemon *self, daemon_options *next)
                  "for %s", fixed);
         return false;
     }
-    if (!log_open(&next->log)) {
-        log_line(RILL_ERROR, "Failed to reload server configuration: open %s: %s", next->log.file,
-                 strerror(errno));
+    char error[LOG_ERROR_BYTES];
+    if (!log_open(&next->log, error)) {
+        log_line(RILL_ERROR, "Failed to reload server configuration: %s", error);
         return false;
     }
     next->broker.host = &self->host;
@@ -415,7 +415,7 @@ static bool daemon_apply(rill_daemon *self, daemon_options *next)
         daemon_listen_kafka_again(self, &self->options);
         daemon_listen_web_again(self, &self->options);
         daemon_listen_http_again(self, &self->options);
-        log_open(&self->options.log);
+        log_open(&self->options.log, error);
         return false;
     }
     if (next->pid_file && !files_write_pid(next->pid_file))
@@ -461,12 +461,13 @@ static void daemon_reload(rill_daemon *self)
 
 static void daemon_reopen_log(const rill_daemon *self)
 {
+    char error[LOG_ERROR_BYTES];
     if (!self->options.log.file)
         log_line(RILL_INFO, "File log re-open ignored, not a file logger");
-    else if (log_open(&self->options.log))
+    else if (log_open(&self->options.log, error))
         log_line(RILL_INFO, "File log re-opened");
     else
-        log_line(RILL_ERROR, "File log could not be re-opened: %s", strerror(errno));
+        log_line(RILL_ERROR, "File log could not be re-opened: %s", error);
 }
 
 static void daemon_lame_duck(rill_daemon *self)
@@ -533,13 +534,16 @@ static void daemon_serve(rill_daemon *self)
         bool draining = self->drain_until_ms != 0;
         if (draining && daemon_drained(self)) return;
         struct pollfd fds[] = {{.fd = self->signals_fd, .events = POLLIN},
-                               {.fd = resolver_fd(self->resolver), .events = POLLIN}};
+                               {.fd = resolver_fd(self->resolver), .events = POLLIN},
+                               {.fd = log_fd(), .events = POLLIN}};
         int wait_ms = daemon_sooner(daemon_live(self), resolver_wait_ms(self->resolver));
+        wait_ms = daemon_sooner(wait_ms, log_wait_ms());
         if (draining) wait_ms = daemon_sooner(wait_ms, DAEMON_DRAIN_POLL_MS);
         if (poll(fds, sizeof fds / sizeof fds[0], wait_ms) < 0 && errno != EINTR) {
             log_line(RILL_ERROR, "poll: %s", strerror(errno));
             return;
         }
+        log_turn();
         resolver_turn(self->resolver);
         unsigned char number;
         while (read(self->signals_fd, &number, 1) == 1)
@@ -551,9 +555,9 @@ static void daemon_serve(rill_daemon *self)
 
 static int daemon_run(rill_daemon *self)
 {
-    if (!log_open(&self->options.log)) {
-        fprintf(stderr, "%s: open %s: %s\n", self->program, self->options.log.file,
-                strerror(errno));
+    char wrong[SYSTEMD_ERROR_BYTES], error[LOG_ERROR_BYTES];
+    if (!log_open(&self->options.log, error)) {
+        fprintf(stderr, "%s: %s\n", self->program, error);
         return 1;
     }
     self->signals_fd = signals_install();
@@ -563,7 +567,6 @@ static int daemon_run(rill_daemon *self)
     }
     self->host = (rill_host){.size = sizeof self->host, .log = log_hook};
     self->options.broker.host = &self->host;
-    char wrong[SYSTEMD_ERROR_BYTES];
     bool started = systemd_begin(&self->systemd, wrong);
     if (!started) log_fatal("%s", wrong);
     started = started && daemon_start(self);
@@ -666,6 +669,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s: %s\n", self.program, self.options.error);
         code = 1;
     }
+    log_close();
     options_free(&self.options);
     return code;
 }

@@ -31,14 +31,12 @@ static bool flag_bool(const char *text, bool *value)
     return false;
 }
 
-static bool flag_int(const char *text, int *value)
+static bool flag_int(const char *text, long long min, long long max, long long *value)
 {
     char *rest;
     errno = 0;
-    long number = strtol(text, &rest, 0);
-    if (rest == text || *rest || errno != 0 || number < INT_MIN || number > INT_MAX) return false;
-    *value = (int)number;
-    return true;
+    *value = strtoll(text, &rest, 0);
+    return rest != text && !*rest && errno == 0 && *value >= min && *value <= max;
 }
 
 /* Store the value; false with a sentence if it is not of the flag's kind. */
@@ -46,6 +44,7 @@ static bool flag_set(const flag_spec *flag, void *into, const char *name, size_t
                      const char *value, char *error)
 {
     void *field = (char *)into + flag->offset;
+    long long number = 0;
     switch (flag->kind) {
     case FLAG_TEXT: *(const char **)field = value; return true;
     case FLAG_SWITCH:
@@ -54,7 +53,13 @@ static bool flag_set(const flag_spec *flag, void *into, const char *name, size_t
                  value, (int)len, name);
         return false;
     case FLAG_INT:
-        if (flag_int(value, field)) return true;
+    case FLAG_SIZE:
+        if (flag_int(value, flag->kind == FLAG_INT ? INT_MIN : LLONG_MIN,
+                     flag->kind == FLAG_INT ? INT_MAX : LLONG_MAX, &number)) {
+            if (flag->kind == FLAG_INT) *(int *)field = (int)number;
+            else *(uint64_t *)field = (uint64_t)(number < 0 ? LLONG_MAX : number);
+            return true;
+        }
         snprintf(error, FLAGS_ERROR_BYTES, "invalid value \"%.80s\" for flag -%.*s: parse error",
                  value, (int)len, name);
         return false;

@@ -6,10 +6,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum flag_kind {
     FLAG_SWITCH,  /* bool */
     FLAG_INT,     /* int */
+    FLAG_SIZE,    /* uint64_t; below zero: as large as can be */
     FLAG_TEXT,    /* const char *, into argv */
 } flag_kind;
 

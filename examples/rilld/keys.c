@@ -756,6 +756,11 @@ static const key_row top_keys[] = {
     {"spin", KEY_CUSTOM, 0, keys_spin, 0},
     {"memory_budget", KEY_CUSTOM, 0, keys_memory, 0},
     {"log_file logfile", KEY_TEXT, FIELD(log.file), NULL, 0},
+    {"logfile_size_limit log_size_limit", KEY_SIZE, FIELD(log.size_limit), NULL, 0},
+    {"logfile_max_num log_max_num", KEY_COUNT, FIELD(log.max_files), NULL, INT32_MAX},
+    {"log_format", KEY_TEXT, FIELD(log_format), NULL, 0},
+    {"syslog", KEY_BOOL, FIELD(log.syslog), NULL, 0},
+    {"remote_syslog", KEY_TEXT, FIELD(log.remote), NULL, 0},
     {"pid_file pidfile", KEY_TEXT, FIELD(pid_file), NULL, 0},
     {"ports_file_dir", KEY_TEXT, FIELD(ports_file_dir), NULL, 0},
     {"max_payload", KEY_COUNT, FIELD(broker.max_msg_bytes), NULL, KEYS_MSG_MAX_BYTES},
@@ -793,8 +798,7 @@ static const key_row top_keys[] = {
      "proxies",
      KEY_REFUSED, 0, NULL, 0},
     {"cluster gateway leaf leafnode leafnodes mqtt "
-     "http_base_path prof_port prof_block_rate profile syslog remote_syslog trace_headers "
-     "logfile_size_limit logfile_max_num log_size_limit log_max_num "
+     "http_base_path prof_port prof_block_rate profile trace_headers "
      "write_timeout ocsp_cache "
      "disable_sublist_cache no_sublist_cache no_fast_producer_stall proxy_protocol "
      "no_system_account no_system no_sys_acc default_js_domain server_tags server_metadata "

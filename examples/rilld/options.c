@@ -13,6 +13,7 @@
 #include "files.h"
 #include "flags.h"
 #include "keys.h"
+#include "log_syslog.h"
 #include "users.h"
 
 #define FIELD(name) offsetof(daemon_options, name)
@@ -36,14 +37,15 @@ static const flag_spec option_flags[] = {
     {"l log", FLAG_TEXT, FIELD(log.file)},
     {"T logtime", FLAG_SWITCH, FIELD(log.time)},
     {"logtime_utc", FLAG_SWITCH, FIELD(log.utc)},
-    {"s syslog", FLAG_SWITCH, FIELD(syslog)},
-    {"r remote_syslog", FLAG_TEXT, FIELD(remote_syslog)},
+    {"s syslog", FLAG_SWITCH, FIELD(log.syslog)},
+    {"r remote_syslog", FLAG_TEXT, FIELD(log.remote)},
     {"D debug", FLAG_SWITCH, FIELD(log.debug)},
     {"V trace", FLAG_SWITCH, FIELD(log.trace)},
     {"VV", FLAG_SWITCH, FIELD(verbose_trace)},
     {"DV", FLAG_SWITCH, FIELD(debug_trace)},
     {"DVV", FLAG_SWITCH, FIELD(debug_verbose)},
-    {"log_size_limit", FLAG_INT, FIELD(log_size_limit)},
+    {"log_size_limit", FLAG_SIZE, FIELD(log.size_limit)},
+    {"log_format", FLAG_TEXT, FIELD(log_format)},
     {"max_traced_msg_len", FLAG_INT, FIELD(max_traced)},
     {"js jetstream", FLAG_SWITCH, FIELD(jetstream)},
     {"sd store_dir", FLAG_TEXT, FIELD(store_dir)},
@@ -144,10 +146,6 @@ static void options_missing(daemon_options *options)
              options->cluster_listen || options->cluster_advertise ||
              options->no_advertise || options->connect_retries != 0,
          "clustering is not supported by this broker"},
-        {options->log_size_limit != 0, "log_size_limit is not supported by this broker: USR1 "
-         "opens the log file again, for a tool that moves it away"},
-        {options->syslog || options->remote_syslog != NULL,
-         "syslog is not supported by this broker; the log goes where it goes without"},
         {options->profile_port != 0, "profiling is not supported by this broker"},
     };
     for (size_t i = 0; i < sizeof lacks / sizeof lacks[0]; i++)
@@ -286,6 +284,20 @@ static bool options_streams(daemon_options *options)
     return true;
 }
 
+static bool options_log(daemon_options *options)
+{
+    log_options *log = &options->log;
+    const char *format = options->log_format ? options->log_format : "text";
+    if (options->debug_trace || options->debug_verbose) log->debug = true;
+    if (options->debug_trace || options->debug_verbose || options->verbose_trace) log->trace = true;
+    log->json = strcmp(format, "json") == 0;
+    if (!log->json && strcmp(format, "text") != 0)
+        return options_fail(options, "log_format is text or json, not \"%.80s\"", format);
+    if (!log->remote || syslog_url_is_good(log->remote)) return true;
+    return options_fail(options, "remote_syslog is udp://HOST:PORT, tcp://HOST:PORT or "
+                        "unix://PATH, not \"%.200s\"", log->remote);
+}
+
 static bool options_check(daemon_options *options)
 {
     if (options->port < -1 || options->port > 65535)
@@ -313,9 +325,7 @@ static bool options_check(daemon_options *options)
     if (options->password && !options->user)
         return options_fail(options, "a password wants a user beside it");
     if (options->user && !options->password) options->password = "";
-    if (options->debug_trace || options->debug_verbose) options->log.debug = true;
-    if (options->debug_trace || options->debug_verbose || options->verbose_trace)
-        options->log.trace = true;
+    if (!options_log(options)) return false;
     if (options->max_traced > 0) options->broker.trace_data_bytes = (uint32_t)options->max_traced;
     options->broker.trace = options->log.trace;
     options->broker.name = options->server_name;
@@ -461,6 +471,10 @@ void options_usage(const char *program)
            "    -l, --log <file>                 File to redirect log output\n"
            "    -T, --logtime                    Timestamp log entries (default: true)\n"
            "        --logtime_utc                Timestamps in UTC (default: false)\n"
+           "        --log_size_limit <bytes>     Put a log file of this size aside\n"
+           "        --log_format <format>        text, or json: an object a line\n"
+           "    -s, --syslog                     Log to syslog\n"
+           "    -r, --remote_syslog <url>        Log to a syslog elsewhere (udp://host:514)\n"
            "    -D, --debug                      Enable debugging output\n"
            "    -V, --trace                      Trace the raw protocol\n"
            "    -DV                              Debug and trace\n"

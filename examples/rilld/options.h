@@ -98,6 +98,7 @@ typedef struct daemon_options {
     const char *pid_file;
     const char *ports_file_dir;
     log_options log;
+    const char *log_format;      /* NULL: "text" */
     bool debug_trace, verbose_trace, debug_verbose;  /* -DV -VV -DVV */
 
     /* limits and credentials; its strings are ours */
@@ -127,9 +128,8 @@ typedef struct daemon_options {
 
     /* understood, and told that they do nothing here */
     const char *routes, *cluster, *cluster_name, *cluster_listen, *cluster_advertise;
-    const char *remote_syslog;
-    bool syslog, no_advertise;
-    int connect_retries, profile_port, log_size_limit, max_traced;
+    bool no_advertise;
+    int connect_retries, profile_port, max_traced;
 
     /* TLS */
     daemon_tls tls;              /* of the listener */

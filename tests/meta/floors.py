@@ -46,6 +46,7 @@ MICRO = ("base", "codec/nats", "codec/subject", "codec/limits.h", "micro")
 SHARED = {("examples/rilld/config.c", "codec/jetstream/duration.h"),
           ("examples/rilld/jwt_dir.c", "base/sha256.h"),
           ("examples/rilld/jwt_dir.c", "codec/web/nkey.h"),
+          ("examples/rilld/log.c", "base/json_text.h"),
           ("examples/rilld/resolver.c", "base/error.h"),
           ("examples/rilld/resolver.c", "base/rfc3339.h"),
           ("examples/rilld/resolver.c", "codec/web/nkey.h"),
