@@ -15,7 +15,7 @@ sources() {
     find "$root/lib/base" "$root/lib/codec" "$root/lib/store" "$root/lib/engine" -name '*.c' "$@"
     find "$root/lib/front/jetstream" \( -name jetstream_api.c -o -name 'js_*.c' \) ! -name js_service.c
     echo "$root/lib/front/broker/accounts.c"
-    echo "$root/lib/front/http/http_query.c"
+    echo "$root/lib/front/pages/page_query.c"
     ls "$root"/lib/micro/flash/*.c
 }
 if [ "$name" = --sources ]; then sources; exit; fi
