@@ -48,7 +48,9 @@ SHARED = {("examples/rilld/config.c", "codec/jetstream/duration.h"),
           ("examples/rilld/jwt_dir.c", "base/sha256.h"),
           ("examples/rilld/jwt_dir.c", "codec/web/nkey.h"),
           ("examples/rilld/resolver.c", "base/error.h"),
-          ("examples/rilld/resolver.c", "base/rfc3339.h"),
+          ("examples/rilld/reloads.c", "base/buffer.h"),
+          ("examples/rilld/reloads.c", "base/json.h"),
+          ("examples/rilld/reloads.c", "base/rfc3339.h"),
           ("examples/rilld/resolver.c", "codec/web/nkey.h"),
           ("examples/rilld/resolver.c", "engine/access/claims.h")}
 

@@ -103,7 +103,7 @@ void ri_page_json_begin(ri_page *page, ri_page_json *j, bool bare)
 {
     const ri_broker *broker = page->broker;
     page->type = "application/json";
-    *j = (ri_page_json){.out = &page->body, .flat = page->system};
+    *j = (ri_page_json){.out = &page->body, .flat = page->system, .tight = page->system};
     ri_page_json_open(j, NULL, '{');
     if (bare) return;
     ri_page_json_text(j, "server_id", broker->keys.id);

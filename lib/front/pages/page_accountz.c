@@ -184,7 +184,7 @@ static void accountz_put_detail(const ri_broker *broker, const ri_account *accou
     bool global = account == &broker->router.global;
     ri_page_json_text(j, "account_name", account->name);
     ri_page_json_time(j, "update_time", broker->conf_ns);
-    ri_page_json_bool(j, "is_system", account->system);
+    if (account->system) ri_page_json_bool(j, "is_system", true);
     ri_page_json_bool(j, "expired", false);
     ri_page_json_bool(j, "complete", true);
     ri_page_json_bool(j, "jetstream_enabled", global ? broker->durable != NULL

@@ -137,7 +137,7 @@ static void connz_put_piece(connz_work *w, const ri_broker_conn *conn, const ri_
 {
     RI_ASSERT(conn->info.id);
     w->json = (ri_page_json){.out = &w->pieces, .depth = 2, .follows = follows,
-                             .flat = w->page->system};
+                             .flat = w->page->system, .tight = w->page->system};
     ri_page_conn_put(&w->show, conn, gone, &w->json);
 }
 
@@ -242,7 +242,7 @@ static int connz_compare(const void *a, const void *b)
     return connz_compare_ids(a, b);
 }
 
-/* Inside the gate a heap is made of the rows and taken apart, a turn's share at a time: what follows
+/* Inside the gate a heap is made of the rows and taken apart, a turn at a time: what follows
  * `sifted` is in order. */
 static void connz_sift(connz_row *rows, size_t at, size_t n)
 {

@@ -32,7 +32,7 @@ void ri_page_json_key(ri_page_json *j, const char *key)
         *at++ = '"';
         memcpy(at, key, len);
         memcpy(at + len, "\": ", 3);
-        at += len + 3;
+        at += len + 3 - j->tight;
     }
     ri_buffer_added(j->out, (size_t)(at - begin));
 }

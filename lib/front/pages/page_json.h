@@ -14,7 +14,8 @@ typedef struct ri_page_json {
     ri_buffer *out;
     int depth;
     bool follows;
-    bool flat;               /* on one line */
+    bool flat;               /* on one line ... */
+    bool tight;              /* ... without blanks */
 } ri_page_json;
 
 /* NULL as the key: a member of an array, or the outermost value. Keys are plain text. */

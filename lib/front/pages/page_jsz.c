@@ -259,7 +259,7 @@ static void jsz_start(ri_page *page, jsz_work *w)
         return;
     }
     ri_page_json_open(&w->json, "config", '{');
-    ri_page_js_put_config(w->house, &w->json);
+    ri_page_js_put_config(w->house, true, &w->json);
     ri_page_json_close(&w->json, '}');
     ri_page_js_put_limits(w->house, &w->json);
 }

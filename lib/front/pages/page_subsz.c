@@ -124,7 +124,8 @@ static void subsz_begin(ri_page *page, ri_str query)
     subsz_work *w = ri_page_work(page, sizeof *w);
     if (!w) return;
     ri_buffer_init(&w->text, page->body.host);
-    w->json = (ri_page_json){.out = &w->text, .depth = 2, .flat = page->system};
+    w->json = (ri_page_json){.out = &w->text, .depth = 2, .flat = page->system,
+                             .tight = page->system};
     w->list = ri_page_query_bool(query, "subs");
     ri_page_query_get(query, "test", w->test, sizeof w->test);
     ri_page_query_get(query, "acc", w->account, sizeof w->account);

@@ -62,12 +62,12 @@ static int64_t varz_limit(uint64_t bytes)
     return bytes ? (int64_t)RI_MIN(bytes, (uint64_t)INT64_MAX) : -1;
 }
 
-void ri_page_js_put_config(struct ri_durable *house, ri_page_json *j)
+void ri_page_js_put_config(struct ri_durable *house, bool dir, ri_page_json *j)
 {
     const ri_durable_opts *opts = ri_durable_opts_of(house);
     ri_page_json_int(j, "max_memory", varz_limit(opts->max_memory_bytes));
     ri_page_json_int(j, "max_storage", varz_limit(opts->max_file_bytes));
-    ri_page_json_text(j, "store_dir", ri_durable_dir(house));
+    if (dir) ri_page_json_text(j, "store_dir", ri_durable_dir(house));
     if (opts->sync_interval_ms)
         ri_page_json_int(j, "sync_interval", ri_ns_of_ms(opts->sync_interval_ms));
     if (opts->safety == RI_SAFETY_SYNCED && ri_durable_has_disk(house))
@@ -173,12 +173,12 @@ static void varz_put_absent(ri_page_json *j)
     }
 }
 
-static void varz_put_jetstream(const varz_work *w, ri_page_json *j)
+static void varz_put_jetstream(const varz_work *w, bool dir, ri_page_json *j)
 {
     ri_page_json_open(j, "jetstream", '{');
     if (w->house) {
         ri_page_json_open(j, "config", '{');
-        ri_page_js_put_config(w->house, j);
+        ri_page_js_put_config(w->house, dir, j);
         ri_page_json_close(j, '}');
         ri_page_json_open(j, "stats", '{');
         ri_page_js_put_sums(&w->streams, false, j);
@@ -246,7 +246,7 @@ static void varz_put(const varz_work *w, const ri_broker *broker, ri_page_json *
     varz_put_http_port(broker, j);
     varz_put_absent(j);
     varz_put_websocket(broker, j);
-    varz_put_jetstream(w, j);
+    varz_put_jetstream(w, true, j);
     varz_put_process(broker, &w->use, j);
     varz_put_traffic(&stats, j);
     ri_page_json_time(j, "config_load_time", broker->conf_ns);
@@ -337,7 +337,7 @@ static void varz_put_short(const varz_work *w, const ri_broker *broker, ri_page_
     varz_put_way("received_from_clients", s.in_msgs, s.in_bytes, j);
     ri_page_json_uint(j, "slow_consumers", s.slow_conns);
     ri_page_json_uint(j, "active_servers", 1);
-    if (w->house) varz_put_jetstream(w, j);
+    if (w->house) varz_put_jetstream(w, false, j);
 }
 
 static bool varz_step_short(ri_page *page)

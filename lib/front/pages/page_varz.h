@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What /varz and /jsz have in common. Inside the gate; `house` is not NULL. */
+/* What /varz and /jsz have in common. Inside the gate; `house` is not NULL; `dir`: with where its
+ * store is. */
 #ifndef RI_PAGE_VARZ_H
 #define RI_PAGE_VARZ_H
 
@@ -13,7 +14,7 @@ typedef struct ri_page_js_sums {
 } ri_page_js_sums;
 void ri_page_js_add(ri_page_js_sums *sums, struct ri_durable *room);
 void ri_page_js_put_sums(const ri_page_js_sums *sums, bool account, ri_page_json *j);
-void ri_page_js_put_config(struct ri_durable *house, ri_page_json *j);
+void ri_page_js_put_config(struct ri_durable *house, bool dir, ri_page_json *j);
 void ri_page_js_put_limits(struct ri_durable *house, ri_page_json *j);
 
 #endif
