@@ -23,6 +23,7 @@
 #endif
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@
 #include "rilld/files.h"
 #include "rilld/log.h"
 #include "rilld/options.h"
+#include "rilld/reloads.h"
 #include "rilld/resolver.h"
 #include "rilld/signals.h"
 #include "rilld/systemd.h"
@@ -58,6 +60,8 @@ typedef struct rill_daemon {
     rill_host host;
     rill_broker *broker;
     resolver *resolver;   /* operator mode; else NULL */
+    reloads reloads;      /* who asks for one in the system's account */
+    char reload_error[RELOADS_ERROR_BYTES]; /* why the last one failed; empty: it did not */
     int signals_fd;
     int port;             /* that we listen on */
     int kafka_port;       /* and for Kafka's clients; 0: we do not */
@@ -391,26 +395,36 @@ static bool daemon_start(rill_daemon *self)
 
 /* ---- Signals ---- */
 
+static void daemon_fail(rill_daemon *self, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void daemon_fail(rill_daemon *self, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(self->reload_error, sizeof self->reload_error, format, args);
+    va_end(args);
+    log_line(RILL_ERROR, "Failed to reload server configuration: %s", self->reload_error);
+}
+
 /* All or nothing: what cannot be so leaves everything as it was. */
 static bool daemon_apply(rill_daemon *self, daemon_options *next)
 {
     options_set_limits(next, &self->options);
     const char *fixed = options_fixed_change(&self->options, next);
     if (fixed) {
-        log_line(RILL_ERROR, "Failed to reload server configuration: config reload not supported "
-                 "for %s", fixed);
+        daemon_fail(self, "config reload not supported for %s", fixed);
         return false;
     }
     char error[LOG_ERROR_BYTES];
     if (!log_open(&next->log, error)) {
-        log_line(RILL_ERROR, "Failed to reload server configuration: %s", error);
+        daemon_fail(self, "%s", error);
         return false;
     }
     next->broker.host = &self->host;
     if (!daemon_listen_again(self, next) || !daemon_listen_kafka_again(self, next) ||
         !daemon_listen_web_again(self, next) || !daemon_listen_http_again(self, next) ||
         rill_broker_reload(self->broker, &next->broker) < 0) {
-        log_line(RILL_ERROR, "Failed to reload server configuration: %s", rill_errmsg());
+        daemon_fail(self, "%s", rill_errmsg());
         daemon_listen_again(self, &self->options);
         daemon_listen_kafka_again(self, &self->options);
         daemon_listen_web_again(self, &self->options);
@@ -426,15 +440,14 @@ static bool daemon_apply(rill_daemon *self, daemon_options *next)
 static void daemon_read_again(rill_daemon *self)
 {
     if (!self->options.config_file) {
-        log_line(RILL_ERROR, "Failed to reload server configuration: can only reload config when "
-                 "a file is provided using -c or --config");
+        daemon_fail(self, "can only reload config when a file is provided using -c or --config");
         return;
     }
     daemon_options next;
     char error[JWT_DIR_ERROR];
     resolver *accounts = NULL;
     if (!options_load(&next, self->argc, self->argv) || !resolver_open(&accounts, &next)) {
-        log_line(RILL_ERROR, "Failed to reload server configuration: %s", next.error);
+        daemon_fail(self, "%s", next.error);
     } else if (daemon_apply(self, &next)) {
         daemon_options old = self->options;
         self->options = next;
@@ -452,11 +465,23 @@ static void daemon_read_again(rill_daemon *self)
     options_free(&next);
 }
 
+static void daemon_hear_reloads(rill_daemon *self)
+{
+    const char *system = resolver_system(self->resolver);
+    const daemon_options *options = &self->options;
+    if (!system) system = options->broker.system_account ? options->broker.system_account : "$SYS";
+    reloads_start(&self->reloads, self->broker, system, options->jetstream);
+}
+
+/* Who has asked for it hears what came of it, and then who may ask is another. */
 static void daemon_reload(rill_daemon *self)
 {
+    self->reload_error[0] = 0;
     systemd_say_reloading(&self->systemd);
     daemon_read_again(self);
     systemd_say(&self->systemd, "READY=1");
+    reloads_answer(&self->reloads, self->reload_error);
+    daemon_hear_reloads(self);
 }
 
 static void daemon_reopen_log(const rill_daemon *self)
@@ -535,8 +560,10 @@ static void daemon_serve(rill_daemon *self)
         if (draining && daemon_drained(self)) return;
         struct pollfd fds[] = {{.fd = self->signals_fd, .events = POLLIN},
                                {.fd = resolver_fd(self->resolver), .events = POLLIN},
+                               {.fd = reloads_fd(&self->reloads), .events = POLLIN},
                                {.fd = log_fd(), .events = POLLIN}};
         int wait_ms = daemon_sooner(daemon_live(self), resolver_wait_ms(self->resolver));
+        wait_ms = daemon_sooner(wait_ms, reloads_wait_ms(&self->reloads));
         wait_ms = daemon_sooner(wait_ms, log_wait_ms());
         if (draining) wait_ms = daemon_sooner(wait_ms, DAEMON_DRAIN_POLL_MS);
         if (poll(fds, sizeof fds / sizeof fds[0], wait_ms) < 0 && errno != EINTR) {
@@ -545,6 +572,7 @@ static void daemon_serve(rill_daemon *self)
         }
         log_turn();
         resolver_turn(self->resolver);
+        if (reloads_turn(&self->reloads)) daemon_reload(self);
         unsigned char number;
         while (read(self->signals_fd, &number, 1) == 1)
             if (!daemon_signal(self, number)) return;
@@ -571,10 +599,12 @@ static int daemon_run(rill_daemon *self)
     if (!started) log_fatal("%s", wrong);
     started = started && daemon_start(self);
     if (started) {
+        daemon_hear_reloads(self);
         daemon_serve(self);
         log_line(RILL_INFO, "Initiating Shutdown...");
         systemd_say(&self->systemd, "STOPPING=1");
     }
+    reloads_stop(&self->reloads);
     resolver_close(self->resolver);
     rill_broker_close(self->broker, DAEMON_CLOSE_MS); /* and its doors' threads with it */
     systemd_end(&self->systemd);

@@ -7,10 +7,10 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "base/rfc3339.h"
 #include "codec/web/nkey.h"
 #include "engine/access/claims.h"
 #include "log.h"
+#include "reloads.h"
 
 enum {
     RESOLVER_SUBS = 7,
@@ -181,23 +181,6 @@ static void resolver_put_text(ri_buffer *out, const char *name, const char *text
     ri_json_put_string(out, ri_str_of(text));
 }
 
-static void resolver_put_server(resolver *r, ri_buffer *out)
-{
-    char time[RI_RFC3339_MAX];
-    int len = (int)ri_rfc3339_write(time, ri_wall_ns(&r->host));
-    rill_broker_info info = {.size = sizeof info};
-    rill_broker_about(r->broker, &info);
-    ri_buffer_puts(out, "\"server\":{");
-    resolver_put_text(out, "name", info.name ? info.name : "");
-    ri_buffer_puts(out, ",\"host\":\"\",");
-    resolver_put_text(out, "id", info.id ? info.id : "");
-    ri_buffer_puts(out, ",");
-    resolver_put_text(out, "ver", info.version ? info.version : "");
-    ri_buffer_printf(out, ",\"jetstream\":%s,\"flags\":%d,\"seq\":%llu,\"time\":\"%.*s\"}",
-                     r->options->jetstream ? "true" : "false", r->options->jetstream ? 1 : 0,
-                     (unsigned long long)++r->answers, len, time);
-}
-
 static void resolver_send(const rill_msg *m, const ri_buffer *out)
 {
     ri_str text = ri_buffer_str(out);
@@ -214,7 +197,7 @@ static void resolver_say(resolver *r, const rill_msg *m, const char *account, co
     log_line(error ? RILL_ERROR : RILL_DEBUG, "%s%s%s%s%s", text, *account ? " - " : "", account,
              error ? " - " : "", error ? error : "");
     ri_buffer_puts(&out, "{");
-    resolver_put_server(r, &out);
+    reloads_put_server(r->broker, r->options->jetstream, ++r->answers, &out);
     ri_buffer_printf(&out, ",\"%s\":{", error ? "error" : "data");
     if (*account) {
         resolver_put_text(&out, "account", account);
@@ -320,7 +303,7 @@ static void resolver_on_list(rill_sub *sub, const rill_msg *m, void *arg)
         first = false;
     }
     ri_buffer_puts(&out, "],");
-    resolver_put_server(r, &out);
+    reloads_put_server(r->broker, r->options->jetstream, ++r->answers, &out);
     ri_buffer_puts(&out, "}");
     resolver_send(m, &out);
     ri_buffer_fini(&out);
@@ -549,6 +532,11 @@ bool resolver_start(resolver *r, rill_broker *broker, const daemon_options *opti
         log_line(RILL_INFO, "Managing %s jwt in exclusive directory %s",
                  r->kind == RESOLVER_FULL ? "all" : "some", r->dir.path);
     return kept;
+}
+
+const char *resolver_system(const resolver *r)
+{
+    return r ? r->system : NULL;
 }
 
 int resolver_fd(resolver *r)

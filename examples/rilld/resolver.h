@@ -34,6 +34,8 @@ void resolver_close(resolver *self);
  * answered from now on. `options` stay where they are. False leaves a sentence. */
 bool resolver_start(resolver *self, rill_broker *broker, const daemon_options *options,
                     char error[JWT_DIR_ERROR]);
+/* The system's account, as operators have it; NULL: they have none. */
+const char *resolver_system(const resolver *self);
 /* For the caller's poll(): -1: there is nothing to wait for; likewise, milliseconds. */
 int resolver_fd(resolver *self);
 int resolver_wait_ms(resolver *self);

@@ -364,11 +364,13 @@ class Daemon(Case):
             name = "G" if client is g else "S"
             self.assertIn('"messages":%d,' % messages, ask(client, "$JS.API.STREAM.INFO." + name))
         s = enter(server, "s")
-        listed = ask(s, "$SYS.REQ.SERVER.PING.CONNZ")
+        listed = ask(s, "$SYS.REQ.SERVER.PING.CONNZ", '{"auth":true}')
         for account in ("A", "B/1", "$G", "$SYS"):
             self.assertIn('"account":"%s"' % account, listed)
-        self.assertTrue(ask(g, "$SYS.REQ.SERVER.PING.CONNZ").startswith("HMSG in 1 "))
-        listed = ask(a, "$SYS.REQ.ACCOUNT.PING.CONNZ")
+        own = ask(g, "$SYS.REQ.SERVER.PING.CONNZ", '{"auth":true,"acc":"A"}')  # and no other
+        self.assertIn('"total":1,', own)
+        self.assertIn('"account":"$G"', own)
+        listed = ask(a, "$SYS.REQ.ACCOUNT.PING.CONNZ", '{"auth":true}')
         self.assertIn('"num_connections":1,"total":1', listed)
         self.assertIn('"account":"A"', listed)
         self.write("a.conf", text.replace("jetstream: enabled", "jetstream: disabled"))
@@ -407,7 +409,7 @@ class Daemon(Case):
         self.assertEqual(page["system_account"], "$SYS")
         detail = self.page(port, "/accountz?acc=A")["account_detail"]
         self.assertEqual((detail["client_connections"], detail["subscriptions"],
-                          detail["is_system"]), (2, 2, False))
+                          detail.get("is_system")), (2, 2, None))
         self.assertTrue(self.page(port, "/accountz?acc=%24SYS")["account_detail"]["is_system"])
         stats = {row["acc"]: row["conns"] for row in self.page(port, "/accstatz")["account_statz"]}
         self.assertEqual(stats, {"$G": 0, "A": 2, "B": 1})

@@ -2,9 +2,11 @@
 """system.py EXE [TEST...]: what the system's account may ask of the server and of other accounts.
 The same is asked of a nats-server, where RILL_PEER names one, and compared field by field."""
 import json
+import urllib.request
 
 from case import main
 from operators import OperatorCase
+from server import BOUND_S, wait_for
 
 CONF = """server_name: n
 jetstream { store_dir: "%s" }
@@ -12,20 +14,54 @@ no_auth_user: a
 accounts {
   SYS: { users: [ {user: s, password: p} ] }
   A: { jetstream: enabled, users: [ {user: a, password: p} ] }
+  B: { users: [ {user: b, password: p} ] }
 }
 system_account: SYS
 """
 SERVER = ["STATSZ", "SUBSZ", "CONNZ", "JSZ", "ROUTEZ", "GATEWAYZ", "LEAFZ", "ACCOUNTZ", "HEALTHZ",
-          "IDZ"]
-# What only one of them says: Go's processors, what follows of flags and clusters, who is imported
-# from whom, and the subscriptions themselves; who is connected by which user.
-LEFT = {"feature_flags", "gomaxprocs", "sync_interval", "limits", "imports", "subscriptions_list",
-        "strict", "store_dir", "authorized_user", "account", "stream_detail"}
+          "IDZ", "VARZ", "IPQUEUESZ", "RAFTZ", "PROFILEZ"]
+# Where the two differ, each with its reason.
+DIFFER = {
+    "go": "feature_flags gomaxprocs config_digest disk_io_wait_stats default_max_consumers",
+    "a queue that Go has": "System recvQ|JetStream API queue",
+    "a limit or a time that is shown where it is set": "sync_interval sync_always limits "
+                                                       "tls_timeout auth_required",
+    "the memory budget, which is rill's": "memory_budget memory_used memory_refusals",
+    "services that nats-server imports into each account": "imports",
+    "subscriptions within nats-server": "subscriptions_list",
+    "where the store is": "store_dir",
+    "what a consumer is by default, said in full": "consumer_detail",
+}
+LEFT = {word for words in DIFFER.values()
+        for word in (words.split("|") if "|" in words else words.split())}
 # The same for both, however long they run.
 SAME = {"name", "account_name", "name_tag", "acc", "id", "conns", "num_connections", "connections",
         "client_connections", "jetstream_enabled", "system_account", "status", "status_code",
-        "leafnodes", "num_routes", "active_servers", "code", "description",
-        "active_accounts"}
+        "leafnodes", "num_routes", "active_servers", "code", "description", "error", "reason",
+        "active_accounts", "messages", "streams", "authorized_user", "user", "profile"}
+# What is asked with options, and said by both alike. HEALTHZ is of one stream.
+OPTIONS = [
+    ("CONNZ", '{"sort":"subs","limit":1}'), ("CONNZ", '{"sort":"none"}'),
+    ("CONNZ", '{"auth":true}'),
+    ("CONNZ", '{"cid":999999}'), ("CONNZ", '{"acc":"A"}'), ("CONNZ", '{"user":"a","auth":true}'),
+    ("CONNZ", '{"sort":"stop"}'), ("CONNZ", '{"sort":"stop","state":1}'),
+    ("CONNZ", '{"state":2,"sort":"start","auth":true}'), ("CONNZ", '{"subscriptions":true}'),
+    ("SUBSZ", '{"test":"a.*"}'), ("SUBSZ", '{"subscriptions":true,"offset":1,"limit":1}'),
+    ("JSZ", '{"account":"A","streams":true,"config":true}'), ("JSZ", '{"account":"NONE"}'),
+    ("ACCOUNTZ", '{"account":"A"}'), ("ACCOUNTZ", '{"account":"NONE"}'),
+    ("HEALTHZ", '{"js-enabled-only":true}'), ("HEALTHZ", '{"account":"A","stream":"S"}'),
+    ("HEALTHZ", '{"account":"A","stream":"NO"}'),
+    ("HEALTHZ", '{"account":"A","stream":"NO","details":true}'), ("HEALTHZ", '{"stream":"S"}'),
+    ("PROFILEZ", '{"name":"none"}'), ("STATSZ", '{"server_name":"n"}'),
+    ("VARZ", '{"server_name":"n","exact_match":true}'), ("VARZ", '{"host":"127.0"}'),
+    ("KICK", '{"cid":999999}'), ("LDM", '{"cid":999999}'), ("LDM", '{}'),
+]
+SILENT = [("PING.STATSZ", '{"server_name":"x"}'), ("PING.STATSZ", '{"domain":"d"}'),
+          ("PING.VARZ", '{"server_name":"n","exact_match":true,"tags":["t"]}'),
+          ("ID.CONNZ", '{"cluster":"c"}'), ("ID.VARZ", '{"host":"10."}'),
+          ("PING.KICK", '{"cid":1}'),
+          ("ID.KICK", ""), ("ID.KICK", "{"), ("ID.KICK", '{"cid":"a"}'), ("ID.LDM", "[]"),
+          ("ID.RELOAD", '{"server_name":"x"}')]
 
 
 class System(OperatorCase):
@@ -47,7 +83,7 @@ class System(OperatorCase):
         if isinstance(value, list):
             shapes = [self.shape(v, key) for v in value]
             return sorted(shapes) if key == "accounts" else shapes
-        is_id = isinstance(value, str) and len(value) == 56
+        is_id = isinstance(value, str) and len(value) == 56 or "could not be resolved" in str(value)
         named = key == "accounts" and isinstance(value, str)
         return value if named or (key in SAME and not is_id) else None
 
@@ -71,7 +107,8 @@ class System(OperatorCase):
             subjects += ["$SYS.REQ.ACCOUNT.A." + verb for verb in
                          ("CONNZ", "STATZ", "SUBSZ", "LEAFZ", "JSZ", "INFO")]
             subjects += ["$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.NONE.INFO",
-                         "$SYS.REQ.ACCOUNT.NONE.JSZ"]
+                         "$SYS.REQ.ACCOUNT.NONE.JSZ", "$SYS.REQ.ACCOUNT.B.JSZ",
+                         "$SYS.REQ.USER.INFO"]
             said = self.answers(asks, subjects)
             all_said.append({key.replace(info, "ID"): value for key, value in said.items()})
         said = all_said[0]
@@ -88,9 +125,140 @@ class System(OperatorCase):
         self.assertEqual(said["$SYS.REQ.ACCOUNT.A.CONNZ"]["data"]["num_connections"], 1)
         self.assertEqual(said["$SYS.REQ.SERVER.PING.STATSZ"]["statsz"]["connections"], 2)
         self.assertEqual(said["$SYS.REQ.SERVER.PING.ACCOUNTZ"]["data"]["accounts"],
-                         ["$G", "A", "SYS"])
+                         ["$G", "A", "B", "SYS"])
         self.assertEqual(said["$SYS.REQ.ACCOUNT.NONE.INFO"]["error"]["description"],
                          "Account NONE does not exist")
+
+    def stays_silent(self, client, subject, body):
+        """What is asked behind it is answered first: who asks is answered in turn."""
+        client.say("SUB once %d\r\nPUB $SYS.REQ.%s once %d\r\n%s" % (
+            900 + client.asked, subject, len(body), body))
+        answer = client.request("$SYS.REQ.SERVER.%s.IDZ" % client.info["server_id"])
+        self.assertEqual(answer["name"], "n", (subject, body, answer))
+
+    def test_options(self):
+        all_said = []
+        for server in self.each_server():
+            asks, other = self.enter(server, "s"), self.enter(server, "a")
+            other.request("$JS.API.STREAM.CREATE.S", '{"name":"S","subjects":["s"]}')
+            other.write("".join("SUB s.%d %d\r\n" % (i, i) for i in range(1, 20)))
+            self.assertTrue(other.ping())
+            gone = self.enter(server, "b")
+            gone.close()
+            kept = '{"cid":%d,"state":1}' % gone.info["client_id"]
+            at = "$SYS.REQ.SERVER.%s." % asks.info["server_id"]
+            wait_for("the end of one",
+                     lambda: asks.request(at + "CONNZ", kept)["data"]["total"] == 1)
+            said = {}
+            for verb, body in OPTIONS:
+                answer = asks.request(at + verb, body)
+                answer.pop("server")
+                said[verb + body] = self.shape(answer)
+            for body in ("{", "[]"):
+                self.assertEqual(asks.request(at + "VARZ", body)["error"]["code"], 400)
+            for subject, body in SILENT:
+                subject = subject.replace("ID", asks.info["server_id"])
+                self.stays_silent(asks, "SERVER." + subject, body)
+            all_said.append(said)
+        for other in all_said[1:]:
+            for key, value in other.items():
+                with self.subTest(asked=key):
+                    self.assertEqual(all_said[0][key], value)
+        said = all_said[0]
+        self.assertEqual(said['CONNZ{"sort":"stop","state":1}']["data"]["connections"][0]["reason"],
+                         "Client Closed")
+
+    def test_varz_is_that_of_http(self):
+        server = self.serve("-c", self.conf(), "-m", "-1")
+        asks = self.enter(server, "s")
+        port = asks.request("$SYS.REQ.SERVER.PING.VARZ")["data"]["http_port"]
+        with urllib.request.urlopen("http://127.0.0.1:%d/varz" % port, timeout=BOUND_S) as page:
+            varz = json.load(page)
+        data = asks.request("$SYS.REQ.SERVER.PING.VARZ")["data"]
+        self.assertEqual(list(varz), list(data))
+        for key in ("server_id", "version", "http_port", "max_payload", "connections", "limits"):
+            self.assertEqual(varz.get(key), data.get(key), key)
+
+    def test_kick_and_lame_duck(self):
+        for server in self.each_server():
+            asks, other = self.enter(server, "s"), self.enter(server, "a")
+            old = self.client(server, connect=json.dumps(
+                {"verbose": False, "user": "a", "pass": "p", "protocol": 0}))
+            new = self.client(server, connect=json.dumps(
+                {"verbose": False, "user": "a", "pass": "p", "protocol": 1}))
+            for client in (old, new, other):
+                self.assertTrue(client.ping())
+            at = "$SYS.REQ.SERVER.%s." % asks.info["server_id"]
+            cid = '{"cid":%d}'
+            mute, old_cid, new_cid = (cid % c.info["client_id"] for c in (other, old, new))
+            self.assertEqual(list(asks.request(at + "LDM", new_cid)), ["server"])
+            wait_for("a lame duck", lambda: new.read_info().get("ldm"))
+            self.assertEqual(asks.request(at + "LDM", old_cid)["error"],
+                             {"code": 500, "description": "client does not support Lame Duck Mode "
+                              "or is not ready to receive the notification"})
+            self.assertTrue(new.ping() and old.ping())
+            self.assertEqual(list(asks.request(at + "KICK", old_cid)), ["server"])
+            self.assertEqual(old.read_end(), [])
+            self.assertEqual(asks.request(at + "KICK", old_cid)["error"],
+                             {"code": 500, "description": "no such client or leafnode id"})
+            closed = asks.request(at + "CONNZ", '{"state":1}')["data"]["connections"]
+            self.assertEqual([(c["cid"], c["reason"]) for c in closed],
+                             [(old.info["client_id"], "Kicked")])
+            # who wants no answer gets nothing done
+            asks.write("PUB %sKICK %d\r\n%s\r\n" % (at, len(mute), mute))
+            self.assertTrue(asks.ping() and other.ping())
+            own = cid % asks.info["client_id"]
+            asks.write("PUB %sKICK none %d\r\n%s\r\n" % (at, len(own), own))
+            self.assertEqual(asks.read_end(), [])  # who asks may go, too
+
+    def test_reload(self):
+        for server in self.each_server():
+            asks = self.enter(server, "s")
+            at = "$SYS.REQ.SERVER.%s.RELOAD" % asks.info["server_id"]
+            self.assertEqual(list(asks.request(at)), ["server"])
+            path = self.conf()
+            with open(path, "a") as file:
+                file.write("max_payload: 4096\n")
+            self.assertEqual(list(asks.request(at, '{"server_name":"n"}')), ["server"])
+            self.assertEqual(self.enter(server, "a").info["max_payload"], 4096)
+            with open(path, "a") as file:
+                file.write("max_payload: none of these\n")
+            self.assertEqual(asks.request(at)["error"]["code"], 500)
+            self.assertEqual(asks.request(at, "{")["error"]["code"], 400)
+            self.assertEqual(self.enter(server, "a").info["max_payload"], 4096)
+            self.conf()
+
+    def test_accounts_of_statz(self):
+        all_said = []
+        for server in self.each_server():
+            asks, other = self.enter(server, "s"), self.enter(server, "b")
+            names = []
+            for body in ("", '{"accounts":["B"]}', '{"accounts":["A","B"],"include_unused":true}'):
+                rows = asks.request("$SYS.REQ.ACCOUNT.PING.STATZ", body)["data"]["account_statz"]
+                names.append(sorted(row["acc"] for row in rows))
+            other.close()
+            gone = '{"accounts":["B"],"include_unused":true}'
+            wait_for("its end", lambda: asks.request("$SYS.REQ.ACCOUNT.PING.STATZ", gone)
+                     ["data"]["account_statz"][0]["conns"] == 0)
+            self.stays_silent(asks, "ACCOUNT.B.STATZ", "")
+            self.stays_silent(asks, "ACCOUNT.NONE.STATZ", "")
+            unused = asks.request("$SYS.REQ.ACCOUNT.B.STATZ", '{"include_unused":true}')
+            names.append([row["conns"] for row in unused["data"]["account_statz"]])
+            all_said.append(names)
+        for said in all_said:
+            self.assertEqual(said, [["B", "SYS"], ["B"], ["A", "B"], [0]])
+
+    def test_flood_of_kicks(self):
+        """Who asks for what is not there again and again takes nothing from others."""
+        server = self.serve("-c", self.conf())
+        asks, other = self.enter(server, "s"), self.enter(server, "a")
+        at, cid = "$SYS.REQ.SERVER.%s.KICK" % asks.info["server_id"], '{"cid":999999999}'
+        lines = "PUB %s none %d\r\n%s\r\n" % (at, len(cid), cid)
+        for _ in range(20):
+            asks.write(lines * 1000)
+            self.assertTrue(other.ping())
+        self.assertTrue(asks.ping())
+        self.assertEqual(asks.request(at, cid)["error"]["code"], 500)
 
     def test_streams_of_another_account(self):
         server = self.serve("-c", self.conf())
@@ -108,7 +276,9 @@ class System(OperatorCase):
             self.assertEqual([row["acc"] for row in answer["data"]["account_statz"]], ["A"])
             other.say("CONNECT " + json.dumps({"verbose": False, "user": "a", "pass": "p",
                                                "headers": True, "no_responders": True}))
-            for subject in ("SERVER.PING.STATSZ", "ACCOUNT.SYS.CONNZ", "ACCOUNT.A.INFO"):
+            at = "SERVER.%s." % other.info["server_id"]
+            for subject in ("SERVER.PING.STATSZ", "ACCOUNT.SYS.CONNZ", "ACCOUNT.A.INFO",
+                            "SERVER.PING.VARZ", at + "KICK", at + "LDM", at + "RELOAD"):
                 other.say("SUB none 9\r\nPUB $SYS.REQ.%s none 0\r\n" % subject)
                 line = other.read()
                 while line == "PING":

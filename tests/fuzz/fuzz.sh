@@ -10,12 +10,13 @@ set -eu
 name=$1 seconds=${2:-60} corpus=${3:-}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 
-# The floors without sockets, and JetStream's API without the file that connects it to a broker.
+# The floors without sockets, and JetStream's API without the files that connect it to a broker.
 sources() {
     find "$root/lib/base" "$root/lib/codec" "$root/lib/store" "$root/lib/engine" -name '*.c' "$@"
-    find "$root/lib/front/jetstream" \( -name jetstream_api.c -o -name 'js_*.c' \) ! -name js_service.c
+    find "$root/lib/front/jetstream" \( -name jetstream_api.c -o -name 'js_*.c' \) \
+        ! -name js_service.c ! -name js_pages.c ! -name js_acts.c
     echo "$root/lib/front/broker/accounts.c"
-    echo "$root/lib/front/http/http_query.c"
+    echo "$root/lib/front/pages/page_query.c"
     ls "$root"/lib/micro/flash/*.c
 }
 if [ "$name" = --sources ]; then sources; exit; fi

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "front/http/http_query.h"
+#include "front/pages/page_query.h"
 #include "support/fuzz.h"
 
 enum { TEXT_MAX = 4096, NUMBER_MAX = 64 };
@@ -38,7 +38,7 @@ static void check(ri_str query, const char *name, size_t room)
     ri_str raw = RI_STR_NONE;
     char *value = malloc(room);
     fuzz_require(value != NULL, "memory");
-    bool has = ri_http_query_get(query, name, value, room);
+    bool has = ri_page_query_get(query, name, value, room);
     size_t len = strlen(value);
     fuzz_require(has == find(query, name, &raw), "another pair is found");
     fuzz_require(has || len == 0, "what is absent has a value");
@@ -58,12 +58,12 @@ static void check_kinds(ri_str query)
     ri_buffer said;
     if (!host.alloc) ri_host_init(&host, NULL);
     ri_buffer_init(&said, &host);
-    if (ri_http_query_check(query, "subs", "offset", "limit", &said)) {
+    if (ri_page_query_check(query, "subs", "offset", "limit", &said)) {
         char value[NUMBER_MAX];
-        bool has = ri_http_query_get(query, "limit", value, sizeof value) && value[0];
+        bool has = ri_page_query_get(query, "limit", value, sizeof value) && value[0];
         fuzz_require(ri_buffer_size(&said) == 0, "something is said of what is good");
         fuzz_require(!has ||
-                     ri_http_query_number(query, "limit", 7) == strtoull(value, NULL, 10),
+                     ri_page_query_number(query, "limit", 7) == strtoull(value, NULL, 10),
                      "a number is read as another");
     } else {
         fuzz_require(ri_buffer_size(&said) > 0, "nothing is said of what is bad");

@@ -590,50 +590,6 @@ START_TEST(test_long_body)
 }
 END_TEST
 
-/* The page of all streams and consumers for monitoring: in slices; what goes meanwhile is no more
- * told, and a stream that goes in between ends. */
-START_TEST(test_monitoring)
-{
-    enum { STREAMS = 3, GROUPS = 2000 };
-    static const char page[] = "$SYS.REQ.SERVER.PING.JSZ", body[] = "{\"consumer\":true}";
-    desk *d = row_desk();
-    static row_asker a;
-    char json[128], name[8];
-    for (int i = 0; i < STREAMS; i++) {
-        snprintf(name, sizeof name, "S%d", i);
-        snprintf(json, sizeof json, "{\"name\":\"%s\",\"subjects\":[\"%d\"]}", name, i);
-        ck_assert_ok(world_stream(&d->w, json, NULL, NULL));
-        for (int k = 0; k < GROUPS; k++) {
-            snprintf(json, sizeof json, "{\"durable_name\":\"c%d\",\"ack_policy\":\"none\"}", k);
-            ck_assert_ok(world_consumer(&d->w, name, json, NULL, NULL));
-        }
-    }
-    desk_turn(d);
-    asker_init(&a, d, 1);
-    ri_message m = {.subject = ri_str_of(page), .reply = ri_str_of(a.inbox),
-                    .data = ri_str_of(body)};
-    size_t whole = 0;
-    for (int gone = 0; gone < 3; gone++) {
-        a.bytes = 0;
-        ri_budget_init(&d->w.router.budget);
-        ck_assert_int_ge(ri_router_publish(&a.party, &(ri_publish){.m = &m}), 0);
-        for (int i = 0; i < 4; i++) desk_slice(d);
-        ck_assert_uint_eq(a.bytes, 0);
-        if (gone) ck_assert_ok(ri_stream_delete(ri_js_stream(d->w.js, gone == 1 ? RI_STR("S0")
-                                                                                : RI_STR("S2")),
-                                                NULL));
-        desk_turn(d);
-        ck_assert_uint_eq(a.got, (uint64_t)gone + 1);
-        if (!gone) whole = a.bytes;
-        ck_assert_uint_gt(a.bytes, gone ? 10000 : STREAMS * GROUPS * 300);
-        ck_assert_uint_ge(whole, a.bytes);
-        if (!gone) ck_assert_uint_le(d->w.router.budget.longest, 2 * RI_BUDGET_TURN);
-    }
-    ri_party_fini(&a.party);
-    desk_fini(d, NULL);
-}
-END_TEST
-
 /* Between two slices the asker goes, or ends its subscription: nothing more is done. */
 START_TEST(test_cancelled)
 {
@@ -797,7 +753,6 @@ START_TEST(test_memory_of_answers)
 END_TEST
 
 SUITE_MAIN("js_row", test_fair, test_shares, test_bounds, test_gone, test_long, test_purge,
-           test_delete,
-           test_lists, test_long_lists, test_long_infos, test_many_subjects, test_long_body,
-           test_monitoring, test_retention, test_cancelled, test_stream_gone, test_room,
+           test_delete, test_lists, test_long_lists, test_long_infos, test_many_subjects,
+           test_long_body, test_retention, test_cancelled, test_stream_gone, test_room,
            test_memory, test_memory_of_answers)

@@ -38,6 +38,9 @@ struct ri_broker_subs_query;
 struct ri_broker_conn;
 struct ri_wire;
 
+typedef enum ri_act_kind { RI_ACT_KICK, RI_ACT_LAME_DUCK } ri_act_kind;
+typedef enum ri_acted { RI_ACTED_NOBODY, RI_ACTED_YES, RI_ACTED_CANNOT } ri_acted;
+
 typedef struct ri_door ri_door;
 typedef struct ri_door_ops {
     const char *const *schemes; /* of its URLs; NULL ends the list */
@@ -66,6 +69,9 @@ typedef struct ri_door_ops {
     void (*seek_conn)(const ri_door *door, uint64_t id, const void **at);
     void (*describe_conn)(const ri_door *door, const void *at, struct ri_broker_conn *out);
     void (*list_subs)(const ri_door *door, const void *at, struct ri_broker_subs_query *query);
+
+    /* That one is ended, or hears that the server is about to go. NULL: neither can be. */
+    ri_acted (*act)(ri_door *door, const void *at, ri_act_kind kind);
 
     uint64_t (*greediest)(const ri_door *door); /* the most output that waits for a connection */
     /* Ends connections with more than `cap` bytes of output waiting, until about `bytes` of that

@@ -708,9 +708,7 @@ static int durable_open_logs(ri_durable *d)
 static int durable_open_service(ri_durable *d)
 {
     ri_service_opts opts = {
-        .broker = d->broker, .account = d->account, .domain = d->domain, .store_dir = d->dir,
-        .max_memory_bytes = d->opts.max_memory_bytes, .max_store_bytes = d->opts.max_file_bytes,
-    };
+        .broker = d->broker, .account = d->account, .domain = d->domain};
     return d->opts.service->open(&d->service, &opts);
 }
 

@@ -25,8 +25,6 @@ typedef struct ri_service_opts { /* texts live as long as the service */
     struct ri_broker *broker;
     ri_account *account;       /* whose streams these are */
     const char *domain;        /* NULL: none */
-    const char *store_dir;     /* NULL: the streams are in memory only */
-    uint64_t max_memory_bytes, max_store_bytes; /* of streams; 0: no limit */
 } ri_service_opts;
 
 typedef struct ri_service ri_service;

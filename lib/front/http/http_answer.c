@@ -141,11 +141,11 @@ static bool http_answer_may(ri_http_answer *a, const ri_http_request *request,
     return !a->said;
 }
 
-void ri_http_answer_asked(const ri_http_server *server, ri_http_json *j)
+void ri_http_answer_asked(const ri_http_server *server, ri_page_json *j)
 {
     for (size_t i = 0; i < RI_LEN(http_answer_routes); i++)
         if (server->asked[i])
-            ri_http_json_uint(j, http_answer_routes[i]->path, server->asked[i]);
+            ri_page_json_uint(j, http_answer_routes[i]->path, server->asked[i]);
 }
 
 void ri_http_answer_begin(ri_http_answer *a, ri_http_session *session,
@@ -163,7 +163,7 @@ void ri_http_answer_begin(ri_http_answer *a, ri_http_session *session,
     a->route = &http_answer_none;
     if (http_answer_own(a, at, request)) return;
     const ri_http_route *route = http_answer_find(server, request->path);
-    if (!ri_http_query_check(request->query, route->bools, route->ints, route->uints, &a->body)) {
+    if (!ri_page_query_check(request->query, route->bools, route->ints, route->uints, &a->body)) {
         a->status = 400;
         return;
     }
@@ -228,15 +228,15 @@ void ri_http_answer_say(ri_http_answer *a, int status, const char *format, ...)
     a->type = "text/plain; charset=utf-8";
 }
 
-void ri_http_answer_json(ri_http_answer *a, ri_http_json *j, bool bare)
+void ri_http_answer_json(ri_http_answer *a, ri_page_json *j, bool bare)
 {
     const ri_broker *broker = a->server->broker;
     a->type = "application/json";
-    *j = (ri_http_json){.out = &a->body};
-    ri_http_json_open(j, NULL, '{');
+    *j = (ri_page_json){.out = &a->body};
+    ri_page_json_open(j, NULL, '{');
     if (bare) return;
-    ri_http_json_text(j, "server_id", broker->keys.id);
-    ri_http_json_time(j, "now", ri_wall_ns(&broker->host));
+    ri_page_json_text(j, "server_id", broker->keys.id);
+    ri_page_json_time(j, "now", ri_wall_ns(&broker->host));
 }
 
 /* ---- What all have ---- */

@@ -14,10 +14,9 @@
 
 #include "base/buffer.h"
 #include "codec/web/http_read.h"
-#include "front/http/http_json.h"
 #include "front/http/http_login.h"
-#include "front/http/http_query.h"
 #include "front/http/http_server.h"
+#include "front/pages/page.h"
 
 typedef struct ri_http_answer ri_http_answer;
 struct ri_http_session;
@@ -28,6 +27,7 @@ typedef struct ri_http_route {
                                          else the answer is 400. NULL: none */
     bool guarded; /* for those who have logged in, and pages of this place, alone */
     bool asks;    /* who it is is looked at, and begin() sees what came of that */
+    const ri_page_kind *page; /* http_pages.c; NULL: it is none of these */
     void (*begin)(ri_http_answer *a, const ri_http_request *request);
     bool (*step)(ri_http_answer *a);
     void (*between)(ri_http_answer *a);
@@ -90,9 +90,9 @@ void ri_http_answer_grow(ri_buffer *buffer);
 /* A sentence as plain text, in place of the body. */
 void ri_http_answer_say(ri_http_answer *a, int status, const char *format, ...) RI_PRINTF(3, 4);
 /* The body is JSON: an object is opened, which begins with server_id and now, unless `bare`. */
-void ri_http_answer_json(ri_http_answer *a, ri_http_json *j, bool bare);
+void ri_http_answer_json(ri_http_answer *a, ri_page_json *j, bool bare);
 /* How often each route was asked for, as a member of an object. On the loop's thread. */
-void ri_http_answer_asked(const ri_http_server *server, ri_http_json *j);
+void ri_http_answer_asked(const ri_http_server *server, ri_page_json *j);
 
 /* ---- Routes ---- */
 extern const ri_http_route ri_http_metrics_route;   /* http_metrics.c */
@@ -101,29 +101,18 @@ extern const ri_http_route ri_http_events_route;    /* http_events.c */
 extern const ri_http_route ri_http_follow_route;    /* http_follow.c */
 extern const ri_http_route ri_http_who_route;
 extern const ri_http_route ri_http_login_route;
-extern const ri_http_route ri_http_varz_route;      /* http_varz.c */
-extern const ri_http_route ri_http_expvarz_route;
-extern const ri_http_route ri_http_connz_route;     /* http_connz.c */
-extern const ri_http_route ri_http_subsz_route;     /* http_subsz.c */
-extern const ri_http_route ri_http_jsz_route;       /* http_jsz.c */
-extern const ri_http_route ri_http_healthz_route;   /* http_healthz.c */
-extern const ri_http_route ri_http_ipqueuesz_route;
-extern const ri_http_route ri_http_accountz_route;  /* http_accountz.c */
+extern const ri_http_route ri_http_varz_route;      /* http_pages.c, all of these */
+extern const ri_http_route ri_http_connz_route;
+extern const ri_http_route ri_http_subsz_route;
+extern const ri_http_route ri_http_jsz_route;
+extern const ri_http_route ri_http_healthz_route;
+extern const ri_http_route ri_http_accountz_route;
 extern const ri_http_route ri_http_accstatz_route;
-extern const ri_http_route ri_http_routez_route;    /* http_cluster.c */
-extern const ri_http_route ri_http_leafz_route;
+extern const ri_http_route ri_http_routez_route;
 extern const ri_http_route ri_http_gatewayz_route;
+extern const ri_http_route ri_http_leafz_route;
+extern const ri_http_route ri_http_ipqueuesz_route;
+extern const ri_http_route ri_http_expvarz_route;
 extern const ri_http_route ri_http_raftz_route;
-
-/* Of what /varz and /jsz have in common; http_jsz.c. Inside the gate; `house` is not NULL. */
-struct ri_durable;
-typedef struct ri_http_js_sums {
-    uint64_t memory, storage, reserved_memory, reserved_storage;
-    uint64_t accounts, total, errors;
-} ri_http_js_sums;
-void ri_http_js_add(ri_http_js_sums *sums, struct ri_durable *room);
-void ri_http_js_put_sums(const ri_http_js_sums *sums, bool account, ri_http_json *j);
-void ri_http_js_put_config(struct ri_durable *house, ri_http_json *j);
-void ri_http_js_put_limits(struct ri_durable *house, ri_http_json *j);
 
 #endif

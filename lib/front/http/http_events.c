@@ -22,16 +22,16 @@ enum { HTTP_EVENTS_EVERY_MS = 1000, HTTP_EVENTS_RETRY_MS = 3000 };
 
 #define HTTP_EVENTS_SESSION(item) ri_container_of(item, ri_http_session, listen_link)
 
-static void events_put_doors(const ri_broker *broker, ri_http_json *j)
+static void events_put_doors(const ri_broker *broker, ri_page_json *j)
 {
-    ri_http_json_open(j, "doors", '{');
+    ri_page_json_open(j, "doors", '{');
     ri_list_each (link, &broker->doors) {
         const ri_door *door = ri_container_of(link, ri_door, link);
         rill_stats stats = {.size = sizeof stats};
         door->ops->stats(door, &stats);
-        ri_http_json_uint(j, door->ops->schemes[0], stats.conns);
+        ri_page_json_uint(j, door->ops->schemes[0], stats.conns);
     }
-    ri_http_json_close(j, '}');
+    ri_page_json_close(j, '}');
 }
 
 /* On one line, which an event's data has to be: nothing is indented, and strings have no line
@@ -40,7 +40,7 @@ static void events_put(const ri_http_server *server, ri_buffer *out)
 {
     const ri_broker *broker = server->broker;
     rill_stats s = {.size = sizeof s};
-    ri_http_json j = {.out = out, .flat = true};
+    ri_page_json j = {.out = out, .flat = true};
     ri_broker_counts_inside(broker, &s);
     const struct { const char *key; uint64_t value; } rows[] = {
         {"rill_received_messages_total", s.in_msgs}, {"rill_received_bytes_total", s.in_bytes},
@@ -50,14 +50,14 @@ static void events_put(const ri_http_server *server, ri_buffer *out)
         {"rill_memory_bytes", s.memory_bytes}, {"rill_memory_limit_bytes", s.memory_max_bytes},
         {"rill_memory_refusals_total", s.memory_refusals}};
     ri_buffer_puts(out, "data: ");
-    ri_http_json_open(&j, NULL, '{');
-    ri_http_json_text(&j, "name", broker->name);
-    ri_http_json_text(&j, "version", broker->version);
-    ri_http_json_open(&j, "plain", '{');
-    for (size_t i = 0; i < RI_LEN(rows); i++) ri_http_json_uint(&j, rows[i].key, rows[i].value);
-    ri_http_json_close(&j, '}');
+    ri_page_json_open(&j, NULL, '{');
+    ri_page_json_text(&j, "name", broker->name);
+    ri_page_json_text(&j, "version", broker->version);
+    ri_page_json_open(&j, "plain", '{');
+    for (size_t i = 0; i < RI_LEN(rows); i++) ri_page_json_uint(&j, rows[i].key, rows[i].value);
+    ri_page_json_close(&j, '}');
     events_put_doors(broker, &j);
-    ri_http_json_close(&j, '}');
+    ri_page_json_close(&j, '}');
     ri_buffer_puts(out, "\n\n");
 }
 

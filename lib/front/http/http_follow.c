@@ -57,7 +57,7 @@ typedef struct ri_http_follow {
     uint32_t heard;          /* ... so many came */
     char id[FOLLOW_ID];
     char stream[FOLLOW_NAME], since[64]; /* empty: not said; no stream: it is live */
-    char filter[RI_HTTP_QUERY_VALUE];
+    char filter[RI_PAGE_QUERY_VALUE];
     char inbox[40 + FOLLOW_ID];
     ri_buffer text;          /* the event that is made */
 } ri_http_follow;
@@ -105,33 +105,33 @@ static bool follow_read_reply(ri_str reply, uint64_t *seq, int64_t *time_ns, uin
     return true;
 }
 
-static void follow_put_text(ri_http_json *j, const char *key, ri_str text, bool *cut)
+static void follow_put_text(ri_page_json *j, const char *key, ri_str text, bool *cut)
 {
     *cut = *cut || text.len > RI_LIMIT_HTTP_FOLLOW_DATA;
     text.len = RI_MIN(text.len, (size_t)RI_LIMIT_HTTP_FOLLOW_DATA);
-    if (text.len) ri_http_json_string(j, key, text);
+    if (text.len) ri_page_json_string(j, key, text);
 }
 
 static void follow_show(ri_http_follow *f, const ri_message *m)
 {
-    ri_http_json j = {.out = &f->text, .flat = true};
+    ri_page_json j = {.out = &f->text, .flat = true};
     uint64_t seq, pending;
     int64_t time_ns = f->party.router->time_ns;
     bool cut = false, stored = follow_read_reply(m->reply, &seq, &time_ns, &pending);
     ri_buffer_reset(&f->text);
     ri_buffer_puts(&f->text, "data: ");
-    ri_http_json_open(&j, NULL, '{');
-    ri_http_json_string(&j, "subject", m->subject);
-    ri_http_json_time(&j, "time", time_ns);
-    if (stored) ri_http_json_uint(&j, "seq", seq);
-    if (stored) ri_http_json_uint(&j, "pending", pending);
-    if (!stored && m->reply.len) ri_http_json_string(&j, "reply", m->reply);
-    ri_http_json_uint(&j, "size", m->data.len);
+    ri_page_json_open(&j, NULL, '{');
+    ri_page_json_string(&j, "subject", m->subject);
+    ri_page_json_time(&j, "time", time_ns);
+    if (stored) ri_page_json_uint(&j, "seq", seq);
+    if (stored) ri_page_json_uint(&j, "pending", pending);
+    if (!stored && m->reply.len) ri_page_json_string(&j, "reply", m->reply);
+    ri_page_json_uint(&j, "size", m->data.len);
     follow_put_text(&j, "headers", m->headers, &cut);
     follow_put_text(&j, "data", m->data, &cut);
-    if (cut) ri_http_json_bool(&j, "cut", true);
-    if (f->missed) ri_http_json_uint(&j, "missed", f->missed);
-    ri_http_json_close(&j, '}');
+    if (cut) ri_page_json_bool(&j, "cut", true);
+    if (f->missed) ri_page_json_uint(&j, "missed", f->missed);
+    ri_page_json_close(&j, '}');
     ri_buffer_puts(&f->text, "\n\n");
     if (!f->text.failed) f->missed = 0;
     follow_queue(f);
@@ -247,25 +247,25 @@ static void follow_put_next(const ri_http_follow *f, ri_buffer *out)
 
 static void follow_put_config(const ri_http_follow *f, ri_buffer *out)
 {
-    ri_http_json j = {.out = out, .flat = true};
-    ri_http_json_open(&j, NULL, '{');
-    ri_http_json_text(&j, "stream_name", f->stream);
-    ri_http_json_open(&j, "config", '{');
-    ri_http_json_text(&j, "name", f->id);
-    ri_http_json_text(&j, "description", "a page that looks");
-    ri_http_json_text(&j, "ack_policy", "none");
-    ri_http_json_text(&j, "deliver_policy", f->last       ? "last_per_subject"
+    ri_page_json j = {.out = out, .flat = true};
+    ri_page_json_open(&j, NULL, '{');
+    ri_page_json_text(&j, "stream_name", f->stream);
+    ri_page_json_open(&j, "config", '{');
+    ri_page_json_text(&j, "name", f->id);
+    ri_page_json_text(&j, "description", "a page that looks");
+    ri_page_json_text(&j, "ack_policy", "none");
+    ri_page_json_text(&j, "deliver_policy", f->last       ? "last_per_subject"
                                             : f->seq      ? "by_start_sequence"
                                             : f->since[0] ? "by_start_time"
                                                           : "all");
-    if (f->seq && !f->last) ri_http_json_uint(&j, "opt_start_seq", f->seq);
-    if (f->since[0] && !f->seq && !f->last) ri_http_json_text(&j, "opt_start_time", f->since);
-    if (f->filter[0]) ri_http_json_text(&j, "filter_subject", f->filter);
-    ri_http_json_uint(&j, "inactive_threshold", (uint64_t)(FOLLOW_IDLE_S * RI_SEC));
-    ri_http_json_bool(&j, "mem_storage", true);
-    ri_http_json_close(&j, '}');
-    ri_http_json_text(&j, "action", "create");
-    ri_http_json_close(&j, '}');
+    if (f->seq && !f->last) ri_page_json_uint(&j, "opt_start_seq", f->seq);
+    if (f->since[0] && !f->seq && !f->last) ri_page_json_text(&j, "opt_start_time", f->since);
+    if (f->filter[0]) ri_page_json_text(&j, "filter_subject", f->filter);
+    ri_page_json_uint(&j, "inactive_threshold", (uint64_t)(FOLLOW_IDLE_S * RI_SEC));
+    ri_page_json_bool(&j, "mem_storage", true);
+    ri_page_json_close(&j, '}');
+    ri_page_json_text(&j, "action", "create");
+    ri_page_json_close(&j, '}');
 }
 
 /* `what` is the last letter of where the answer comes. */
@@ -417,11 +417,11 @@ static ri_http_follow *follow_new(ri_http_session *s, ri_str query)
     memcpy(f->id, "http-", 5);
     ri_nuid_next(&nuid, f->id + 5);
     snprintf(f->inbox, sizeof f->inbox, "_INBOX.%s.*", f->id);
-    ri_http_query_get(query, "subject", f->filter, sizeof f->filter);
-    ri_http_query_get(query, "stream", f->stream, sizeof f->stream);
-    ri_http_query_get(query, "since", f->since, sizeof f->since);
-    f->last = ri_http_query_bool(query, "last");
-    f->seq = ri_http_query_number(query, "seq", 0);
+    ri_page_query_get(query, "subject", f->filter, sizeof f->filter);
+    ri_page_query_get(query, "stream", f->stream, sizeof f->stream);
+    ri_page_query_get(query, "since", f->since, sizeof f->since);
+    f->last = ri_page_query_bool(query, "last");
+    f->seq = ri_page_query_number(query, "seq", 0);
     if (f->last && !f->filter[0]) memcpy(f->filter, ">", 2); /* the last needs to know of what */
     return f;
 }

@@ -279,17 +279,17 @@ void ri_http_login_fini(ri_http_login *login)
 static void http_login_who(ri_http_answer *a, const ri_http_request *request)
 {
     ri_http_session *s = a->session;
-    ri_http_json j;
+    ri_page_json j;
     ri_http_server_enter(a->server);
     const char *why = ri_http_login_why_not(a->server);
     bool right = s->login.right && request->login.len > 0 && !request->foreign && !why;
     const ri_access_user *who = right ? s->login.who : NULL;
     ri_http_answer_json(a, &j, true);
-    ri_http_json_bool(&j, "login", right);
-    if (who) ri_http_json_text(&j, "user", ri_access_name(who));
-    if (right) ri_http_json_text(&j, "account", who ? ri_access_account(who) : RI_ACCOUNT_GLOBAL);
-    ri_http_json_text(&j, "why", why);
-    ri_http_json_close(&j, '}');
+    ri_page_json_bool(&j, "login", right);
+    if (who) ri_page_json_text(&j, "user", ri_access_name(who));
+    if (right) ri_page_json_text(&j, "account", who ? ri_access_account(who) : RI_ACCOUNT_GLOBAL);
+    ri_page_json_text(&j, "why", why);
+    ri_page_json_close(&j, '}');
     ri_http_server_leave(a->server);
 }
 

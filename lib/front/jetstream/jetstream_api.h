@@ -29,16 +29,14 @@ extern const ri_service_ops ri_jetstream_service;
 ri_jetstream_api *ri_jetstream_api_of(ri_service *service);
 
 struct ri_broker;
-struct ri_broker_conns_query;
-struct ri_machine_use;
+struct ri_js_request;
 
-/* What the system's account asks about the broker and its accounts; js_service.c. In the gate. */
+/* What the system's account asks of the broker, in the gate. */
 typedef struct ri_js_house {
-    void (*account_stats)(const ri_account *account, rill_stats *add);
-    const ri_account *(*account_at)(const struct ri_broker *b, size_t i); /* NULL: no more */
-    ri_js *(*streams_of)(const struct ri_broker *b, const char *account); /* NULL: none */
-    bool (*is_failing)(const struct ri_broker *b); /* its store takes nothing */
-    void (*machine)(struct ri_machine_use *out);
+    const char *(*host)(const struct ri_broker *b); /* where it listens */
+    /* What a page says of that account, empty: of all. `inner`: it was asked for that one. */
+    void (*page)(struct ri_js_request *r, ri_str verb, ri_str account, bool inner); /* js_pages.c */
+    void (*act)(struct ri_js_request *r, ri_str verb); /* js_acts.c */
 } ri_js_house;
 
 typedef struct ri_jetstream_api_opts {
@@ -51,12 +49,7 @@ typedef struct ri_jetstream_api_opts {
     ri_account *account;       /* of the router; NULL: $G */
     bool lenient;              /* pass over unknown fields of requests */
     uint32_t max_msg_bytes;    /* of a message in an archive; 0: RI_LIMIT_PAYLOAD_MAX */
-    const char *store_dir;     /* in INFO of the server; NULL: none */
-    uint64_t max_memory_bytes, max_store_bytes; /* in there, too; 0: no limit */
-    /* What $SYS says of the broker; NULL: there are no connections. Called inside the gate. */
-    bool (*conns)(void *arg, struct ri_broker_conns_query *query);
-    void (*broker_stats)(void *arg, rill_stats *out);
-    void *broker;              /* their first argument */
+    void *broker;              /* what $SYS is asked about; NULL: there is none */
     const ri_js_house *house;  /* NULL where `broker` is */
 } ri_jetstream_api_opts;
 

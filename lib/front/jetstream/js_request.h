@@ -16,6 +16,7 @@
 #define RI_JS_REQUEST_H
 
 #include "base/assert.h"
+#include "base/json.h"
 #include "base/nuid.h"
 #include "engine/streams/fence.h"
 #include "front/jetstream/jetstream_api.h"
@@ -236,6 +237,17 @@ bool ri_js_system_hears(const ri_jetstream_api *api, const ri_subscription *sub)
 extern const ri_party_ops ri_js_system_ops; /* of api->system */
 /* Is it for the system? Then it was answered. */
 bool ri_js_system_request(ri_js_request *r);
+/* An answer: {"server":{...}, to which members are put, each behind a comma, ... */
+void ri_js_system_begin(ri_js_request *r, ri_buffer *out);
+void ri_js_system_server(ri_js_request *r, ri_buffer *out); /* that member alone */
+void ri_js_system_end(ri_js_request *r, ri_buffer *out); /* ... and its end: it is sent and freed */
+/* `page`: of one of these, which then has no data. */
+void ri_js_system_fail(ri_js_request *r, int code, bool page, ri_str text);
+void ri_js_pages_answer(ri_js_request *r, ri_str verb, ri_str account, bool inner); /* js_pages.c */
+/* Is this server meant by the names that are in the options of a request? False: it is not, or was
+ * answered that these are none. `root` is the options, if there are any. */
+bool ri_js_pages_read(ri_js_request *r, ri_json *root);
+void ri_js_acts_answer(ri_js_request *r, ri_str verb); /* js_acts.c */
 
 /* ---- js_absent.c ---- */
 

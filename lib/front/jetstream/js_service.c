@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The JetStream API as a service of a broker: what it asks the broker for, and its table. */
-#include <string.h>
-
+#include "base/error.h"
 #include "front/broker/broker.h"
-#include "front/broker/durable.h"
-#include "front/broker/rooms.h"
+#include "front/broker/departed.h"
+#include "front/broker/venue.h"
 #include "front/jetstream/js_request.h"
-#include "net/machine.h"
 
 static ri_jetstream_api *service_api(const ri_service *service)
 {
@@ -18,35 +16,14 @@ ri_jetstream_api *ri_jetstream_api_of(ri_service *service)
     return service && service->ops == &ri_jetstream_service ? service_api(service) : NULL;
 }
 
-static bool service_conns(void *arg, ri_broker_conns_query *query)
+static const char *service_host(const ri_broker *b)
 {
-    return ri_broker_list_conns(arg, query);
-}
-
-static void service_stats(void *arg, rill_stats *out)
-{
-    ri_broker_stats_inside(arg, out);
-}
-
-/* Each look begins anew, as rooms come and go. */
-static ri_js *service_streams_of(const ri_broker *b, const char *account)
-{
-    struct ri_durable *room = NULL;
-    while (b->durable && (room = ri_rooms_after(b->durable, room)) != NULL)
-        if (strcmp(ri_rooms_account(room), account) == 0) return ri_durable_js(room);
-    return NULL;
-}
-
-static bool service_is_failing(const ri_broker *b)
-{
-    return b->durable && ri_durable_is_failing(b->durable);
+    const ri_venue *at = ri_venue_find(b, RI_URL_NATS);
+    return at && at->name ? at->name : "";
 }
 
 static const ri_js_house service_house = {
-    .account_stats = ri_broker_account_stats, .account_at = ri_broker_account_at,
-    .streams_of = service_streams_of, .is_failing = service_is_failing,
-    .machine = ri_machine_use_of,
-};
+    .host = service_host, .page = ri_js_pages_answer, .act = ri_js_acts_answer};
 
 static int service_open(ri_service **service, const ri_service_opts *opts)
 {
@@ -55,10 +32,8 @@ static int service_open(ri_service **service, const ri_service_opts *opts)
     ri_jetstream_api_opts own = {
         .host = &b->host, .router = &b->router, .account = opts->account,
         .domain = opts->domain, .server_name = b->name,
-        .server_id = b->keys.id, .version = b->version, .store_dir = opts->store_dir,
-        .max_msg_bytes = b->conf.max_msg_bytes, .max_memory_bytes = opts->max_memory_bytes,
-        .max_store_bytes = opts->max_store_bytes, .conns = service_conns,
-        .broker_stats = service_stats, .broker = b, .house = &service_house,
+        .server_id = b->keys.id, .version = b->version, .max_msg_bytes = b->conf.max_msg_bytes,
+        .broker = b, .house = &service_house,
     };
     int rc = ri_jetstream_api_open(&api, &own);
     if (rc < 0) return rc;
@@ -67,8 +42,17 @@ static int service_open(ri_service **service, const ri_service_opts *opts)
     return RILL_OK;
 }
 
+/* Where there is a system's account somebody may ask who has gone. */
+static void service_keep(const ri_service *service)
+{
+    ri_broker *b = service_api(service)->opts.broker;
+    if (ri_accounts_system(b->conf.accounts) && ri_departed_keep(b) < 0)
+        ri_host_log(&b->host, RILL_ERROR, "connections that have gone: %s", ri_err_text());
+}
+
 static int service_start(ri_service *service, ri_js *js)
 {
+    service_keep(service);
     return ri_jetstream_api_start(service_api(service), js);
 }
 
@@ -94,6 +78,7 @@ static void service_event(ri_service *service, const ri_js_event *event)
 
 static void service_accounts(ri_service *service)
 {
+    service_keep(service);
     ri_js_system_move(service_api(service));
     ri_js_absent_move(service_api(service));
 }

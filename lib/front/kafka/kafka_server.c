@@ -623,6 +623,15 @@ static uint64_t kafka_server_next_conn(const ri_door *door, const void **at)
     return item == sessions ? 0 : KAFKA_SERVER_SESSION(item, link)->cid;
 }
 
+static ri_acted kafka_server_act(ri_door *door, const void *at, ri_act_kind kind)
+{
+    const ri_list *item = at;
+    (void)door;
+    if (kind != RI_ACT_KICK) return RI_ACTED_CANNOT;
+    ri_kafka_session_end(KAFKA_SERVER_SESSION(item, link), RI_KAFKA_END_KICKED);
+    return RI_ACTED_YES;
+}
+
 static void kafka_server_seek_conn(const ri_door *door, uint64_t id, const void **at)
 {
     ri_kafka_session *s = KAFKA_SERVER_OF(door)->walked;
@@ -727,6 +736,7 @@ const ri_door_ops ri_kafka_door = {
     .seek_conn = kafka_server_seek_conn,
     .describe_conn = kafka_server_describe_conn,
     .list_subs = kafka_server_list_subs,
+    .act = kafka_server_act,
     .greediest = kafka_server_greediest,
     .shed = kafka_server_shed,
     .spare = kafka_server_spare,

@@ -27,7 +27,7 @@ static void kafka_session_note_end(const ri_kafka_session *s, ri_kafka_end end)
     static const char *const reasons[] = {
         [RI_KAFKA_END_CLIENT] = "Client Closed", [RI_KAFKA_END_BROKEN] = "Write Error",
         [RI_KAFKA_END_REFUSED] = "Protocol Violation",
-        [RI_KAFKA_END_MEMORY] = "Memory Budget Exceeded",
+        [RI_KAFKA_END_MEMORY] = "Memory Budget Exceeded", [RI_KAFKA_END_KICKED] = "Kicked",
         [RI_KAFKA_END_SHUTDOWN] = "Server Shutdown"};
     ri_broker *broker = s->server->broker;
     ri_broker_conn conn = {0};
@@ -43,7 +43,7 @@ void ri_kafka_session_end(ri_kafka_session *s, ri_kafka_end end)
     static const char *const words[] = {
         [RI_KAFKA_END_CLIENT] = "the client closed", [RI_KAFKA_END_BROKEN] = "broken",
         [RI_KAFKA_END_REFUSED] = "refused", [RI_KAFKA_END_MEMORY] = "out of memory",
-        [RI_KAFKA_END_SHUTDOWN] = "shut down"};
+        [RI_KAFKA_END_KICKED] = "kicked", [RI_KAFKA_END_SHUTDOWN] = "shut down"};
     RI_ASSERT(end != RI_KAFKA_END_NOT);
     if (s->end) return;
     kafka_session_note_end(s, end);

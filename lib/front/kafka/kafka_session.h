@@ -86,6 +86,7 @@ typedef enum ri_kafka_end {
     RI_KAFKA_END_BROKEN,     /* a read or a write failed, or it did not read for too long */
     RI_KAFKA_END_REFUSED,    /* what it sent cannot be answered */
     RI_KAFKA_END_MEMORY,
+    RI_KAFKA_END_KICKED,
     RI_KAFKA_END_SHUTDOWN,
 } ri_kafka_end;
 

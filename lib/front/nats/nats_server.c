@@ -796,6 +796,16 @@ static void server_list_subs(const ri_door *door, const void *at, ri_broker_subs
     ri_nats_session_list_subs(SERVER_SESSION(item, link), query);
 }
 
+static ri_acted server_act(ri_door *door, const void *at, ri_act_kind kind)
+{
+    const ri_list *item = at;
+    ri_nats_session *s = SERVER_SESSION(item, link);
+    (void)door;
+    if (kind == RI_ACT_KICK) ri_nats_session_end(s, RI_NATS_END_KICKED);
+    else if (!ri_nats_session_say_lame_duck(s)) return RI_ACTED_CANNOT;
+    return RI_ACTED_YES;
+}
+
 /* ---- Flush and close ---- */
 
 /* Is anything left of what was queued before this epoch? */
@@ -872,6 +882,7 @@ const ri_door_ops ri_nats_door = {
     .describe_conn = server_describe_conn,
     .list_subs = server_list_subs,
     .greediest = server_greediest,
+    .act = server_act,
     .shed = server_shed,
     .crowded = server_crowded,
     .end = server_end,

@@ -237,6 +237,7 @@ bool ri_nats_session_ends_hard(const ri_nats_session *s)
     case RI_NATS_END_AUTH_TIMEOUT:
     case RI_NATS_END_EXPIRED:
     case RI_NATS_END_REVOKED:
+    case RI_NATS_END_KICKED:
     case RI_NATS_END_BAD_CLIENT_PROTOCOL:
     case RI_NATS_END_NO_RESPONDERS_HEADERS:
     case RI_NATS_END_MAX_CONNS:
@@ -652,7 +653,7 @@ static ri_str session_ip(const ri_nats_session *s)
     return (ri_str){s->peer, (size_t)(colon - s->peer)};
 }
 
-void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
+static void session_say_info(ri_nats_session *s, bool connect_info, bool ldm)
 {
     const ri_broker *broker = s->server->broker;
     ri_nats_info info;
@@ -683,7 +684,7 @@ void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
     }
     info.client_id = s->cid;
     info.client_ip = session_ip(s);
-    info.ldm = s->server->ldm;
+    info.ldm = ldm;
     info.connect_info = connect_info;
     if (connect_info) info.remote_account = ri_str_of(s->party.account->name);
     if (connect_info) info.acc_is_sys = s->party.account->system;
@@ -695,6 +696,18 @@ void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
     if (line.failed) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
     else ri_nats_deliver_raw(s, ri_buffer_str(&line));
     ri_buffer_fini(&line);
+}
+
+void ri_nats_session_say_info(ri_nats_session *s, bool connect_info)
+{
+    session_say_info(s, connect_info, s->server->ldm);
+}
+
+bool ri_nats_session_say_lame_duck(ri_nats_session *s)
+{
+    bool takes = s->async_info && s->greeted;
+    if (takes) session_say_info(s, false, true);
+    return takes;
 }
 
 /* What of a client's text goes into its name; JSON may have put a 0 within. */

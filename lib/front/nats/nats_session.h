@@ -51,6 +51,7 @@
     X(TLS, "TLS Handshake Failure")                                 \
     X(EXPIRED, "Authentication Expired")                            \
     X(REVOKED, "Credentials Revoked")                               \
+    X(KICKED, "Kicked")                                             \
     X(SHUTDOWN, "Server Shutdown")
 
 typedef enum ri_nats_end {
@@ -255,6 +256,8 @@ void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_brok
 const char *ri_nats_session_name(const ri_nats_session *s); /* its own; NULL: it has none */
 void ri_nats_session_list_subs(const ri_nats_session *s, ri_broker_subs_query *query);
 void ri_nats_session_say_info(ri_nats_session *s, bool connect_info);
+/* The server is about to go: false, if it takes no INFO at any time. Any thread. */
+bool ri_nats_session_say_lame_duck(ri_nats_session *s);
 void ri_nats_session_connected(ri_nats_session *s); /* a CONNECT was accepted */
 /* On the loop's thread: the time to log in begins anew. */
 void ri_nats_session_hurry(ri_nats_session *s);

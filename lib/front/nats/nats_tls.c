@@ -249,6 +249,7 @@ static uint16_t tls_close_code(ri_nats_end end)
     case RI_NATS_END_MAX_ACCOUNT_CONNS:
     case RI_NATS_END_CONTROL_LINE: return RI_WS_POLICY;
     case RI_NATS_END_NOT:
+    case RI_NATS_END_KICKED:
     case RI_NATS_END_NO_RESPONDERS_HEADERS:
     case RI_NATS_END_NO_MEMORY:
     case RI_NATS_END_MEMORY:

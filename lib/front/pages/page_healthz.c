@@ -10,16 +10,16 @@
 #include "engine/streams/stream.h"
 #include "front/broker/durable.h"
 #include "front/broker/rooms.h"
-#include "front/http/http_answer.h"
+#include "front/pages/page.h"
 
-enum { HTTP_HEALTHZ_NAME = 300, HTTP_HEALTHZ_SENTENCE = 1200 };
+enum { HEALTHZ_NAME = 300, HEALTHZ_SENTENCE = 1200 };
 
 typedef struct healthz_ask {
-    char account[HTTP_HEALTHZ_NAME], stream[HTTP_HEALTHZ_NAME], consumer[HTTP_HEALTHZ_NAME];
+    char account[HEALTHZ_NAME], stream[HEALTHZ_NAME], consumer[HEALTHZ_NAME];
     bool details, streams;     /* streams: JetStream has to be there */
     int status;                /* the verdict */
     const char *kind;          /* ... is about such a thing */
-    char error[HTTP_HEALTHZ_SENTENCE];
+    char error[HEALTHZ_SENTENCE];
 } healthz_ask;
 
 static void healthz_fail(healthz_ask *ask, int status, const char *kind, const char *format, ...)
@@ -99,72 +99,86 @@ static void healthz_put(ri_buffer *out, const char *key, const char *value)
     ri_json_put_string(out, ri_str_of(value));
 }
 
-static void healthz_answer(ri_http_answer *a, const healthz_ask *ask)
+static void healthz_answer(ri_page *page, const healthz_ask *ask)
 {
-    ri_buffer *out = &a->body;
+    ri_buffer *out = &page->body;
     RI_ASSERT(ask->status == 200 || ask->kind);
-    a->type = "application/json";
-    a->status = ask->status;
+    page->type = "application/json";
+    page->status = ask->status;
+    bool bad = ask->status == 400 || (ask->details && ask->status != 200);
+    ri_buffer_printf(out, "{\"status\":\"%s\"",
+                     ask->status == 200 ? "ok" : bad ? "error" : "unavailable");
+    if (page->system) ri_buffer_printf(out, ",\"status_code\":%d", ask->status);
     if (ask->status == 200) {
-        ri_buffer_puts(out, "{\"status\":\"ok\"}");
+        ri_buffer_puts(out, "}");
     } else if (ask->details) {
-        ri_buffer_printf(out, "{\"status\":\"error\",\"errors\":[{\"type\":\"%s\"", ask->kind);
+        ri_buffer_printf(out, ",\"errors\":[{\"type\":\"%s\"", ask->kind);
         healthz_put(out, "account", ask->account);
         healthz_put(out, "stream", ask->stream);
         healthz_put(out, "consumer", ask->consumer);
         healthz_put(out, "error", ask->error);
         ri_buffer_puts(out, "}]}");
     } else {
-        ri_buffer_printf(out, "{\"status\":\"%s\"", ask->status == 400 ? "error" : "unavailable");
         healthz_put(out, "error", ask->error);
         ri_buffer_puts(out, "}");
     }
 }
 
-static void healthz_begin(ri_http_answer *a, const ri_http_request *request)
+static void healthz_begin(ri_page *page, ri_str query)
 {
-    ri_str query = request->query;
-    healthz_ask ask = {.status = 200};
-    ri_http_query_get(query, "account", ask.account, sizeof ask.account);
-    ri_http_query_get(query, "stream", ask.stream, sizeof ask.stream);
-    ri_http_query_get(query, "consumer", ask.consumer, sizeof ask.consumer);
-    ask.details = ri_http_query_bool(query, "details");
-    ask.streams = ri_http_query_bool(query, "js-enabled-only") ||
-                  ri_http_query_bool(query, "js-enabled");
-    ri_http_server_enter(a->server);
-    healthz_look(&ask, a->server->broker);
-    ri_http_server_leave(a->server);
-    healthz_answer(a, &ask);
+    healthz_ask *ask = ri_page_work(page, sizeof *ask);
+    if (!ask) return;
+    ask->status = 200;
+    ri_page_query_get(query, "account", ask->account, sizeof ask->account);
+    ri_page_query_get(query, "stream", ask->stream, sizeof ask->stream);
+    ri_page_query_get(query, "consumer", ask->consumer, sizeof ask->consumer);
+    ask->details = ri_page_query_bool(query, "details");
+    ask->streams = ri_page_query_bool(query, "js-enabled-only") ||
+                   ri_page_query_bool(query, "js-enabled");
 }
 
-const ri_http_route ri_http_healthz_route = {
-    .path = "/healthz", .bools = "js-enabled-only js-enabled js-server-only js-meta-only details",
-    .begin = healthz_begin};
+static bool healthz_step(ri_page *page)
+{
+    healthz_ask *ask = page->work;
+    if (!ask) return false;
+    healthz_look(ask, page->broker);
+    healthz_answer(page, ask);
+    return false;
+}
+
+const ri_page_kind ri_page_healthz = {
+    .bools = "js-enabled-only js-enabled js-server-only js-meta-only details",
+    .begin = healthz_begin, .step = healthz_step};
 
 /* ---- /ipqueuesz ---- */
 
 /* Empty queues are for who asks for all. */
-static void healthz_put_queue(ri_http_json *j, const char *name, uint64_t pending, bool all)
+static void healthz_put_queue(ri_page_json *j, const char *name, uint64_t pending, bool all)
 {
     if (!pending && !all) return;
-    ri_http_json_open(j, name, '{');
-    ri_http_json_uint(j, "pending", pending);
-    ri_http_json_close(j, '}');
+    ri_page_json_open(j, name, '{');
+    ri_page_json_uint(j, "pending", pending);
+    ri_page_json_close(j, '}');
 }
 
-static void healthz_begin_queues(ri_http_answer *a, const ri_http_request *request)
+static void healthz_begin_queues(ri_page *page, ri_str query)
 {
-    bool all = ri_http_query_bool(request->query, "all");
-    ri_http_json j;
-    ri_http_server_enter(a->server);
-    const ri_broker *broker = a->server->broker;
-    const ri_service *service = broker->durable ? ri_durable_service(broker->durable) : NULL;
-    uint64_t requests = service ? service->held : 0;
-    ri_http_server_leave(a->server);
-    ri_http_answer_json(a, &j, true);
-    if (service) healthz_put_queue(&j, "JetStream API queue", requests, all);
-    ri_http_json_close(&j, '}');
+    bool *all = ri_page_work(page, sizeof *all);
+    if (all) *all = ri_page_query_bool(query, "all");
 }
 
-const ri_http_route ri_http_ipqueuesz_route = {.path = "/ipqueuesz", .bools = "all",
-                                               .begin = healthz_begin_queues};
+static bool healthz_step_queues(ri_page *page)
+{
+    const bool *all = page->work;
+    const ri_broker *broker = page->broker;
+    const ri_service *service = broker->durable ? ri_durable_service(broker->durable) : NULL;
+    ri_page_json j;
+    if (!all) return false;
+    ri_page_json_begin(page, &j, true);
+    if (service) healthz_put_queue(&j, "JetStream API queue", service->held, *all);
+    ri_page_json_close(&j, '}');
+    return false;
+}
+
+const ri_page_kind ri_page_ipqueuesz = {.bools = "all", .begin = healthz_begin_queues,
+                                        .step = healthz_step_queues};

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A connection, and a subscription, as nats-server's pages show them. Inside the gate. */
-#ifndef RI_HTTP_CONN_H
-#define RI_HTTP_CONN_H
+#ifndef RI_PAGE_CONN_H
+#define RI_PAGE_CONN_H
 
 #include "front/broker/departed.h"
-#include "front/http/http_json.h"
+#include "front/pages/page_json.h"
 
-typedef struct ri_http_conn_show {
+typedef struct ri_page_conn_show {
     ri_broker *broker;
     bool auth;               /* who has logged in ... */
     bool subs, detail;       /* ... and what he listens to: subjects, or all about it ... */
     uint64_t subs_offset;    /* ... behind so many */
     int64_t now_ns;          /* wall clock */
-} ri_http_conn_show;
+} ri_page_conn_show;
 
 /* A member of an array. `gone` NULL: it is open. */
-void ri_http_conn_put(const ri_http_conn_show *show, const ri_broker_conn *conn,
-                      const ri_departed_one *gone, ri_http_json *j);
+void ri_page_conn_put(const ri_page_conn_show *show, const ri_broker_conn *conn,
+                      const ri_departed_one *gone, ri_page_json *j);
 /* `account` empty: it is not shown. */
-void ri_http_conn_put_sub(const ri_broker_sub *sub, ri_str account, ri_http_json *j);
+void ri_page_conn_put_sub(const ri_broker_sub *sub, ri_str account, ri_page_json *j);
 
 #endif

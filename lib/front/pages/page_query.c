@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "front/http/http_query.h"
+#include "front/pages/page_query.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,12 +8,12 @@
 
 #include "base/assert.h"
 
-static const char http_query_true[] = "1 t T TRUE true True";
-static const char http_query_false[] = "0 f F FALSE false False";
+static const char page_query_true[] = "1 t T TRUE true True";
+static const char page_query_false[] = "0 f F FALSE false False";
 
-enum { HTTP_QUERY_NAME = 32, HTTP_QUERY_CHECKED = 64 /* bytes of a number that is read */ };
+enum { PAGE_QUERY_NAME = 32, PAGE_QUERY_CHECKED = 64 /* bytes of a number that is read */ };
 
-static int http_query_digit(char c)
+static int page_query_digit(char c)
 {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -21,15 +21,15 @@ static int http_query_digit(char c)
 }
 
 /* %24G stands for $G. A 0 is none, since what is decoded ends with one. */
-static void http_query_decode(ri_str text, char *value, size_t size)
+static void page_query_decode(ri_str text, char *value, size_t size)
 {
     size_t n = 0;
     RI_ASSERT(size > 0);
     for (size_t i = 0; i < text.len && n + 1 < size; i++) {
         const char *p = text.ptr + i;
-        bool coded = *p == '%' && text.len - i > 2 && http_query_digit(p[1]) >= 0 &&
-                     http_query_digit(p[2]) >= 0;
-        int byte = coded ? http_query_digit(p[1]) * 16 + http_query_digit(p[2]) : *p;
+        bool coded = *p == '%' && text.len - i > 2 && page_query_digit(p[1]) >= 0 &&
+                     page_query_digit(p[2]) >= 0;
+        int byte = coded ? page_query_digit(p[1]) * 16 + page_query_digit(p[2]) : *p;
         if (coded && byte) i += 2;
         else byte = *p == '+' ? ' ' : *p;
         value[n++] = (char)byte;
@@ -37,7 +37,7 @@ static void http_query_decode(ri_str text, char *value, size_t size)
     value[n] = 0;
 }
 
-bool ri_http_query_get(ri_str query, const char *name, char *value, size_t size)
+bool ri_page_query_get(ri_str query, const char *name, char *value, size_t size)
 {
     RI_ASSERT(size > 0);
     ri_str pair;
@@ -48,7 +48,7 @@ bool ri_http_query_get(ri_str query, const char *name, char *value, size_t size)
         const char *end = memchr(query.ptr, '&', query.len);
         pair = (ri_str){query.ptr, end ? (size_t)(end - query.ptr) : query.len};
         if (pair.len > len && memcmp(pair.ptr, name, len) == 0 && pair.ptr[len] == '=') {
-            http_query_decode((ri_str){pair.ptr + len + 1, pair.len - len - 1}, value, size);
+            page_query_decode((ri_str){pair.ptr + len + 1, pair.len - len - 1}, value, size);
             return true;
         }
         size_t used = pair.len + (end != NULL);
@@ -58,7 +58,7 @@ bool ri_http_query_get(ri_str query, const char *name, char *value, size_t size)
 }
 
 /* Is it one of these words? */
-static bool http_query_is(const char *value, const char *words)
+static bool page_query_is(const char *value, const char *words)
 {
     size_t len = strlen(value);
     for (const char *p = words; *p;) {
@@ -69,29 +69,29 @@ static bool http_query_is(const char *value, const char *words)
     return false;
 }
 
-bool ri_http_query_bool(ri_str query, const char *name)
+bool ri_page_query_bool(ri_str query, const char *name)
 {
     char value[8];
-    return ri_http_query_get(query, name, value, sizeof value) &&
-           http_query_is(value, http_query_true);
+    return ri_page_query_get(query, name, value, sizeof value) &&
+           page_query_is(value, page_query_true);
 }
 
-uint64_t ri_http_query_number(ri_str query, const char *name, uint64_t absent)
+uint64_t ri_page_query_number(ri_str query, const char *name, uint64_t absent)
 {
-    char value[HTTP_QUERY_CHECKED], *rest;
-    if (!ri_http_query_get(query, name, value, sizeof value)) return absent;
+    char value[PAGE_QUERY_CHECKED], *rest;
+    if (!ri_page_query_get(query, name, value, sizeof value)) return absent;
     unsigned long long number = strtoull(value, &rest, 10);
     return rest == value || *rest || value[0] == '-' ? absent : number;
 }
 
 /* One that is empty is as good as absent. */
-static bool http_query_is_bool(const char *name, const char *value)
+static bool page_query_is_bool(const char *name, const char *value)
 {
-    return http_query_is(value, http_query_true) || http_query_is(value, http_query_false) ||
+    return page_query_is(value, page_query_true) || page_query_is(value, page_query_false) ||
            (strcmp(name, "subs") == 0 && strcasecmp(value, "detail") == 0);
 }
 
-static bool http_query_is_number(const char *value, bool signs)
+static bool page_query_is_number(const char *value, bool signs)
 {
     const char *digits = value + (signs && (*value == '-' || *value == '+'));
     if (!*digits || digits[strspn(digits, "0123456789")] != 0) return false;
@@ -101,16 +101,16 @@ static bool http_query_is_number(const char *value, bool signs)
     return errno == 0;
 }
 
-static bool http_query_check(ri_str query, const char *kind, const char *names, ri_buffer *out)
+static bool page_query_check(ri_str query, const char *kind, const char *names, ri_buffer *out)
 {
     RI_ASSERT(kind[0] == 'b' || kind[0] == 'i' || kind[0] == 'u');
     for (const char *p = names ? names : ""; *p;) {
-        char name[HTTP_QUERY_NAME], value[HTTP_QUERY_CHECKED];
+        char name[PAGE_QUERY_NAME], value[PAGE_QUERY_CHECKED];
         size_t len = strcspn(p, " ");
         snprintf(name, sizeof name, "%.*s", (int)len, p);
-        ri_http_query_get(query, name, value, sizeof value);
-        bool good = !value[0] || (kind[0] == 'b' ? http_query_is_bool(name, value)
-                                                 : http_query_is_number(value, kind[0] == 'i'));
+        ri_page_query_get(query, name, value, sizeof value);
+        bool good = !value[0] || (kind[0] == 'b' ? page_query_is_bool(name, value)
+                                                 : page_query_is_number(value, kind[0] == 'i'));
         if (!good) {
             ri_buffer_printf(out, "Error decoding %s for '%s': \"%s\" is none", kind, name, value);
             return false;
@@ -120,10 +120,10 @@ static bool http_query_check(ri_str query, const char *kind, const char *names, 
     return true;
 }
 
-bool ri_http_query_check(ri_str query, const char *bools, const char *ints, const char *uints,
+bool ri_page_query_check(ri_str query, const char *bools, const char *ints, const char *uints,
                          ri_buffer *out)
 {
-    return http_query_check(query, "boolean", bools, out) &&
-           http_query_check(query, "int", ints, out) &&
-           http_query_check(query, "uint64", uints, out);
+    return page_query_check(query, "boolean", bools, out) &&
+           page_query_check(query, "int", ints, out) &&
+           page_query_check(query, "uint64", uints, out);
 }

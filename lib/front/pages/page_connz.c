@@ -20,14 +20,14 @@
 #include "base/saturate.h"
 #include "codec/limits.h"
 #include "front/broker/departed.h"
-#include "front/http/http_answer.h"
-#include "front/http/http_conn.h"
+#include "front/pages/page.h"
+#include "front/pages/page_conn.h"
 
 enum {
-    HTTP_CONNZ_LIMIT = 1024,    /* connections on a page that names no limit */
-    HTTP_CONNZ_UNITS = 8,       /* of the turn, for one that is shown, ... */
-    HTTP_CONNZ_TEXT_BYTES = 64, /* ... and one for so many bytes of it */
-    HTTP_CONNZ_NAME = 256,
+    CONNZ_LIMIT = 1024,    /* connections on a page that names no limit */
+    CONNZ_UNITS = 8,       /* of the turn, for one that is shown, ... */
+    CONNZ_TEXT_BYTES = 64, /* ... and one for so many bytes of it */
+    CONNZ_NAME = 256,
 };
 
 typedef enum connz_by {
@@ -54,22 +54,24 @@ typedef struct connz_work {
     connz_by by;
     bool open, closed;       /* which are meant ... */
     uint64_t cid;            /* ... that one alone; 0: all */
-    char user[HTTP_CONNZ_NAME], account[HTTP_CONNZ_NAME]; /* of these; empty: of all */
-    char filter[RI_HTTP_QUERY_VALUE];  /* that have subscribed to some of it; empty: all */
+    char user[CONNZ_NAME], account[CONNZ_NAME]; /* of these; empty: of all */
+    char filter[RI_PAGE_QUERY_VALUE];  /* that have subscribed to some of it; empty: all */
     uint64_t offset, limit;
-    ri_http_conn_show show;
-    ri_http_answer *answer;
+    ri_page_conn_show show;
+    ri_page *page;
     ri_broker_conns_query walk;
     bool direct;             /* there are no rows */
     bool eager;              /* each that was met is on the page, and has its piece */
     bool plain;              /* all that are open are meant: off the page their ids do */
     bool walked;             /* all that are open, ... */
     bool collected, sorted;  /* ... and all that are meant */
+    bool sifts;              /* the sort is done in slices: */
+    size_t heads, sifted;    /* rows that are not in the heap yet, or any more */
     uint64_t number;         /* of the departed that is looked at next */
     ri_buffer rows, pieces;
     uint64_t total;          /* rows, before those of the page were taken */
     size_t nrows, done;      /* of the page; direct: pieces */
-    ri_http_json json;       /* of a piece */
+    ri_page_json json;       /* of a piece */
 } connz_work;
 
 /* ---- COLLECT ---- */
@@ -119,7 +121,7 @@ static bool connz_hears(connz_work *w, uint64_t id)
     const rill_conn_subs_opts opts = {.size = sizeof opts, .conn = id};
     ri_broker_subs_query query = {.opts = &opts, .max = 1, .put = connz_ignore,
                                   .overlaps = ri_str_of(w->filter)};
-    return ri_broker_subs_of(w->answer->server->broker, &query) && query.total > 0;
+    return ri_broker_subs_of(w->page->broker, &query) && query.total > 0;
 }
 
 static bool connz_means(connz_work *w, const ri_broker_conn *conn, bool open)
@@ -134,13 +136,14 @@ static void connz_put_piece(connz_work *w, const ri_broker_conn *conn, const ri_
                             bool follows)
 {
     RI_ASSERT(conn->info.id);
-    w->json = (ri_http_json){.out = &w->pieces, .depth = 2, .follows = follows};
-    ri_http_conn_put(&w->show, conn, gone, &w->json);
+    w->json = (ri_page_json){.out = &w->pieces, .depth = 2, .follows = follows,
+                             .flat = w->page->system, .tight = w->page->system};
+    ri_page_conn_put(&w->show, conn, gone, &w->json);
 }
 
 static uint64_t connz_units(size_t bytes)
 {
-    return HTTP_CONNZ_UNITS + bytes / HTTP_CONNZ_TEXT_BYTES;
+    return CONNZ_UNITS + bytes / CONNZ_TEXT_BYTES;
 }
 
 /* Is the one that is met next not on the page? Then it is but counted. */
@@ -154,7 +157,8 @@ static void connz_meet(connz_work *w, const ri_broker_conn *conn)
     uint64_t turn = w->total++;
     size_t before = w->pieces.len;
     RI_ASSERT(w->direct);
-    if (turn >= w->offset && turn - w->offset < w->limit) {
+    bool full = ri_page_is_full(w->page, before);
+    if (turn >= w->offset && turn - w->offset < w->limit && !full) {
         connz_put_piece(w, conn, NULL, w->nrows++ > 0);
         ri_budget_spend(w->walk.budget, connz_units(w->pieces.len - before));
     }
@@ -166,7 +170,7 @@ static void connz_put_row(connz_work *w, const ri_broker_conn *conn, const ri_de
                           connz_row row)
 {
     RI_ASSERT(!w->direct && row.id == conn->info.id);
-    if (w->eager && w->total < w->limit) {
+    if (w->eager && w->total < w->limit && !ri_page_is_full(w->page, w->pieces.len)) {
         row.place = w->pieces.len;
         connz_put_piece(w, conn, gone, false);
         row.size = w->pieces.len - row.place;
@@ -238,16 +242,45 @@ static int connz_compare(const void *a, const void *b)
     return connz_compare_ids(a, b);
 }
 
-/* Outside the gate, when all are collected. */
-static void connz_between(ri_http_answer *a)
+/* Inside the gate a heap is made of the rows and taken apart, a turn at a time: what follows
+ * `sifted` is in order. */
+static void connz_sift(connz_row *rows, size_t at, size_t n)
 {
-    connz_work *w = a->work;
-    if (w) ri_http_answer_grow(&w->rows);
-    if (w) ri_http_answer_grow(&w->pieces);
-    if (!w || !w->collected || w->direct || w->sorted || a->body.failed || w->rows.failed) return;
-    connz_row *rows = connz_rows(w);
-    size_t n = (size_t)w->total, first = (size_t)RI_MIN(w->offset, w->total);
-    if (n > 1) qsort(rows, n, sizeof *rows, connz_compare);
+    for (size_t child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n && connz_compare(&rows[child], &rows[child + 1]) < 0) child++;
+        if (connz_compare(&rows[at], &rows[child]) >= 0) return;
+        connz_row row = rows[at];
+        rows[at] = rows[child];
+        rows[child] = row;
+    }
+}
+
+/* False: the turn is over before the sort is. */
+static bool connz_sort_some(connz_work *w, connz_row *rows, size_t n, ri_budget *budget)
+{
+    if (!w->sifts) {
+        w->sifts = true;
+        w->heads = n / 2;
+        w->sifted = n;
+    }
+    while (w->heads > 0) {
+        connz_sift(rows, --w->heads, n);
+        if (!ri_budget_spend(budget, CONNZ_UNITS)) return false;
+    }
+    while (w->sifted > 1) {
+        connz_row row = rows[--w->sifted];
+        rows[w->sifted] = rows[0];
+        rows[0] = row;
+        connz_sift(rows, 0, w->sifted);
+        if (!ri_budget_spend(budget, CONNZ_UNITS)) return false;
+    }
+    return true;
+}
+
+/* All are collected: those of the page are taken, in the order of their ids, as they are met. */
+static void connz_take_page(connz_work *w, connz_row *rows)
+{
+    size_t first = (size_t)RI_MIN(w->offset, w->total);
     w->nrows = (size_t)RI_MIN(w->limit, w->total - first);
     if (w->nrows && first) memmove(rows, rows + first, w->nrows * sizeof *rows);
     for (size_t i = 0; i < w->nrows && !w->eager; i++) {
@@ -260,13 +293,28 @@ static void connz_between(ri_http_answer *a)
     RI_ASSERT(w->nrows <= w->total);
 }
 
+static bool connz_between(ri_page *page, ri_budget *budget)
+{
+    connz_work *w = page->work;
+    if (w && !budget) ri_page_grow(&w->rows);
+    if (w && !budget) ri_page_grow(&w->pieces);
+    if (!w || !w->collected || w->direct || w->sorted || page->body.failed || w->rows.failed)
+        return false;
+    connz_row *rows = connz_rows(w);
+    size_t n = (size_t)w->total;
+    if (budget && !connz_sort_some(w, rows, n, budget)) return true;
+    if (!budget && n > 1) qsort(rows, n, sizeof *rows, connz_compare);
+    connz_take_page(w, rows);
+    return false;
+}
+
 /* ---- SHOW ---- */
 
 static void connz_show_one(connz_work *w, const ri_broker_conn *conn, const ri_departed_one *gone)
 {
     RI_ASSERT(w->sorted && w->done < w->nrows);
     connz_row *row = &connz_rows(w)[w->done];
-    if (conn->info.id != row->id) return;
+    if (conn->info.id != row->id || ri_page_is_full(w->page, w->pieces.len)) return;
     row->place = w->pieces.len;
     connz_put_piece(w, conn, gone, false);
     row->size = w->pieces.len - row->place;
@@ -296,33 +344,33 @@ static bool connz_show_all(connz_work *w, ri_broker *broker, ri_budget *budget)
 
 /* ---- The route ---- */
 
-static bool connz_step(ri_http_answer *a)
+static bool connz_step(ri_page *page)
 {
-    connz_work *w = a->work;
-    ri_broker *broker = a->server->broker;
+    connz_work *w = page->work;
+    ri_broker *broker = page->broker;
     RI_ASSERT(ri_broker_is_entered(broker));
     if (!w) return false;
     w->show.now_ns = ri_wall_ns(&broker->host);
     bool done = w->sorted && connz_show_all(w, broker, &broker->router.budget);
     if (!w->collected) w->collected = connz_collect_all(w, broker, &broker->router.budget);
     done = done || (w->direct && w->collected);
-    a->body.failed = a->body.failed || w->rows.failed || w->pieces.failed;
+    page->body.failed = page->body.failed || w->rows.failed || w->pieces.failed;
     /* The pieces stand in the body once more before it goes. */
-    return ri_http_answer_charge(a, w->rows.cap + 2 * (uint64_t)w->pieces.cap) && !done;
+    return ri_page_charge(page, w->rows.cap + 2 * (uint64_t)w->pieces.cap) && !done;
 }
 
 /* What is short enough for gzip is copied together. */
-static void connz_put_met(ri_http_answer *a, connz_work *w, ri_http_json *j)
+static void connz_put_met(ri_page *page, connz_work *w, ri_page_json *j)
 {
     RI_ASSERT(w->direct && w->collected);
     j->follows = w->nrows > 0;
-    if (w->pieces.len <= RI_LIMIT_HTTP_PACKED) {
-        if (w->nrows) ri_buffer_put_str(&a->body, ri_buffer_str(&w->pieces));
+    if (w->pieces.len <= RI_LIMIT_HTTP_PACKED || page->system) {
+        if (w->nrows) ri_buffer_put_str(&page->body, ri_buffer_str(&w->pieces));
         return;
     }
     j->out = &w->pieces;
-    a->more = &w->pieces;
-    a->nmore = 1;
+    page->more = &w->pieces;
+    page->nmore = 1;
 }
 
 static int connz_compare_turns(const void *a, const void *b)
@@ -331,100 +379,100 @@ static int connz_compare_turns(const void *a, const void *b)
     return x->turn < y->turn ? -1 : x->turn > y->turn;
 }
 
-static void connz_put_pieces(ri_http_answer *a, const connz_work *w, ri_http_json *j)
+static void connz_put_pieces(ri_page *page, const connz_work *w, ri_page_json *j)
 {
     connz_row *rows = connz_rows(w);
     RI_ASSERT(w->done == w->nrows);
     if (w->nrows > 1 && !w->eager) qsort(rows, w->nrows, sizeof *rows, connz_compare_turns);
-    if (!ri_buffer_room(&a->body, w->pieces.len + w->nrows + 1)) return;
+    if (!ri_buffer_room(&page->body, w->pieces.len + w->nrows + 1)) return;
     for (size_t i = 0; i < w->nrows; i++) {
         if (!rows[i].size) continue;
-        if (j->follows) ri_buffer_put(&a->body, ",", 1);
-        ri_buffer_put(&a->body, w->pieces.ptr + rows[i].place, rows[i].size);
+        if (j->follows) ri_buffer_put(&page->body, ",", 1);
+        ri_buffer_put(&page->body, w->pieces.ptr + rows[i].place, rows[i].size);
         j->follows = true;
     }
 }
 
-static void connz_finish(ri_http_answer *a)
+static void connz_finish(ri_page *page)
 {
-    connz_work *w = a->work;
-    ri_http_json j;
+    connz_work *w = page->work;
+    ri_page_json j;
     uint64_t shown = w && w->direct ? w->nrows : 0;
-    if (!w || a->body.failed || !(w->sorted || w->direct)) return;
+    if (!w || page->body.failed || !(w->sorted || w->direct)) return;
     for (size_t i = 0; i < w->nrows && !w->direct; i++) shown += connz_rows(w)[i].size > 0;
-    ri_http_answer_json(a, &j, false);
-    ri_http_json_uint(&j, "num_connections", shown);
-    ri_http_json_uint(&j, "total", w->total);
-    ri_http_json_uint(&j, "offset", w->offset);
-    ri_http_json_uint(&j, "limit", w->limit);
-    ri_http_json_open(&j, "connections", '[');
-    if (w->direct) connz_put_met(a, w, &j);
-    else connz_put_pieces(a, w, &j);
-    ri_http_json_close(&j, ']');
-    ri_http_json_close(&j, '}');
-    a->body.failed = a->body.failed || w->pieces.failed;
+    ri_page_json_begin(page, &j, false);
+    ri_page_json_uint(&j, "num_connections", shown);
+    ri_page_json_uint(&j, "total", w->total);
+    ri_page_json_uint(&j, "offset", w->offset);
+    ri_page_json_uint(&j, "limit", w->limit);
+    ri_page_json_open(&j, "connections", '[');
+    if (w->direct) connz_put_met(page, w, &j);
+    else connz_put_pieces(page, w, &j);
+    ri_page_json_close(&j, ']');
+    ri_page_json_close(&j, '}');
+    page->body.failed = page->body.failed || w->pieces.failed;
 }
 
-static void connz_drop(ri_http_answer *a)
+static void connz_drop(ri_page *page)
 {
-    connz_work *w = a->work;
+    connz_work *w = page->work;
     ri_buffer_fini(&w->rows);
     ri_buffer_fini(&w->pieces);
 }
 
 /* False: that is no such option, which is answered. */
-static bool connz_read_order(ri_http_answer *a, connz_work *w, ri_str query)
+static bool connz_read_order(ri_page *page, connz_work *w, ri_str query)
 {
     char sort[32], state[16];
-    if (!ri_http_query_get(query, "sort", sort, sizeof sort) || !sort[0]) sort[0] = 0;
-    ri_http_query_get(query, "state", state, sizeof state);
+    if (!ri_page_query_get(query, "sort", sort, sizeof sort) || !sort[0]) sort[0] = 0;
+    ri_page_query_get(query, "state", state, sizeof state);
     while (w->by < CONNZ_ORDERS && sort[0] && strcmp(sort, connz_orders[w->by]) != 0) w->by++;
     bool any = strcasecmp(state, "any") == 0 || strcasecmp(state, "all") == 0;
     w->closed = any || strcasecmp(state, "closed") == 0;
     w->open = any || !state[0] || strcasecmp(state, "open") == 0;
     bool of_closed = w->by == CONNZ_STOP || w->by == CONNZ_REASON;
-    if (w->by == CONNZ_ORDERS) ri_http_answer_say(a, 400, "invalid sorting option: %s", sort);
+    if (w->by == CONNZ_ORDERS) ri_page_say(page, 400, "invalid sorting option: %s", sort);
     else if (!w->open && !w->closed)
-        ri_http_answer_say(a, 400, "Error decoding state for %s", state);
+        ri_page_say(page, 400, "Error decoding state for %s", state);
     else if (of_closed && w->open)
-        ri_http_answer_say(a, 400, "sort by %s only valid on closed connections", sort);
-    return a->status == 200;
+        ri_page_say(page, 400, "sort by %s only valid on closed connections", sort);
+    return page->status == 200;
 }
 
-static void connz_begin(ri_http_answer *a, const ri_http_request *request)
+static void connz_begin(ri_page *page, ri_str query)
 {
-    ri_str query = request->query;
     char subs[8];
-    connz_work *w = ri_http_answer_work(a, sizeof *w);
+    connz_work *w = ri_page_work(page, sizeof *w);
     if (!w) return;
-    ri_buffer_init(&w->rows, a->body.host);
-    ri_buffer_init(&w->pieces, a->body.host);
-    w->answer = a;
+    ri_buffer_init(&w->rows, page->body.host);
+    ri_buffer_init(&w->pieces, page->body.host);
+    w->page = page;
     w->walk = (ri_broker_conns_query){.max = UINT64_MAX, .put = connz_collect_open, .arg = w,
-                                      .budget = &a->server->broker->router.budget};
-    if (!connz_read_order(a, w, query)) return;
-    ri_http_query_get(query, "user", w->user, sizeof w->user);
-    ri_http_query_get(query, "acc", w->account, sizeof w->account);
-    ri_http_query_get(query, "filter_subject", w->filter, sizeof w->filter);
-    ri_http_query_get(query, "subs", subs, sizeof subs);
-    w->cid = ri_http_query_number(query, "cid", 0);
-    w->offset = ri_http_query_number(query, "offset", 0);
-    w->limit = ri_http_query_number(query, "limit", 0);
-    if (!w->limit) w->limit = HTTP_CONNZ_LIMIT;
+                                      .budget = &page->broker->router.budget};
+    if (!connz_read_order(page, w, query)) return;
+    ri_page_query_get(query, "user", w->user, sizeof w->user);
+    ri_page_query_get(query, "acc", w->account, sizeof w->account);
+    ri_page_query_get(query, "filter_subject", w->filter, sizeof w->filter);
+    ri_page_query_get(query, "subs", subs, sizeof subs);
+    w->cid = ri_page_query_number(query, "cid", 0);
+    w->offset = ri_page_query_number(query, "offset", 0);
+    w->limit = ri_page_query_number(query, "limit", 0);
+    if (!w->limit) w->limit = CONNZ_LIMIT;
+    if (page->system) w->limit = RI_MIN(w->limit, (uint64_t)RI_LIMIT_SYSTEM_PAGE);
     if (w->cid) w->limit = w->walk.max = 1;
     if (w->cid) w->walk.after = w->cid - 1;
-    w->show = (ri_http_conn_show){
-        .broker = a->server->broker, .auth = ri_http_query_bool(query, "auth") || w->user[0],
+    w->show = (ri_page_conn_show){
+        .broker = page->broker, .auth = ri_page_query_bool(query, "auth") || w->user[0],
         .detail = strcasecmp(subs, "detail") == 0,
-        .subs_offset = ri_http_query_number(query, "subs_offset", 0)};
-    w->show.subs = w->show.detail || ri_http_query_bool(query, "subs");
+        .subs_offset = ri_page_query_number(query, "subs_offset", 0)};
+    w->show.subs = w->show.detail || ri_page_query_bool(query, "subs");
     w->direct = w->by == CONNZ_CID && !w->closed;
     w->plain = w->by == CONNZ_CID && !w->user[0] && !w->account[0] && !w->filter[0];
     w->eager = !w->direct && !w->offset;
     w->walk.ids = w->direct ? connz_is_off(w) : w->plain && !w->eager;
 }
 
-const ri_http_route ri_http_connz_route = {
-    .path = "/connz", .bools = "auth subs", .ints = "offset limit subs_offset", .uints = "cid",
+const ri_page_kind ri_page_connz = {
+    .bools = "auth subs", .ints = "offset limit subs_offset", .uints = "cid",
     .begin = connz_begin, .step = connz_step, .between = connz_between, .finish = connz_finish,
     .drop = connz_drop};

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/pages/page_conn.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/saturate.h"
+#include "codec/limits.h"
+
+/* "127.0.0.1:50123", "[::1]:50123", or what a unix socket or a wire is called. */
+static void page_conn_put_peer(ri_str peer, ri_page_json *j)
+{
+    RI_ASSERT(peer.ptr);
+    const char *colon = strrchr(peer.ptr, ':'), *begin = peer.ptr + (peer.ptr[0] == '[');
+    size_t len = colon ? (size_t)(colon - begin) : strlen(begin);
+    if (begin > peer.ptr && len > 0) len--; /* the closing bracket */
+    ri_page_json_string(j, "ip", (ri_str){begin, len});
+    ri_page_json_uint(j, "port", colon ? strtoul(colon + 1, NULL, 10) : 0);
+}
+
+void ri_page_conn_put_sub(const ri_broker_sub *sub, ri_str account, ri_page_json *j)
+{
+    ri_page_json_open(j, NULL, '{');
+    if (account.len) ri_page_json_string(j, "account", account);
+    if (account.len) ri_page_json_string(j, "account_tag", account);
+    ri_page_json_string(j, "subject", sub->subject);
+    if (sub->queue.len) ri_page_json_string(j, "qgroup", sub->queue);
+    ri_page_json_string(j, "sid", sub->sid);
+    ri_page_json_uint(j, "msgs", sub->info.msgs);
+    if (sub->info.max_msgs) ri_page_json_uint(j, "max", sub->info.max_msgs);
+    ri_page_json_uint(j, "cid", sub->info.conn);
+    ri_page_json_close(j, '}');
+}
+
+static void page_conn_on_sub(void *arg, const ri_broker_sub *sub)
+{
+    ri_page_conn_put_sub(sub, RI_STR_NONE, arg);
+}
+
+static void page_conn_on_subject(void *arg, const ri_broker_sub *sub)
+{
+    ri_page_json_string(arg, NULL, sub->subject);
+}
+
+/* A list that is not whole says so, and which part it is; nats-server lists all. */
+static void page_conn_put_subs(const ri_page_conn_show *show, const rill_conn_info *info,
+                               ri_page_json *j)
+{
+    const rill_conn_subs_opts opts = {.size = sizeof opts, .conn = info->id,
+                                      .skip = show->subs_offset};
+    ri_broker_subs_query query = {
+        .opts = &opts, .max = RI_LIMIT_HTTP_SUBS, .arg = j,
+        .put = show->detail ? page_conn_on_sub : page_conn_on_subject};
+    RI_ASSERT(show->subs && info->id);
+    if (info->subs == 0) return;
+    if (show->subs_offset > 0 || info->subs > RI_LIMIT_HTTP_SUBS) {
+        ri_page_json_uint(j, "subs_offset", show->subs_offset);
+        ri_page_json_uint(j, "subs_limit", RI_LIMIT_HTTP_SUBS);
+    }
+    ri_page_json_open(j, show->detail ? "subscriptions_list_detail" : "subscriptions_list", '[');
+    ri_broker_subs_of(show->broker, &query);
+    ri_page_json_close(j, ']');
+}
+
+static void page_conn_put_counts(const rill_conn_info *info, ri_page_json *j)
+{
+    ri_page_json_uint(j, "pending_bytes", info->pending_bytes);
+    ri_page_json_uint(j, "in_msgs", info->in_msgs);
+    ri_page_json_uint(j, "out_msgs", info->out_msgs);
+    ri_page_json_uint(j, "in_bytes", info->in_bytes);
+    ri_page_json_uint(j, "out_bytes", info->out_bytes);
+    ri_page_json_uint(j, "subscriptions", info->subs);
+}
+
+static void page_conn_put_names(const ri_page_conn_show *show, const ri_broker_conn *conn,
+                                ri_page_json *j)
+{
+    ri_str account = conn->account.len ? conn->account : ri_str_of(RI_ACCOUNT_GLOBAL);
+    const struct { const char *key; ri_str value; } rows[] = {
+        {"name", conn->name}, {"lang", conn->lang}, {"version", conn->version},
+        {"tls_version", conn->tls_version}, {"tls_cipher_suite", conn->tls_cipher},
+        {"authorized_user", show->auth ? conn->user : RI_STR_NONE},
+        {"account", show->auth && conn->user.len ? account : RI_STR_NONE},
+        {"name_tag", show->auth ? account : RI_STR_NONE}};
+    for (size_t i = 0; i < RI_LEN(rows); i++)
+        if (rows[i].value.len) ri_page_json_string(j, rows[i].key, rows[i].value);
+}
+
+void ri_page_conn_put(const ri_page_conn_show *show, const ri_broker_conn *conn,
+                      const ri_departed_one *gone, ri_page_json *j)
+{
+    const rill_conn_info *info = &conn->info;
+    RI_ASSERT(!gone || gone->reason);
+    int64_t now_ns = gone ? gone->stop_ns : show->now_ns;
+    ri_page_json_open(j, NULL, '{');
+    ri_page_json_uint(j, "cid", info->id);
+    ri_page_json_text(j, "kind", "Client");
+    ri_page_json_text(j, "type", info->websocket ? "websocket" : "nats");
+    page_conn_put_peer(conn->peer, j);
+    ri_page_json_time(j, "start", info->start_ns);
+    ri_page_json_time(j, "last_activity", info->active_ns);
+    if (gone) ri_page_json_time(j, "stop", gone->stop_ns);
+    if (gone) ri_page_json_text(j, "reason", gone->reason);
+    ri_page_json_duration(j, "rtt", conn->rtt_ns);
+    ri_page_json_span(j, "uptime", ri_ns_sub(now_ns, info->start_ns));
+    ri_page_json_span(j, "idle", ri_ns_sub(now_ns, info->active_ns));
+    page_conn_put_counts(info, j);
+    page_conn_put_names(show, conn, j);
+    if (show->subs && !gone) page_conn_put_subs(show, info, j);
+    ri_page_json_close(j, '}');
+}
