@@ -120,8 +120,8 @@ typedef struct ri_tls ri_tls; /* one connection, of the library */
 typedef struct ri_tls_desk ri_tls_desk; /* what the connections of one loop share, of the library */
 
 typedef struct ri_tls_about {
-    char version[8];          /* "1.3" */
-    char cipher[RI_TLS_WORD_MAX]; /* IANA's name */
+    const char *version;      /* "1.3"; lives as long as the configuration, as the next does */
+    const char *cipher;       /* IANA's name */
     bool resumed;
 } ri_tls_about;
 

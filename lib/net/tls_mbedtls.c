@@ -61,6 +61,7 @@ typedef struct tls_mbedtls_conf {
     mbedtls_pk_context key;
     mbedtls_ssl_ticket_context tickets;
     int ciphers[TLS_MBEDTLS_CIPHERS + 1];
+    char names[TLS_MBEDTLS_CIPHERS][RI_TLS_WORD_MAX]; /* of those that may be agreed upon */
     bool remembers;              /* a client: the session below can be resumed ... */
     mbedtls_ssl_session session;
     char remembered[RI_TLS_NAME_MAX]; /* ... with this server */
@@ -341,6 +342,26 @@ static int tls_mbedtls_set_tickets(tls_mbedtls_conf *c)
     return RILL_OK;
 }
 
+/* mbedTLS has names of its own. */
+static void tls_mbedtls_set_name(char out[RI_TLS_WORD_MAX], const char *own)
+{
+    bool is_13 = strncmp(own, "TLS1-3-", 7) == 0;
+    snprintf(out, RI_TLS_WORD_MAX, "%s%s", is_13 ? "TLS-" : "", is_13 ? own + 7 : own);
+    for (char *at = out; *at; at++)
+        if (*at == '-') *at = '_';
+}
+
+/* These may be agreed upon; they live as long as the configuration. */
+static void tls_mbedtls_set_ciphers(tls_mbedtls_conf *c, const int *ids)
+{
+    mbedtls_ssl_conf_ciphersuites(&c->ssl, ids);
+    for (int i = 0; ids[i]; i++) {
+        const char *own = mbedtls_ssl_get_ciphersuite_name(ids[i]);
+        RI_ASSERT(i < TLS_MBEDTLS_CIPHERS);
+        tls_mbedtls_set_name(c->names[i], own ? own : "");
+    }
+}
+
 /* Its name is its key's alone: of TLS 1.2, which all that is built has. mbedTLS wipes its copy. */
 static int tls_mbedtls_set_psk(tls_mbedtls_conf *c, const ri_tls_rules *rules)
 {
@@ -350,7 +371,8 @@ static int tls_mbedtls_set_psk(tls_mbedtls_conf *c, const ri_tls_rules *rules)
                              (const unsigned char *)rules->psk_identity,
                              strlen(rules->psk_identity)) != 0)
         return ri_tls_nomem_err("TLS");
-    mbedtls_ssl_conf_ciphersuites(&c->ssl, tls_mbedtls_psk_ciphers);
+    memset(c->names, 0, sizeof c->names);
+    tls_mbedtls_set_ciphers(c, tls_mbedtls_psk_ciphers);
 #if MBEDTLS_VERSION_MAJOR >= 3
     mbedtls_ssl_conf_max_tls_version(&c->ssl, MBEDTLS_SSL_VERSION_TLS1_2);
 #endif
@@ -377,7 +399,7 @@ static int tls_mbedtls_configure(tls_mbedtls_conf *c, const ri_tls_rules *rules)
     int rc = tls_mbedtls_set_version(c, rules->min_version);
     if (rc == RILL_OK && rules->ciphers) rc = tls_mbedtls_parse_ciphers(c, rules->ciphers);
     if (rc < 0) return rc;
-    mbedtls_ssl_conf_ciphersuites(&c->ssl, rules->ciphers ? c->ciphers : tls_mbedtls_ciphers);
+    tls_mbedtls_set_ciphers(c, rules->ciphers ? c->ciphers : tls_mbedtls_ciphers);
     if (rules->psk.len && (rc = tls_mbedtls_set_psk(c, rules)) < 0) return rc;
     return rules->server ? tls_mbedtls_set_tickets(c) : RILL_OK;
 }
@@ -604,15 +626,14 @@ static void tls_mbedtls_shut(ri_tls *tls, ri_tls_io *io)
 static void tls_mbedtls_about(const ri_tls *tls, ri_tls_about *out)
 {
     const char *version = mbedtls_ssl_get_version(&tls->ssl); /* "TLSv1.2" */
-    const char *cipher = mbedtls_ssl_get_ciphersuite(&tls->ssl);
-    *out = (ri_tls_about){.resumed = !tls->certified};
-    snprintf(out->version, sizeof out->version, "%s",
-             strncmp(version, "TLSv", 4) == 0 ? version + 4 : version);
-    snprintf(out->cipher, sizeof out->cipher, "%s", cipher ? cipher : "");
-    if (strncmp(out->cipher, "TLS1-3-", 7) == 0)
-        snprintf(out->cipher, sizeof out->cipher, "TLS-%s", cipher + 7);
-    for (char *at = out->cipher; *at; at++)
-        if (*at == '-') *at = '_';
+    char name[RI_TLS_WORD_MAX];
+    const char *own = mbedtls_ssl_get_ciphersuite(&tls->ssl);
+    *out = (ri_tls_about){
+        .version = strncmp(version, "TLSv", 4) == 0 ? version + 4 : version,
+        .cipher = "", .resumed = !tls->certified};
+    tls_mbedtls_set_name(name, own ? own : "");
+    for (size_t i = 0; i < RI_LEN(tls->conf->names); i++)
+        if (strcmp(tls->conf->names[i], name) == 0) out->cipher = tls->conf->names[i];
 }
 
 static void tls_mbedtls_shown(const ri_tls *tls, ri_buffer *out)

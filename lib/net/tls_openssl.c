@@ -39,8 +39,8 @@ typedef struct tls_openssl_conf {
     char psk_identity[RI_TLS_PSK_NAME_MAX + 1]; /* ... and its name */
 } tls_openssl_conf;
 
-/* Where OpenSSL reads and writes, and of which call: one for all connections of a loop, since one of
- * them at a time is served there. */
+/* Where OpenSSL reads and writes, and for which call: one for all connections of a loop, of which
+ * one at a time is served. */
 struct ri_tls_desk {
     ri_host host;
     BIO_METHOD *method;
@@ -537,6 +537,19 @@ static void tls_openssl_configure(tls_openssl_conf *c, const ri_tls_rules *rules
     if (!rules->server) SSL_CTX_sess_set_new_cb(c->ctx, tls_openssl_on_session);
 }
 
+/* What a server signs with is said by its key: OpenSSL keeps for each connection those that both
+ * sides have. Who has to show a certificate may sign with any. */
+static int tls_openssl_set_signatures(const tls_openssl_conf *c, const ri_tls_rules *rules)
+{
+    const EVP_PKEY *key = SSL_CTX_get0_privatekey(c->ctx);
+    const char *list = NULL;
+    if (!rules->server || rules->verify || !key) return RILL_OK;
+    if (EVP_PKEY_is_a(key, "EC")) list = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512";
+    if (EVP_PKEY_is_a(key, "RSA"))
+        list = "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512";
+    return !list || SSL_CTX_set1_sigalgs_list(c->ctx, list) == 1 ? RILL_OK : tls_openssl_nomem();
+}
+
 static int tls_openssl_conf_new(ri_tls_conf **conf, const ri_host *host, const ri_tls_rules *rules)
 {
     *conf = NULL;
@@ -553,6 +566,7 @@ static int tls_openssl_conf_new(ri_tls_conf **conf, const ri_host *host, const r
     if (rc == RILL_OK)
         rc = rules->psk.len ? tls_openssl_set_psk(c, rules) : tls_openssl_set_ciphers(c, rules);
     if (rc == RILL_OK) rc = tls_openssl_parse(c, rules);
+    if (rc == RILL_OK) rc = tls_openssl_set_signatures(c, rules);
     if (rc < 0) tls_openssl_conf_free(&c->conf);
     else *conf = &c->conf;
     ERR_clear_error(); /* the queue is the thread's, and others' calls look at it, too */
@@ -785,10 +799,9 @@ static void tls_openssl_about(const ri_tls *tls, ri_tls_about *out)
     RI_ASSERT(SSL_is_init_finished(tls->ssl));
     const char *version = SSL_get_version(tls->ssl); /* "TLSv1.3" */
     const char *cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(tls->ssl));
-    *out = (ri_tls_about){.resumed = SSL_session_reused(tls->ssl) != 0};
-    snprintf(out->version, sizeof out->version, "%s",
-             strncmp(version, "TLSv", 4) == 0 ? version + 4 : version);
-    snprintf(out->cipher, sizeof out->cipher, "%s", cipher ? cipher : "");
+    *out = (ri_tls_about){
+        .version = strncmp(version, "TLSv", 4) == 0 ? version + 4 : version,
+        .cipher = cipher ? cipher : "", .resumed = SSL_session_reused(tls->ssl) != 0};
 }
 
 static void tls_openssl_shown(const ri_tls *tls, ri_buffer *out)

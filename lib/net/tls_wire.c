@@ -26,8 +26,7 @@ typedef struct tls_wire_lane {
     ri_list queue;         /* ri_tls_wire.row: those who wait for a slot */
     ri_list slots;         /* ri_tls_wire.slot: those who have one, who has waited longest first */
     uint32_t nslots, slots_max;
-    const ri_tls_ops *library; /* whose ... */
-    ri_tls_desk *desk;         /* ... this is; NULL: none yet, or it has none */
+    ri_tls_desk *desk;     /* the library's; NULL: none yet, or it has none */
     char in[RI_TLS_BURST + RI_TLS_RECORD_MAX];
     char out[TLS_WIRE_OUT];
     char plain[RI_TLS_RECORD]; /* pieces that become one record */
@@ -37,20 +36,20 @@ struct ri_tls_wire {
     ri_wire wire;
     ri_wire *below;
     ri_tls_conf *conf;       /* a reference */
-    const ri_host *host;
     tls_wire_lane *lane;     /* NULL: on no loop yet */
     ri_tls *tls;             /* from SHAKING on */
-    ri_tls_wire_state state;
+    ri_tls_wire_state state : 8;
     uint8_t watched;         /* by the owner */
     bool ended;              /* the peer has said that it sends no more */
     bool cut;                /* the wire below has ended */
     bool shut;               /* this side sends no more ... */
     bool below_shut;         /* ... and the wire below knows it */
     bool charged;            /* the library's memory is counted */
-    bool mute;               /* nothing can be written below any more, and `why` says why; what has
-                                come can still be read */
+    bool mute;               /* nothing can be written below, as `why` says; what came is read */
+    bool opened;             /* it is OPEN, or was */
     uint32_t handshake_bytes;
     uint32_t burst;          /* bytes to encrypt before they are written */
+    int code;                /* BROKEN: why, a rill code */
     char *in;                /* read from below and not used: [in_at, in_len); NULL: nothing */
     uint32_t in_at, in_len;
     char *out;               /* not taken by the wire below, likewise */
@@ -58,12 +57,10 @@ struct ri_tls_wire {
     ri_loop_soon soon;       /* the owner can use what is inside */
     ri_list row;             /* lane->row or lane->queue */
     ri_list slot;            /* lane->slots */
-    int64_t step_ns;         /* when it made its last step */
-    int64_t open_ns;
+    int64_t step_ns;         /* when it made its last step, by which it became OPEN */
     ri_loop_timer timer;     /* until it is OPEN */
     const char *refusal;
     ri_failure *why;         /* BROKEN, or mute; NULL: there was no memory for it */
-    int code;                /* why, a rill code */
     char name[];             /* with a 0; empty: none */
 };
 
@@ -92,7 +89,7 @@ static void tls_wire_drop(ri_tls_wire *w, char **kept, uint32_t *at, uint32_t *l
     RI_ASSERT(*at <= *len);
     if (!*kept) return;
     if (w->lane) ri_memory_refund(w->lane->loop->memory, kind, *len);
-    ri_free(w->host, *kept, *len);
+    ri_free(&w->conf->host, *kept, *len);
     *kept = NULL;
     *at = *len = 0;
 }
@@ -115,7 +112,7 @@ static int tls_wire_keep_in(ri_tls_wire *w, const char *bytes, size_t len)
     ri_memory *memory = w->lane ? w->lane->loop->memory : NULL;
     if (!ri_memory_take(memory, RI_MEMORY_INPUT, len))
         return ri_err(RILL_ENOMEM, "the memory budget has no room for a TLS record");
-    if (!(w->in = ri_alloc(w->host, len))) {
+    if (!(w->in = ri_alloc(&w->conf->host, len))) {
         ri_memory_refund(memory, RI_MEMORY_INPUT, len);
         return RILL_ENOMEM;
     }
@@ -130,7 +127,7 @@ static int tls_wire_keep_out(ri_tls_wire *w, const char *bytes, size_t len)
     RI_ASSERT(len > 0 && w->lane);
     if (w->out_len + len > TLS_WIRE_KEPT_OUT)
         return ri_err(RILL_EPROTO, "the other side asks for answers and does not read them");
-    char *out = ri_realloc(w->host, w->out, w->out_len, w->out_len + len);
+    char *out = ri_realloc(&w->conf->host, w->out, w->out_len, w->out_len + len);
     if (!out) return RILL_ENOMEM;
     memcpy(out + w->out_len, bytes, len);
     w->out = out;
@@ -258,7 +255,7 @@ static void tls_wire_break(ri_tls_wire *w, int code)
     if (w->state == RI_TLS_BROKEN) return;
     w->state = RI_TLS_BROKEN;
     w->code = code;
-    if (!w->why) w->why = ri_calloc(w->host, sizeof *w->why);
+    if (!w->why) w->why = ri_calloc(&w->conf->host, sizeof *w->why);
     if (w->why && !w->why->code) ri_failure_keep(w->why, code);
     ri_list_remove(&w->row);
     tls_wire_leave_slot(w);
@@ -275,7 +272,7 @@ static void tls_wire_mute(ri_tls_wire *w, int code)
 {
     RI_ASSERT(code == RILL_EIO && w->lane && w->state != RI_TLS_HELLO);
     if (w->mute || w->state == RI_TLS_BROKEN) return;
-    w->why = ri_calloc(w->host, sizeof *w->why);
+    w->why = ri_calloc(&w->conf->host, sizeof *w->why);
     w->mute = true;
     if (w->why) ri_failure_keep(w->why, code);
     tls_wire_drop_out(w);
@@ -416,8 +413,7 @@ static int tls_wire_take_slot(ri_tls_wire *w)
     if (!ri_memory_take(lane->loop->memory, RI_MEMORY_INTEREST, w->conf->library->bytes))
         return ri_err(RILL_ENOMEM, "the memory budget has no room for a TLS connection");
     w->charged = true;
-    lane->library = w->conf->library;
-    int rc = lane->library->open(&w->tls, w->conf, &lane->desk, w->name[0] ? w->name : NULL);
+    int rc = w->conf->library->open(&w->tls, w->conf, &lane->desk, w->name[0] ? w->name : NULL);
     if (rc < 0) return rc;
     w->state = RI_TLS_SHAKING;
     w->step_ns = ri_loop_now(lane->loop);
@@ -431,7 +427,8 @@ static void tls_wire_open(ri_tls_wire *w)
 {
     RI_ASSERT(w->tls && w->state == RI_TLS_SHAKING);
     w->state = RI_TLS_OPEN;
-    w->open_ns = ri_loop_now(w->lane->loop);
+    w->step_ns = ri_loop_now(w->lane->loop);
+    w->opened = true;
     ri_loop_timer_cancel(w->lane->loop, &w->timer);
     tls_wire_leave_slot(w);
 }
@@ -575,15 +572,14 @@ static void tls_wire_free_lane(ri_loop_annex *annex)
     RI_ASSERT(ri_list_empty(&lane->row) && ri_list_empty(&lane->queue) && lane->nslots == 0);
     ri_list_remove(&lane->soon.link);
     ri_loop_timer_cancel(lane->loop, &lane->timer);
-    if (lane->desk) lane->library->desk_free(lane->desk);
+    if (lane->desk) ri_tls_library()->desk_free(lane->desk);
     ri_delete(lane->loop->host, lane);
 }
 
 static tls_wire_lane *tls_wire_lane_of(ri_loop *loop)
 {
     if (loop->annex) return ri_container_of(loop->annex, tls_wire_lane, annex);
-    tls_wire_lane *lane = ri_alloc(loop->host, sizeof *lane); /* pages that nobody writes to cost
-                                                                 nothing */
+    tls_wire_lane *lane = ri_alloc(loop->host, sizeof *lane); /* unwritten pages cost nothing */
     if (!lane) return NULL;
     memset(lane, 0, offsetof(tls_wire_lane, in));
     lane->annex.fini = tls_wire_free_lane;
@@ -819,7 +815,7 @@ static void tls_wire_shut(ri_wire *wire)
 static void tls_wire_close(ri_wire *wire)
 {
     ri_tls_wire *w = tls_wire_of(wire);
-    const ri_host host = *w->host; /* it is the configuration's */
+    const ri_host host = w->conf->host;
     ri_list_remove(&w->soon.link);
     ri_list_remove(&w->row);
     tls_wire_leave_slot(w);
@@ -850,7 +846,7 @@ int ri_tls_wire_new(ri_wire **wire, ri_tls_conf *conf, ri_wire *below,
     size_t name_size = strlen(name) + 1;
     ri_tls_wire *w = ri_calloc(&conf->host, sizeof *w + name_size);
     if (!w) return RILL_ENOMEM;
-    w->host = &conf->host; /* which outlives the wire, as a reference to it does */
+    w->conf = conf;
     w->wire.ops = &tls_wire_ops;
     w->below = below;
     w->soon.fn = tls_wire_on_soon;
@@ -862,10 +858,10 @@ int ri_tls_wire_new(ri_wire **wire, ri_tls_conf *conf, ri_wire *below,
     ri_list_init(&w->row);
     ri_list_init(&w->slot);
     if (tls_wire_keep_in(w, opts->head, opts->head_len) < 0) {
-        ri_free(w->host, w, sizeof *w + name_size);
+        ri_free(&conf->host, w, sizeof *w + name_size);
         return RILL_ENOMEM;
     }
-    w->conf = ri_tls_conf_ref(conf);
+    ri_tls_conf_ref(conf);
     *wire = &w->wire;
     return RILL_OK;
 }
@@ -888,7 +884,7 @@ int ri_tls_wire_code(const ri_tls_wire *w)
 
 int64_t ri_tls_wire_open_ns(const ri_tls_wire *w)
 {
-    return w->open_ns;
+    return w->opened ? w->step_ns : 0;
 }
 
 bool ri_tls_wire_about(const ri_tls_wire *w, ri_tls_about *about)

@@ -147,7 +147,6 @@ void ri_kafka_session_free(ri_kafka_session *s)
     ri_conn_fini(&s->conn, &server->pool);
     kafka_session_free_text(host, s->client);
     kafka_session_free_text(host, s->client_id);
-    if (s->tls) ri_delete(host, s->tls);
     ri_delete(host, s);
 }
 
@@ -586,6 +585,6 @@ void ri_kafka_session_describe(const ri_kafka_session *s, int64_t boot_ns, ri_br
     out->peer = ri_str_of(s->peer);
     if (s->client_id) out->name = ri_str_of(s->client_id);
     if (s->client) out->lang = ri_str_of(s->client);
-    if (s->tls) out->tls_version = ri_str_of(s->tls->version);
-    if (s->tls) out->tls_cipher = ri_str_of(s->tls->cipher);
+    if (s->tls.version) out->tls_version = ri_str_of(s->tls.version);
+    if (s->tls.version) out->tls_cipher = ri_str_of(s->tls.cipher);
 }

@@ -117,7 +117,7 @@ struct ri_kafka_session {
     char *client;            /* "SOFTWARE VERSION", as it says itself; owned; NULL: it has not */
     char *client_id;         /* of its last request; owned; NULL: none */
     bool shaking;            /* L: TLS, whose handshake is not over */
-    ri_tls_about *tls;       /* what was agreed upon; owned; NULL: nothing, or not yet */
+    ri_tls_about tls;        /* what was agreed upon; no version: nothing, or not yet */
     char peer[RI_LISTEN_PEER_MAX];
     char host[RI_LISTEN_PEER_MAX]; /* where the client found us */
 };

@@ -30,8 +30,7 @@ void ri_kafka_tls_on_open(ri_kafka_session *s)
     if (!ri_tls_wire_about(wire, &about)) return;
     ri_kafka_server_enter(s->server);
     const ri_host *host = &s->server->broker->host;
-    s->tls = ri_new(host, ri_tls_about); /* without is well, too */
-    if (s->tls) *s->tls = about;
+    s->tls = about;
     ri_host_log(host, RILL_DEBUG, "%s - cid:%llu - TLS version %s, cipher suite %s", s->peer,
                 (unsigned long long)s->cid, about.version, about.cipher);
     ri_kafka_server_leave(s->server);

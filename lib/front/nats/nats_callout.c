@@ -272,9 +272,9 @@ static void callout_put_facts(const ri_nats_session *s, ri_callout_letter *lette
         .nkey = shown->nkey, .jwt = callout_jwt(s, letter), .sig = shown->sig,
         .protocol = s->async_info,
         .cert = ri_nats_login_is_believed(s) ? s->cert : RI_STR_NONE};
-    if (s->tls) {
-        facts.tls_version = s->tls->version;
-        facts.tls_cipher = s->tls->cipher;
+    if (s->tls.version) {
+        facts.tls_version = s->tls.version;
+        facts.tls_cipher = s->tls.cipher;
     }
     callout_fill_name(s, &facts);
     ri_callout_put_facts(&letter->text, &facts);

@@ -80,7 +80,7 @@ static int desk_login(ri_nats_server *server, ri_nats_session *s, ri_login **log
     const ri_nats_login *shown = &s->login;
     rill_login facts = {.size = sizeof facts, .peer = s->peer, .client = ri_nats_session_name(s),
                         .user = shown->user, .password = shown->password, .token = shown->token,
-                        .nkey = shown->nkey, .encrypted = s->tls != NULL};
+                        .nkey = shown->nkey, .encrypted = s->tls.version != NULL};
     ri_buffer subject;
     ri_buffer_init(&subject, &server->broker->host);
     int rc = desk_subject(s, &subject);

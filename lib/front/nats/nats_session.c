@@ -277,6 +277,13 @@ void ri_nats_session_wind_down(ri_nats_session *s)
     if (!s->dismissed || ri_loop_timer_set(&server->loop, &s->timer, due_ns) < 0) session_bury(s);
 }
 
+/* It ends with whom it is of. */
+static size_t session_size(const char *peer)
+{
+    RI_ASSERT(strlen(peer) < RI_LISTEN_PEER_MAX);
+    return sizeof(ri_nats_session) + strlen(peer) + 1;
+}
+
 void ri_nats_session_free(ri_nats_session *s)
 {
     ri_nats_server *server = s->server;
@@ -306,9 +313,8 @@ void ri_nats_session_free(ri_nats_session *s)
     ri_memory_refund(&server->broker->router.memory, RI_MEMORY_INTEREST, s->interest_bytes);
     ri_nats_login_fini(&s->login, host);
     if (s->name) ri_free(host, s->name, strlen(s->name) + 1);
-    if (s->tls) ri_delete(host, s->tls);
     if (s->cert.len) ri_free(host, (char *)(uintptr_t)s->cert.ptr, s->cert.len + 1);
-    ri_delete(host, s);
+    ri_free(host, s, session_size(s->peer));
 }
 
 /* ---- Time ---- */
@@ -762,8 +768,8 @@ void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_brok
         out->user = ri_str_of(ri_access_name(s->who));
     else if (s->connected && s->login.user && ri_nats_login_guards(&s->server->broker->conf))
         out->user = ri_str_of(s->login.user);
-    if (s->tls) out->tls_version = ri_str_of(s->tls->version);
-    if (s->tls) out->tls_cipher = ri_str_of(s->tls->cipher);
+    if (s->tls.version) out->tls_version = ri_str_of(s->tls.version);
+    if (s->tls.version) out->tls_cipher = ri_str_of(s->tls.cipher);
     if (!s->name) return;
     const char *name = ri_nats_session_name(s), *lang = session_lang(s);
     if (s->version_len) out->version = (ri_str){s->name + 1, s->version_len};
@@ -831,7 +837,7 @@ static void session_init(ri_nats_session *s, const ri_listener *at, const char *
     s->start_ns = ri_wall_ns(&broker->host);
     s->timer.fn = session_on_timer;
     s->stall_timer.fn = session_on_stalled;
-    snprintf(s->peer, sizeof s->peer, "%s", peer);
+    memcpy(s->peer, peer, strlen(peer) + 1);
     ri_nats_init(&s->parser, RI_NATS_FROM_CLIENT);
     s->parser.headers = false;
     s->parser.connect_only = ri_nats_login_asked(s);
@@ -854,13 +860,13 @@ int ri_nats_session_open(ri_nats_server *server, ri_wire *wire, int fd, const ri
                          const char *peer)
 {
     const ri_broker_conf *conf = &server->broker->conf;
-    ri_nats_session *s = ri_new(&server->broker->host, ri_nats_session);
+    ri_nats_session *s = ri_calloc(&server->broker->host, session_size(peer));
     if (!s) return RILL_ENOMEM;
     ri_loop *loop = &server->loop;
     int rc = wire ? ri_conn_init(&s->conn, loop, wire, &session_conn_ops)
                   : ri_conn_init_fd(&s->conn, loop, fd, &session_conn_ops);
     if (rc < 0) {
-        ri_delete(&server->broker->host, s);
+        ri_free(&server->broker->host, s, session_size(peer));
         return rc;
     }
     s->server = server;

@@ -147,13 +147,13 @@ struct ri_nats_session {
     bool verbose, pedantic, no_responders;
     bool connected;             /* a CONNECT was accepted */
     bool verifying;             /* its CONNECT waits for a verdict: nothing more is read */
-    uint32_t login_epoch;       /* of the configuration by which it was let in */
     ri_access *access;          /* of that; a reference; or NULL */
     ri_access_user *who;        /* of it; NULL: all is allowed */
     ri_account *counted;        /* where it counts as a connection; a reference; or NULL: it has
                                    said nothing yet */
     ri_replies *replies;        /* what it may answer beyond that; owned; NULL: nothing yet */
     uint64_t replies_bytes;     /* of these, in interest_bytes */
+    uint32_t login_epoch;       /* of the configuration by which it was let in */
     uint32_t unchecked;         /* subscriptions that may be of before a reload */
     ri_list recheck_link;       /* server->rechecking, while there are such */
     const char *let;            /* subject of this batch that it may publish to; NULL: none yet */
@@ -166,6 +166,7 @@ struct ri_nats_session {
     ri_list check_link;         /* server->checking, while it waits for the worker */
     ri_login *asked;            /* the program is asked who it is; or NULL */
     ri_login_seat seat;         /* server->desk, until it is asked */
+    uint32_t op_units;          /* L: of the turn, that an operation of the last batch took */
     uint32_t ask_epoch;         /* login_epoch when it was */
     ri_access *granted;         /* what it has answered, or a judge has, on its way to `access`; or
                                    NULL */
@@ -193,10 +194,10 @@ struct ri_nats_session {
     ri_list held_link;          /* L: server->held, while input of it waits for its turn */
     ri_fan *fan;                /* what it published last, if not all have got it yet; NULL */
     ri_list fan_link;           /* L: server->fans, as long: it is not read */
-    uint32_t op_units;          /* L: of the turn, that an operation of the last batch took */
     ri_loop_timer timer;        /* L: login, then pings, then lingering */
     ri_loop_timer stall_timer;  /* L */
     bool ponged;                /* it has answered a PING: from now on only a quiet one is asked */
+    uint8_t version_len, lang_len; /* of these in `name`; 0: it has none */
     uint32_t pings_out;         /* unanswered */
     int64_t ping_ns;            /* monotonic: when the oldest of these was queued */
     int64_t rtt_ns;             /* from the last one that was answered to its answer; 0: none */
@@ -206,13 +207,12 @@ struct ri_nats_session {
     ri_nats_login login;
     char *name;                 /* "vVERSION:LANG:NAME" for log lines, as far as known; owned, or
                                    NULL */
-    uint8_t version_len, lang_len; /* of these in it; 0: it has none */
     const ri_listener *at;      /* where it came in; NULL: over a wire that was given */
-    ri_tls_about *tls;          /* what was agreed upon; owned; NULL: nothing, or not yet */
+    ri_tls_about tls;           /* what was agreed upon; no version: nothing, or not yet */
     ri_str cert;                /* that the client had to show, in DER; owned; empty: none */
     uint64_t cert_ca[2];        /* whom its listener believed when TLS began (ri_tls_conf) */
     ri_nats_tls_mode tls_mode;  /* L */
-    char peer[RI_LISTEN_PEER_MAX];
+    char peer[];                /* where it comes from, with a 0 */
 };
 
 /* ---- nats_session.c: on the loop's thread, inside the gate unless said otherwise ---- */

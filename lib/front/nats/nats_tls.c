@@ -208,8 +208,7 @@ static void tls_on_open(ri_nats_session *s)
     char text[RI_TLS_WORD_MAX + 40];
     snprintf(text, sizeof text, "%s, cipher suite %s", about.version, about.cipher);
     ri_nats_server_enter(s->server);
-    s->tls = ri_new(&s->server->broker->host, ri_tls_about); /* without is well, too */
-    if (s->tls) *s->tls = about;
+    s->tls = about;
     ri_nats_trace_say(s, RILL_DEBUG, "TLS handshake complete", "");
     ri_nats_trace_say(s, RILL_DEBUG, "TLS version ", text);
     tls_keep(s, wire);
