@@ -709,5 +709,6 @@ SUITE_MAIN_ROWS("groups",
                            test_rejoin, test_votes, test_leave, test_leave_in_turns, test_delete,
                            test_pending, test_max_size, test_static, test_static_leader,
                            test_restart, test_close, test_sweep, test_walk, test_bounds,
-                           test_ids_bound, test_memory, test_gone, test_give_way, test_members_memory),
+                           test_ids_bound, test_memory, test_gone, test_give_way,
+                           test_members_memory),
                 SUITE_ONCE(test_scarce))
