@@ -47,6 +47,7 @@ enum {
     DAEMON_DRAIN_EXTRA_MS = 5000, /* and how long beyond its time it waits for the last */
     DAEMON_RILL_BYTES = 80,       /* for the text of a version */
     DAEMON_LARGE = 2 * 1024 * 1024, /* bytes that are not taken from the heap */
+    DAEMON_ABOUT = 64 * 1024 * 1024, /* that a broker may take which only says what it is */
 };
 
 /* What clients are told when no flag says otherwise; as in rill_broker_opts.version. */
@@ -97,8 +98,9 @@ static const char *daemon_rill(char text[DAEMON_RILL_BYTES])
 {
     uint32_t lib = rill_version();
     rill_broker_info info = {.size = sizeof info};
-    rill_broker *broker = NULL;
-    bool known = rill_broker_open(&broker, NULL) >= 0 && rill_broker_about(broker, &info) >= 0;
+    rill_broker_opts opts = {.size = sizeof opts, .memory_bytes = DAEMON_ABOUT};
+    rill_broker *broker = NULL; /* which need not find out what memory the machine has */
+    bool known = rill_broker_open(&broker, &opts) >= 0 && rill_broker_about(broker, &info) >= 0;
     snprintf(text, DAEMON_RILL_BYTES, "rill %u.%u.%u%s%s", lib >> 16, lib >> 8 & 255, lib & 255,
              known ? ", " : "", known ? info.tls_library : "");
     rill_broker_close(broker, 0);

@@ -39,7 +39,8 @@ static uint64_t machine_groups(const char *mount, const char *group, size_t len,
     for (;;) {
         char path[MACHINE_PATH];
         int n = snprintf(path, sizeof path, "%s%.*s/%s", mount, (int)len, group, name);
-        if (n > 0 && (size_t)n < sizeof path) least = RI_MIN(least, machine_limit(path));
+        uint64_t limit = n > 0 && (size_t)n < sizeof path ? machine_limit(path) : UINT64_MAX;
+        least = RI_MIN(least, limit);
         if (len == 0) return least;
         while (len > 0 && group[--len] != '/') {}
     }

@@ -707,7 +707,8 @@ END_TEST
 SUITE_MAIN_ROWS("groups",
                 SUITE_WITH(setup, teardown, test_join_faults, test_inconsistent, test_stable,
                            test_rejoin, test_votes, test_leave, test_leave_in_turns, test_delete,
-                           test_pending, test_max_size, test_static, test_static_leader, test_restart,
-                           test_close, test_sweep, test_walk, test_bounds, test_ids_bound,
-                           test_memory, test_gone, test_give_way, test_members_memory),
+                           test_pending, test_max_size, test_static, test_static_leader,
+                           test_restart, test_close, test_sweep, test_walk, test_bounds,
+                           test_ids_bound, test_memory, test_gone, test_give_way,
+                           test_members_memory),
                 SUITE_ONCE(test_scarce))

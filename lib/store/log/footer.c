@@ -248,10 +248,20 @@ static void footer_join(footer_build *b, const ri_buffer *names, ri_buffer *all)
     ri_buffer_put(all, trailer, sizeof trailer);
 }
 
+/* Rows of very many tracks are not moved again and again. */
+static void footer_reserve(footer_build *b)
+{
+    size_t n = b->s->ntouched;
+    ri_buffer_room(&b->tracks, n * RI_SEGMENT_FOOT_TRACK);
+    ri_buffer_room(&b->runs, n * RI_SEGMENT_FOOT_RUN);
+    ri_buffer_room(&b->made, n * sizeof(log_run *));
+}
+
 static int footer_collect(footer_build *b)
 {
     RI_ASSERT(b->s->touched || b->s->ntouched == 0);
     log_segment *s = b->s;
+    footer_reserve(b);
     for (uint32_t i = 0; i < s->ntouched; i++) {
         ri_track *track = ri_track_touched(b->log, s, i);
         if (!track) continue;
