@@ -375,8 +375,8 @@ START_TEST(test_varints)
 }
 END_TEST
 
-/* Each record that has neither headers nor a null for a value says so, from where it begins and from
- * nowhere else, and nothing behind its value is read for that. */
+/* Each record that has neither headers nor a null for a value says so, from where it begins and
+ * from nowhere else, and nothing behind its value is read for that. */
 START_TEST(test_bare)
 {
     fault_init(&f);
@@ -464,4 +464,5 @@ START_TEST(test_faults)
 END_TEST
 
 SUITE_MAIN("kafka_batch", test_golden_read, test_golden_build, test_split_and_damage,
-           test_refused, test_in_place, test_markers, test_compacted, test_varints, test_bare, test_faults)
+           test_refused, test_in_place, test_markers, test_compacted, test_varints, test_bare,
+           test_faults)
