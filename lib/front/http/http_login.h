@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who a visitor is, for what is not for everybody. He says it with each request, and the broker looks
- * at it by what it knows of clients:
+/* Who a visitor is, for what is not for everybody. He says it with each request, and the broker
+ * looks at it by what it knows of clients:
  *
  *     Basic     a user and his password
  *     Bearer    the broker's token
