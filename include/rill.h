@@ -1993,8 +1993,9 @@ typedef struct rill_listen_opts {
  * those reach it who may know, or want a certificate of them (rill_tls.verify_peer). What messages
  * say is shown to users alone, by "/follow?subject=S", and "&stream=NAME" for what is stored
  * (server-sent events, 16 at a time): who logs in by HTTP's Basic with a name and a password, or by
- * Bearer with the broker's token, reads there what he may read over NATS. Where there are no such
- * users, since on_login, operators or a callout decide or nobody does, it is shown to none.
+ * Bearer with the broker's token, reads there what he may read over NATS. Where there are operators
+ * that is, as Bearer or as the password, a JWT that makes him a bearer, and has no connection types
+ * or HTTP. Where on_login or a callout decides, or nobody does, it is shown to none.
  * Visitors are no connections of rill_stats. There are 64 places; whoever is silent makes way.
  * RILL_ENOTSUP as of wss:, and without a thread (RILL_DRIVE_HOST).
  *   Where this broker listens already, `opts` take the place of those before for whoever comes from

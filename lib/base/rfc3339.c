@@ -2,6 +2,7 @@
 #include "base/rfc3339.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "base/assert.h"
 #include "base/saturate.h"
@@ -157,4 +158,11 @@ bool ri_rfc3339_read(ri_str s, int64_t *time_ns)
     else
         *time_ns = ri_ns_of_s(sec) + nsec;
     return true;
+}
+
+int32_t ri_rfc3339_east_s(int64_t at_s)
+{
+    struct tm local;
+    time_t at = (time_t)at_s;
+    return localtime_r(&at, &local) ? (int32_t)local.tm_gmtoff : 0;
 }

@@ -13,5 +13,7 @@ size_t ri_rfc3339_write(char out[RI_RFC3339_MAX], int64_t time_ns);
 /* All of `s`, with Z or an offset; false if it is no such time. What does not fit (before 1678
  * or after 2261) becomes RI_RFC3339_YEAR1 or INT64_MAX. */
 bool ri_rfc3339_read(ri_str s, int64_t *time_ns);
+/* What the clock of this place has more than UTC at that second of Unix. */
+int32_t ri_rfc3339_east_s(int64_t at_s);
 
 #endif

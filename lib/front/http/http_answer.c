@@ -136,7 +136,7 @@ static bool http_answer_may(ri_http_answer *a, const ri_http_request *request,
     } else if (verdict == RI_HTTP_LOGIN_LATER) { /* and it could not be begun */
         ri_http_answer_say(a, 503, "too many log in just now: ask again\n");
     } else if (verdict != RI_HTTP_LOGIN_YES) {
-        ri_http_answer_say(a, 401, "a user and his password are wanted\n");
+        ri_http_answer_say(a, 401, "a user and his password, or a token, are wanted\n");
     }
     return !a->said;
 }

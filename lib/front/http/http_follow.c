@@ -45,7 +45,8 @@ typedef struct ri_http_follow {
     ri_http_session *s;
     ri_access *access;       /* a reference, or NULL */
     ri_access_user *who;     /* of it; NULL: he may do all */
-    uint32_t epoch;          /* of the configuration that said so */
+    uint32_t epoch;          /* of the configuration that said so ... */
+    int64_t until_s;         /* ... up to that second of Unix */
     bool open;               /* the head of the answer is queued: events may follow */
     bool watch;              /* each message is to be asked about */
     bool last;               /* replay: the last of each subject */
@@ -207,6 +208,10 @@ static bool follow_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d
     if (!f->open || f->s->end) return true;
     if (f->epoch != f->s->server->broker->conf.login_epoch) {
         ri_http_session_end(f->s, RI_HTTP_END_DONE);
+        return true;
+    }
+    if (party->router->time_ns / RI_SEC >= f->until_s) {
+        follow_end(f, RI_STR("the time of that user is over"));
         return true;
     }
     if (!f->stream[0]) follow_live(f, d->m, route);
@@ -447,6 +452,7 @@ static void follow_admit(ri_http_answer *a, ri_http_follow *f)
     s->server->nfollowers++;
     f->access = ri_access_ref(s->login.access);
     f->who = s->login.who;
+    f->until_s = s->login.until_s;
     const char *why;
     int status = follow_place(f, &why);
     if (status == 200) return;

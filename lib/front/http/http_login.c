@@ -7,10 +7,13 @@
 
 #include "base/assert.h"
 #include "base/base64.h"
+#include "base/error.h"
+#include "base/rfc3339.h"
 #include "front/broker/password.h"
+#include "front/broker/peer_host.h"
 #include "front/http/http_session.h"
 
-enum { HTTP_LOGIN_MAX = 1024 }; /* bytes of a user and his password, or of a token */
+enum { HTTP_LOGIN_MAX = RI_HTTP_HEAD_MAX }; /* bytes of what is said: a JWT has some 1000 */
 
 /* ---- What was said ---- */
 
@@ -50,8 +53,7 @@ const char *ri_http_login_why_not(const ri_http_server *server)
     const ri_broker_conf *conf = &server->broker->conf;
     if (conf->on_login) return "the program decides who comes in, and is not asked over HTTP";
     if (conf->callout) return "a service decides who comes in, and is not asked over HTTP";
-    if (conf->trust) return "users come by JWTs here, which are not taken over HTTP";
-    if (conf->token || conf->user || conf->password || conf->access) return NULL;
+    if (conf->trust || conf->token || conf->user || conf->password || conf->access) return NULL;
     return "this broker has no users, and nobody is shown over HTTP what messages say";
 }
 
@@ -106,10 +108,16 @@ static ri_http_verdict http_login_know(ri_http_login *login, ri_access *access, 
                                        bool right)
 {
     login->known = true;
+    login->until_s = INT64_MAX;
     login->right = right;
     if (right) login->access = ri_access_ref(access);
     if (right) login->who = who;
     return right ? RI_HTTP_LOGIN_YES : RI_HTTP_LOGIN_NO;
+}
+
+static int64_t http_login_now_s(const ri_http_server *server)
+{
+    return ri_wall_ns(&server->broker->host) / RI_SEC;
 }
 
 ri_http_verdict ri_http_login_look(ri_http_session *s, const ri_http_request *request)
@@ -123,12 +131,17 @@ ri_http_verdict ri_http_login_look(ri_http_session *s, const ri_http_request *re
     if (ri_http_login_why_not(s->server)) return RI_HTTP_LOGIN_NONE;
     http_login_digest(request->login, digest);
     if (login->known && login->epoch == conf->login_epoch &&
+        http_login_now_s(s->server) < login->until_s &&
         memcmp(digest, login->digest, sizeof digest) == 0)
         return login->right ? RI_HTTP_LOGIN_YES : RI_HTTP_LOGIN_NO;
     http_login_forget(login);
     memcpy(login->digest, digest, sizeof digest);
     login->epoch = conf->login_epoch;
     if (!http_login_read(request->login, &words)) return RI_HTTP_LOGIN_NO;
+    if (conf->trust) {
+        explicit_bzero(words.room, sizeof words.room);
+        return RI_HTTP_LOGIN_LATER;
+    }
     const char *want = http_login_wanted(conf, &words, &who);
     bool hashed = want && ri_password_is_hash(ri_str_of(want));
     bool right = want && !hashed && ri_password_same(ri_str_of(want), words.password);
@@ -139,7 +152,7 @@ ri_http_verdict ri_http_login_look(ri_http_session *s, const ri_http_request *re
     return http_login_know(login, conf->access, who, right);
 }
 
-/* ---- Hashes ---- */
+/* ---- Hashes and JWTs ---- */
 
 typedef struct http_check {
     ri_job job;
@@ -150,6 +163,9 @@ typedef struct http_check {
     char want[256];           /* copies */
     char given[HTTP_LOGIN_MAX + 1];
     bool same;
+    ri_trust *trust;          /* a reference: that judges what was given; or NULL */
+    char peer[RI_PEER_HOST_MAX];
+    int64_t until_s;
     atomic_bool gone;         /* nobody waits for it any more: it need not be compared */
     uint32_t *nchecks;        /* server->nchecks */
 #ifdef RI_HAVE_CRYPT
@@ -157,11 +173,34 @@ typedef struct http_check {
 #endif
 } http_check;
 
+/* A visitor signs nothing, so that only a bearer comes in; and his connection is of a kind of its
+ * own. Whom a service decides about does not: it is not asked over HTTP. */
+static void http_login_judge(http_check *check)
+{
+    int64_t now_s = ri_wall_ns(check->host) / RI_SEC;
+    const ri_trust_case shown = {.jwt = ri_str_of(check->given), .host = check->peer,
+                                 .type = "HTTP", .now_s = now_s,
+                                 .east_s = ri_rfc3339_east_s(now_s)};
+    ri_trust_verdict verdict;
+    int rc = ri_trust_judge(check->trust, &shown, &verdict);
+    if (rc < 0) return;
+    check->same = verdict.why == RI_TRUST_LET_IN && !verdict.asks;
+    check->until_s = verdict.until_s;
+    check->access = verdict.access;
+    if (check->same) check->who = ri_access_first(check->access);
+    else ri_host_log(check->host, RILL_WARN, "HTTP %s - refused: %s", check->peer,
+                     verdict.asks ? "a service decides about his account's users" : verdict.text);
+}
+
 static void http_login_run(ri_job *job)
 {
     http_check *check = ri_container_of(job, http_check, job);
     RI_ASSERT(!check->same);
     if (atomic_load(&check->gone)) return;
+    if (check->trust) {
+        http_login_judge(check);
+        return;
+    }
 #ifdef RI_HAVE_CRYPT
     const char *made = crypt_rn(check->given, check->want, &check->data, (int)sizeof check->data);
     check->same = made && ri_password_same(ri_str_of(check->want), ri_str_of(made));
@@ -173,6 +212,7 @@ static void http_login_drop_check(http_check *check)
     const ri_host *host = check->host;
     if (check->session) check->session->login.check = NULL;
     ri_access_unref(check->access);
+    ri_trust_unref(check->trust);
     RI_ASSERT(*check->nchecks > 0);
     (*check->nchecks)--;
     explicit_bzero(check, sizeof *check);
@@ -187,7 +227,7 @@ static http_check *http_login_new_check(ri_http_session *s, ri_str header)
     ri_access_user *who;
     if (s->server->nchecks >= RI_LIMIT_HTTP_VISITORS) return NULL; /* of those who went, too */
     if (!http_login_read(header, &words)) return NULL;
-    const char *want = http_login_wanted(conf, &words, &who);
+    const char *want = conf->trust ? "" : http_login_wanted(conf, &words, &who);
     http_check *check = want && strlen(want) < sizeof check->want
                             ? ri_new(&s->server->broker->host, http_check) : NULL;
     if (check) {
@@ -195,8 +235,11 @@ static http_check *http_login_new_check(ri_http_session *s, ri_str header)
         ri_list_init(&check->job.link);
         check->host = &s->server->broker->host;
         check->session = s;
-        check->access = ri_access_ref(conf->access);
-        check->who = who;
+        check->access = conf->trust ? NULL : ri_access_ref(conf->access);
+        check->who = conf->trust ? NULL : who;
+        check->trust = ri_trust_ref(conf->trust);
+        check->until_s = INT64_MAX;
+        ri_peer_address(s->peer, check->peer);
         memcpy(check->want, want, strlen(want));
         memcpy(check->given, words.password.ptr, words.password.len);
         check->nchecks = &s->server->nchecks;
@@ -233,6 +276,12 @@ bool ri_http_login_begin(ri_http_session *s, ri_str head)
     return false;
 }
 
+static void http_login_obey(ri_http_login *login, const http_check *check)
+{
+    http_login_know(login, check->access, check->who, check->same);
+    login->until_s = check->until_s;
+}
+
 ri_http_session *ri_http_login_next(ri_http_server *server)
 {
     for (ri_job *job; (job = ri_worker_done(&server->worker)) != NULL;) {
@@ -240,7 +289,7 @@ ri_http_session *ri_http_login_next(ri_http_server *server)
         ri_http_session *s = check->session;
         ri_http_server_enter(server);
         if (s && s->login.epoch == server->broker->conf.login_epoch)
-            http_login_know(&s->login, check->access, check->who, check->same);
+            http_login_obey(&s->login, check);
         ri_http_server_leave(server);
         http_login_drop_check(check);
         if (s) return s;

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who a visitor is, for what is not for everybody. He says it with each request (Basic: a user
- * and his password; Bearer: the broker's token), and it is looked at by what the broker knows of
- * clients. What a connection has said last is remembered, with its verdict, as long as the
- * configuration stands. A hash is compared by a worker, one at a time:
+/* Who a visitor is, for what is not for everybody. He says it with each request, and the broker
+ * looks at it by what it knows of clients:
+ *
+ *     Basic     a user and his password
+ *     Bearer    the broker's token
+ *     either    in operator mode, with any user: the JWT of a bearer, who signs nothing
+ *
+ * What a connection has said last is remembered, with its verdict, as long as the configuration
+ * stands and he may stay. A worker compares hashes and judges JWTs, one at a time:
  *
  *     head --> ri_http_login_look() --+-- YES, NO, NONE: the answer is begun
  *                                     +-- LATER: the head is kept --> worker --> read again
  *
- * A broker that asks a program, a service or a JWT has no passwords, and visitors cannot log in. */
+ * A broker that asks a program or a service has no passwords, and visitors cannot log in. */
 #ifndef RI_HTTP_LOGIN_H
 #define RI_HTTP_LOGIN_H
 
@@ -30,7 +35,8 @@ typedef enum ri_http_verdict {
 
 typedef struct ri_http_login {  /* zeroed: nothing was said. All is the loop's thread's */
     bool known, right;       /* there is a verdict on `digest`: this one, ... */
-    uint32_t epoch;          /* ... by the configuration with that number */
+    uint32_t epoch;          /* ... by the configuration with that number, ... */
+    int64_t until_s;         /* ... up to that second of Unix; INT64_MAX: for ever */
     uint8_t digest[RI_SHA256_LEN];
     ri_access *access;       /* a reference; NULL: there are no users ... */
     ri_access_user *who;     /* of it; NULL: ... and whoever has the password may do all */

@@ -26,6 +26,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/rfc3339.h"
 #include "base/saturate.h"
 #include "front/nats/nats_session.h"
 
@@ -288,7 +289,7 @@ void ri_nats_callout_begin(ri_nats_session *s)
     const ri_broker *broker = s->server->broker;
     letter->timeout_ms = broker->conf.auth_timeout_ms;
     letter->type = ri_nats_ticket_type(s);
-    letter->east_s = ri_nats_ticket_east_s(ri_wall_ns(&broker->host) / RI_SEC);
+    letter->east_s = ri_rfc3339_east_s(ri_wall_ns(&broker->host) / RI_SEC);
     ri_peer_address(s->peer, letter->peer);
     callout_put_facts(s, letter);
     ri_nats_login_wait(s);

@@ -355,7 +355,6 @@ bool ri_nats_ticket_stands(ri_nats_session *s);
 void ri_nats_ticket_void(ri_nats_session *s); /* any thread, inside the gate */
 void ri_nats_ticket_drop(ri_nats_session *s); /* the loop's */
 
-int32_t ri_nats_ticket_east_s(int64_t now_s); /* what this place's clock has more than UTC, then */
 const char *ri_nats_ticket_type(const ri_nats_session *s); /* of its connection, as JWTs say */
 /* He is let in as that verdict says, whose access is taken; `trust` is what it was found by, and
  * `asked` a service's account, of it; or both NULL. */

@@ -14,10 +14,10 @@
  * The judge's thread has a reference of what was believed when he came; the ticket keeps it, so
  * that what was believed before is gone when the last who came by it has been looked at. */
 #include <stdio.h>
-#include <time.h>
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/rfc3339.h"
 #include "front/broker/peer_host.h"
 #include "front/nats/nats_session.h"
 
@@ -115,20 +115,13 @@ ri_nats_hearing *ri_nats_ticket_hearing(const ri_nats_session *s)
     return NULL;
 }
 
-int32_t ri_nats_ticket_east_s(int64_t now_s)
-{
-    struct tm local;
-    time_t at = (time_t)now_s;
-    return localtime_r(&at, &local) ? (int32_t)local.tm_gmtoff : 0;
-}
-
 void ri_nats_ticket_hear(ri_nats_hearing *h, const ri_host *host)
 {
     int64_t now_s = ri_wall_ns(host) / RI_SEC;
     const ri_trust_case shown = {.jwt = ri_str_of(h->jwt), .signature = ri_str_of(h->signature),
                                  .nonce = ri_str_of(h->nonce), .host = h->peer,
                                  .type = h->type, .now_s = now_s,
-                                 .east_s = ri_nats_ticket_east_s(now_s), .known = h->known};
+                                 .east_s = ri_rfc3339_east_s(now_s), .known = h->known};
     h->rc = ri_trust_judge(h->trust, &shown, &h->verdict);
 }
 
