@@ -348,12 +348,123 @@ static void backup()
     cout << "saved: " << orders("file:cpp.saved") << " orders\n";
 }
 
+template <class F> static void refused(F call)
+{
+    try {
+        call();
+    } catch (const rill::error &e) {
+        if (e.code() != rill::errc::auth) throw;
+        cout << e.what() << "\n";
+    }
+}
+
+static bool may_come(const std::string &url)
+{
+    try {
+        rill::bus bus(url);
+        return true;
+    } catch (const rill::error &e) {
+        if (e.code() != rill::errc::auth) throw;
+        return false;
+    }
+}
+
+static void users()
+{
+    static const char *const home[] = {"home.>"}, *const all[] = {">"}, *const ask[] = {"ask"},
+                             *const seen[] = {"home.>", "_INBOX.>"},
+                             *const hidden[] = {"home.private.>"};
+    rill::opts<rill_user> sensor, display, helper;
+    sensor.user = "sensor", sensor.password = "s3nse";
+    sensor.publish_allow = home, sensor.npublish_allow = 1;
+    sensor.subscribe_deny = all, sensor.nsubscribe_deny = 1;
+    display.user = "display", display.password = "l00k";
+    display.publish_allow = ask, display.npublish_allow = 1;
+    display.subscribe_allow = seen, display.nsubscribe_allow = 2;
+    display.subscribe_deny = hidden, display.nsubscribe_deny = 1;
+    helper.user = "helper", helper.password = "h3lp", helper.allow_responses = true;
+    helper.subscribe_allow = ask, helper.nsubscribe_allow = 1;
+    const rill_user *const known[] = {&sensor, &display, &helper};
+    rill::opts<rill_broker_opts> o;
+    o.users = known, o.nusers = 3;
+    rill::broker broker(o);
+    std::string at = "127.0.0.1:" + std::to_string(broker.listen("nats://127.0.0.1:0"));
+    if (!may_come("nats://sensor:guess@" + at)) cout << "a stranger: refused\n";
+    rill::bus tells("nats://sensor:s3nse@" + at), shows("nats://display:l00k@" + at),
+        helps("nats://helper:h3lp@" + at);
+    rill::sub readings = shows.subscribe("home.>");
+    rill::sub questions = helps.subscribe("ask", {}, [](rill::loan m) { m.reply("warm"); });
+    for (rill::bus *bus : {&tells, &shows, &helps}) bus->flush(30s);
+    tells.publish("home.private.diary", "dear diary");
+    tells.publish("home.kitchen", "21 degrees");
+    auto m = readings.next(30s);
+    cout << "display: " << m->data() << ", and that is " << shows.request("ask", "", {}, 30s).data()
+         << "\n";
+}
+
+static void own_login()
+{
+    rill::opts<rill_broker_opts> o;
+    o.on_login = [](const rill_login *shown, void *) {
+        rill::login login(shown);
+        std::string user = login->user ? login->user : "";
+        std::string shows = user + " " + (login->password ? login->password : "");
+        if (shows != "ada t-17" && shows != "bob t-23") {
+            login.refuse("he has no ticket");
+            return;
+        }
+        std::string subjects = user + ".>";
+        const char *own[] = {subjects.c_str()};
+        rill::opts<rill_user> as;
+        as.user = user.c_str();
+        as.subscribe_allow = own, as.nsubscribe_allow = 1;
+        login.accept(as);
+    };
+    rill::broker broker(o);
+    std::string at = "127.0.0.1:" + std::to_string(broker.listen("nats://127.0.0.1:0"));
+    if (!may_come("nats://mallory:t-99@" + at)) cout << "mallory: refused\n";
+    rill::bus ada("nats://ada:t-17@" + at), bob("nats://bob:t-23@" + at);
+    rill::sub sub = bob.subscribe("bob.>");
+    bob.flush(30s);
+    ada.publish("bob.mail", "hello from ada");
+    cout << "bob hears: " << sub.next(30s)->data() << "\n";
+}
+
+static void bounded_bus()
+{
+    static const char *const sends[] = {"orders.>", "$JS.API.CONSUMER.*.orders.>",
+                                        "$JS.API.CONSUMER.MSG.NEXT.orders.*", "$JS.ACK.orders.>"},
+                             *const hears[] = {"orders.>", "_INBOX.>"};
+    rill::opts<rill_user> limits;
+    limits.user = "plug-in";
+    limits.publish_allow = sends, limits.npublish_allow = 4;
+    limits.subscribe_allow = hears, limits.nsubscribe_allow = 2;
+    rill::broker broker;
+    rill::bus own = broker.bus();
+    rill::opts<rill_stream_opts> stream;
+    stream.subjects = "orders.>";
+    own.stream_ensure("orders", stream);
+    rill::opts<rill_opts> bounds;
+    bounds.identity = &limits;
+    rill::bus bus = broker.bus(bounds);
+    bus.append("orders.new", "a book");
+    rill::opts<rill_sub_opts> reader;
+    reader.group = "plug-in";
+    rill::sub sub = bus.consume("orders", reader);
+    auto m = sub.next(30s);
+    cout << "plug-in: stored order " << m->seq() << "\n";
+    m->ack();
+    sub.close();
+    refused([&] { bus.publish("salaries.ada", "more"); });
+    refused([&] { bus.stream_delete("orders"); });
+}
+
 #define EXAMPLE(f) {#f, &f}
 static const std::pair<const char *, void (*)()> examples[] = {
     EXAMPLE(hello), EXAMPLE(request_reply), EXAMPLE(worker_queue), EXAMPLE(own_loop),
     EXAMPLE(queue), EXAMPLE(replay), EXAMPLE(kv_watch), EXAMPLE(batch), EXAMPLE(dead_letters),
     EXAMPLE(anywhere), EXAMPLE(object_copy), EXAMPLE(embedded_broker), EXAMPLE(own_wire),
-    EXAMPLE(backup),
+    EXAMPLE(backup), EXAMPLE(users), EXAMPLE(own_login), EXAMPLE(bounded_bus),
 };
 
 int main(int argc, char **argv)

@@ -35,7 +35,7 @@ examples)
     step "go build" go build -o "$dir/examples" ./examples
     cd "$dir" || exit 1
     for name in hello request_reply worker_queue own_loop queue replay kv_watch batch dead_letters \
-        anywhere object_copy embedded_broker own_wire backup; do
+        anywhere object_copy embedded_broker own_wire backup users own_login bounded_bus; do
         step "$name" python3 "$here/../../tests/examples/prints.py" \
             "$here/../../examples/$name.c" "$dir/examples" "$name"
     done ;;

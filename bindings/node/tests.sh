@@ -97,7 +97,7 @@ types() {
 case $1 in
 examples)
     for name in hello request_reply worker_queue own_loop queue replay kv_watch batch dead_letters \
-        anywhere object_copy embedded_broker own_wire backup; do
+        anywhere object_copy embedded_broker own_wire backup users own_login bounded_bus; do
         step "$name" python3 "$here/../../tests/examples/prints.py" \
             "$here/../../examples/$name.c" "$NODE" "$here/examples/main.mjs" "$name"
     done ;;

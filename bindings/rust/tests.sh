@@ -58,7 +58,7 @@ examples)
     step "cargo build" "$cargo" build --locked -p rill --examples $features
     cd "$dir" || exit 1
     for name in hello request_reply worker_queue own_loop queue replay kv_watch batch dead_letters \
-        anywhere object_copy embedded_broker own_wire backup; do
+        anywhere object_copy embedded_broker own_wire backup users own_login bounded_bus; do
         step "$name" python3 "$root/tests/examples/prints.py" "$root/examples/$name.c" \
             "$CARGO_TARGET_DIR/debug/examples/programs" "$name"
     done

@@ -405,11 +405,101 @@ func backup() {
 	fmt.Printf("saved: %d orders\n", orders("file:go.saved"))
 }
 
+func mayCome(url string) bool {
+	bus, err := rill.Open(ctx, url, nil)
+	if errors.Is(err, rill.EAUTH) {
+		return false
+	}
+	ok(err)
+	ok(bus.Close())
+	return true
+}
+
+func users() {
+	broker := must(rill.OpenBroker(&rill.BrokerOptions{Users: []rill.User{
+		{User: "sensor", Password: "s3nse", PublishAllow: []string{"home.>"},
+			SubscribeDeny: []string{">"}},
+		{User: "display", Password: "l00k", PublishAllow: []string{"ask"},
+			SubscribeAllow: []string{"home.>", "_INBOX.>"}, SubscribeDeny: []string{"home.private.>"}},
+		{User: "helper", Password: "h3lp", SubscribeAllow: []string{"ask"}, AllowResponses: true}}}))
+	defer broker.Close()
+	at := fmt.Sprintf("127.0.0.1:%d", must(broker.Listen("nats://127.0.0.1:0", nil)))
+	if !mayCome("nats://sensor:guess@" + at) {
+		fmt.Println("a stranger: refused")
+	}
+	sensor, display := open("nats://sensor:s3nse@"+at), open("nats://display:l00k@"+at)
+	helper := open("nats://helper:h3lp@" + at)
+	readings := must(display.Subscribe(ctx, "home.>", nil))
+	must(helper.Subscribe(ctx, "ask", &rill.SubOptions{OnMsg: func(m *rill.Msg) {
+		ok(m.Respond([]byte("warm"), nil))
+	}}))
+	all := []*rill.Bus{sensor, display, helper}
+	for _, bus := range all {
+		ok(bus.Flush(ctx))
+	}
+	ok(sensor.Publish("home.private.diary", []byte("dear diary"), nil))
+	ok(sensor.Publish("home.kitchen", []byte("21 degrees"), nil))
+	told := must(display.Request(ctx, "ask", nil, nil))
+	fmt.Printf("display: %s, and that is %s\n", next(readings).Data, told.Data)
+	for _, bus := range all {
+		ok(bus.Close())
+	}
+}
+
+func ownLogin() {
+	tickets := map[string]string{"ada": "t-17", "bob": "t-23"}
+	broker := must(rill.OpenBroker(&rill.BrokerOptions{OnLogin: func(l *rill.Login) {
+		if ticket := tickets[l.User]; ticket == "" || l.Password != ticket {
+			ok(l.Refuse("he has no ticket"))
+			return
+		}
+		ok(l.Accept(rill.User{User: l.User, SubscribeAllow: []string{l.User + ".>"}}))
+	}}))
+	defer broker.Close()
+	at := fmt.Sprintf("127.0.0.1:%d", must(broker.Listen("nats://127.0.0.1:0", nil)))
+	if !mayCome("nats://mallory:t-99@" + at) {
+		fmt.Println("mallory: refused")
+	}
+	ada, bob := open("nats://ada:t-17@"+at), open("nats://bob:t-23@"+at)
+	sub := must(bob.Subscribe(ctx, "bob.>", nil))
+	ok(bob.Flush(ctx))
+	ok(ada.Publish("bob.mail", []byte("hello from ada"), nil))
+	fmt.Printf("bob hears: %s\n", next(sub).Data)
+	ok(ada.Close())
+	ok(bob.Close())
+}
+
+func boundedBus() {
+	limits := rill.User{User: "plug-in", SubscribeAllow: []string{"orders.>", "_INBOX.>"},
+		PublishAllow: []string{"orders.>", "$JS.API.CONSUMER.*.orders.>",
+			"$JS.API.CONSUMER.MSG.NEXT.orders.*", "$JS.ACK.orders.>"}}
+	broker := must(rill.OpenBroker(nil))
+	defer broker.Close()
+	own := must(broker.Bus(nil))
+	defer own.Close()
+	must(own.StreamEnsure(ctx, "orders", &rill.StreamOptions{Subjects: "orders.>"}))
+	bus := must(broker.Bus(&rill.Options{Identity: &limits}))
+	defer bus.Close()
+	must(bus.Append(ctx, "orders.new", []byte("a book"), nil))
+	sub := must(bus.Consume(ctx, "orders", &rill.SubOptions{Group: "plug-in"}))
+	m := next(sub)
+	fmt.Printf("plug-in: stored order %d\n", m.Seq())
+	ok(m.Ack())
+	ok(sub.Close())
+	for _, err := range []error{bus.Publish("salaries.ada", []byte("more"), nil),
+		bus.StreamDelete(ctx, "orders")} {
+		if errors.Is(err, rill.EAUTH) {
+			fmt.Println(err)
+		}
+	}
+}
+
 func main() {
 	all := map[string]func(){"hello": hello, "request_reply": requestReply, "worker_queue": workerQueue,
 		"queue": queue, "replay": replay, "kv_watch": kvWatch, "batch": batch,
 		"dead_letters": deadLetters, "anywhere": anywhere, "object_copy": objectCopy,
-		"embedded_broker": embeddedBroker, "own_loop": ownLoop, "own_wire": ownWire, "backup": backup}
+		"embedded_broker": embeddedBroker, "own_loop": ownLoop, "own_wire": ownWire, "backup": backup,
+		"users": users, "own_login": ownLogin, "bounded_bus": boundedBus}
 	if len(os.Args) != 2 || all[os.Args[1]] == nil {
 		fmt.Fprintln(os.Stderr, "usage: examples NAME")
 		os.Exit(2)

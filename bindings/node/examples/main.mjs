@@ -296,6 +296,99 @@ async function backup() {
   print(`saved: ${await orders('file:node.saved')} orders`);
 }
 
+async function mayCome(url) {
+  const bus = await rill.open(url).catch((why) => {
+    if (why.code !== 'RILL_EAUTH') throw why;
+  });
+  await bus?.close();
+  return bus !== undefined;
+}
+
+async function users() {
+  const broker = await rill.openBroker({
+    users: [
+      { user: 'sensor', password: 's3nse', publishAllow: ['home.>'], subscribeDeny: ['>'] },
+      {
+        user: 'display',
+        password: 'l00k',
+        publishAllow: ['ask'],
+        subscribeAllow: ['home.>', '_INBOX.>'],
+        subscribeDeny: ['home.private.>'],
+      },
+      { user: 'helper', password: 'h3lp', subscribeAllow: ['ask'], allowResponses: true },
+    ],
+  });
+  const at = `127.0.0.1:${broker.listen('nats://127.0.0.1:0')}`;
+  if (!(await mayCome(`nats://sensor:guess@${at}`))) print('a stranger: refused');
+  const sensor = await rill.open(`nats://sensor:s3nse@${at}`);
+  const display = await rill.open(`nats://display:l00k@${at}`);
+  const helper = await rill.open(`nats://helper:h3lp@${at}`);
+  const readings = await display.subscribe('home.>');
+  await helper.subscribe('ask', (m) => m.respond('warm'));
+  for (const bus of [sensor, display, helper]) await bus.flush();
+  sensor.publish('home.private.diary', 'dear diary');
+  sensor.publish('home.kitchen', '21 degrees');
+  const read = (await readings.next(soon)).text();
+  const told = (await display.request('ask', '', soon)).text();
+  print(`display: ${read}, and that is ${told}`);
+  for (const bus of [sensor, display, helper]) await bus.close();
+  await broker.close();
+}
+
+async function own_login() {
+  const tickets = new Map([
+    ['ada', 't-17'],
+    ['bob', 't-23'],
+  ]);
+  const onLogin = ({ user, password }) =>
+    tickets.has(user) && tickets.get(user) === password
+      ? { user, subscribeAllow: [`${user}.>`] }
+      : null;
+  const broker = await rill.openBroker({ onLogin });
+  const at = `127.0.0.1:${broker.listen('nats://127.0.0.1:0')}`;
+  if (!(await mayCome(`nats://mallory:t-99@${at}`))) print('mallory: refused');
+  const ada = await rill.open(`nats://ada:t-17@${at}`);
+  const bob = await rill.open(`nats://bob:t-23@${at}`);
+  const sub = await bob.subscribe('bob.>');
+  await bob.flush();
+  ada.publish('bob.mail', 'hello from ada');
+  print('bob hears:', (await sub.next(soon)).text());
+  await ada.close();
+  await bob.close();
+  await broker.close();
+}
+
+async function bounded_bus() {
+  const identity = {
+    user: 'plug-in',
+    subscribeAllow: ['orders.>', '_INBOX.>'],
+    publishAllow: [
+      'orders.>',
+      '$JS.API.CONSUMER.*.orders.>',
+      '$JS.API.CONSUMER.MSG.NEXT.orders.*',
+      '$JS.ACK.orders.>',
+    ],
+  };
+  const broker = await rill.openBroker();
+  const own = broker.bus();
+  await own.streamEnsure('orders', { subjects: 'orders.>' });
+  const bus = broker.bus({ identity });
+  await bus.append('orders.new', 'a book');
+  const sub = await bus.consume('orders', { group: 'plug-in' });
+  const m = await sub.next(soon);
+  print('plug-in: stored order', Number(m.seq));
+  m.ack();
+  sub.close();
+  for (const call of [
+    async () => bus.publish('salaries.ada', 'more'),
+    () => bus.streamDelete('orders'),
+  ])
+    await call().catch((why) => why.code === 'RILL_EAUTH' && print(why.message));
+  await bus.close();
+  await own.close();
+  await broker.close();
+}
+
 const examples = {
   hello,
   request_reply,
@@ -311,6 +404,9 @@ const examples = {
   embedded_broker,
   own_wire,
   backup,
+  users,
+  own_login,
+  bounded_bus,
 };
 const example = examples[process.argv[2]];
 if (!example) {

@@ -289,9 +289,82 @@ def backup():
     print(f"saved: {orders('file:py.saved')} orders")
 
 
+def may_come(url):
+    try:
+        rill.Bus(url).close()
+    except rill.AuthFailed:
+        return False
+    return True
+
+
+def users():
+    sensor = {"user": "sensor", "password": "s3nse", "publish_allow": ["home.>"],
+              "subscribe_deny": [">"]}
+    display = {"user": "display", "password": "l00k", "publish_allow": ["ask"],
+               "subscribe_allow": ["home.>", "_INBOX.>"], "subscribe_deny": ["home.private.>"]}
+    helper = {"user": "helper", "password": "h3lp", "subscribe_allow": ["ask"],
+              "allow_responses": True}
+    with rill.Broker(users=[sensor, display, helper]) as broker:
+        at = f"127.0.0.1:{broker.listen('nats://127.0.0.1:0')}"
+        if not may_come(f"nats://sensor:guess@{at}"):
+            print("a stranger: refused")
+        with rill.Bus(f"nats://sensor:s3nse@{at}") as tells, \
+                rill.Bus(f"nats://display:l00k@{at}") as shows, \
+                rill.Bus(f"nats://helper:h3lp@{at}") as helps:
+            readings = shows.subscribe("home.>")
+            helps.subscribe("ask", lambda m: m.reply("warm"))
+            for bus in tells, shows, helps:
+                bus.flush(50)
+            tells.publish("home.private.diary", "dear diary")
+            tells.publish("home.kitchen", "21 degrees")
+            read = readings.next(50).data.decode()
+            told = shows.request("ask", timeout=50).data.decode()
+            print(f"display: {read}, and that is {told}")
+
+
+def own_login():
+    tickets = {"ada": "t-17", "bob": "t-23"}
+
+    def on_login(login):
+        if login.user in tickets and login.password == tickets[login.user]:
+            login.answer({"user": login.user, "subscribe_allow": [f"{login.user}.>"]})
+        else:
+            login.answer(None, "he has no ticket")
+
+    with rill.Broker(on_login=on_login) as broker:
+        at = f"127.0.0.1:{broker.listen('nats://127.0.0.1:0')}"
+        if not may_come(f"nats://mallory:t-99@{at}"):
+            print("mallory: refused")
+        with rill.Bus(f"nats://ada:t-17@{at}") as ada, rill.Bus(f"nats://bob:t-23@{at}") as bob:
+            sub = bob.subscribe("bob.>")
+            bob.flush(50)
+            ada.publish("bob.mail", "hello from ada")
+            print("bob hears:", sub.next(50).data.decode())
+
+
+def bounded_bus():
+    limits = {"user": "plug-in", "subscribe_allow": ["orders.>", "_INBOX.>"],
+              "publish_allow": ["orders.>", "$JS.API.CONSUMER.*.orders.>",
+                                "$JS.API.CONSUMER.MSG.NEXT.orders.*", "$JS.ACK.orders.>"]}
+    with rill.Broker() as broker, broker.bus() as own:
+        own.stream_ensure("orders", subjects="orders.>")
+        with broker.bus(identity=limits) as bus:
+            bus.append("orders.new", "a book")
+            with bus.consume("orders", group="plug-in") as sub:
+                m = sub.next(50)
+                print("plug-in: stored order", m.seq)
+                m.ack()
+            for refused in (lambda: bus.publish("salaries.ada", "more"),
+                            lambda: bus.stream_delete("orders")):
+                try:
+                    refused()
+                except rill.AuthFailed as e:
+                    print(e.sentence)
+
+
 EXAMPLES = {f.__name__: f for f in (
     hello, request_reply, worker_queue, own_loop, queue, replay, kv_watch, batch, dead_letters,
-    anywhere, object_copy, embedded_broker, own_wire, backup)}
+    anywhere, object_copy, embedded_broker, own_wire, backup, users, own_login, bounded_bus)}
 
 if len(sys.argv) != 2 or sys.argv[1] not in EXAMPLES:
     sys.exit("usage: examples.py NAME")

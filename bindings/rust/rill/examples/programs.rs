@@ -361,6 +361,94 @@ fn backup() -> Done {
     Ok(())
 }
 
+fn may_come(url: String) -> Result<bool> {
+    match Bus::open(url) {
+        Err(e) if e.code() == Code::EAUTH => Ok(false),
+        other => other.map(|_| true),
+    }
+}
+
+fn users() -> Done {
+    let sensor = User::new().user("sensor").password("s3nse");
+    let sensor = sensor.publish_allow("home.>").subscribe_deny(">");
+    let display = User::new().user("display").password("l00k").publish_allow("ask");
+    let display = display.subscribe_allow("home.>").subscribe_allow("_INBOX.>");
+    let display = display.subscribe_deny("home.private.>");
+    let helper = User::new().user("helper").password("h3lp").subscribe_allow("ask");
+    let helper = helper.allow_responses(true);
+    let opts = BrokerOptions::new().add_user(&sensor).add_user(&display).add_user(&helper);
+    let broker = Broker::open(&opts)?;
+    let at = format!("127.0.0.1:{}", broker.listen("nats://127.0.0.1:0", None)?);
+    if !may_come(format!("nats://sensor:guess@{at}"))? {
+        println!("a stranger: refused");
+    }
+    let sensor = Bus::open(format!("nats://sensor:s3nse@{at}"))?;
+    let display = Bus::open(format!("nats://display:l00k@{at}"))?;
+    let helper = Bus::open(format!("nats://helper:h3lp@{at}"))?;
+    let mut readings = display.subscribe("home.>", None).wait()?;
+    let answer = |m: &Msg| m.reply("warm").unwrap();
+    let _questions = helper.subscribe_fn("ask", None, answer).wait()?;
+    for bus in [&sensor, &display, &helper] {
+        bus.flush().wait()?;
+    }
+    sensor.publish("home.private.diary", "dear diary")?;
+    sensor.publish("home.kitchen", "21 degrees")?;
+    let told = display.request("ask", "").wait()?;
+    println!("display: {}, and that is {}", text(readings.recv()?.data()), text(told.data()));
+    Ok(())
+}
+
+fn own_login() -> Done {
+    let tickets = [("ada", "t-17"), ("bob", "t-23")];
+    let opts = BrokerOptions::new().on_login(move |login| {
+        let (user, ticket) = (login.user(), login.password());
+        match tickets.iter().find(|t| Some(t.0) == user.as_deref()) {
+            Some((name, own)) if Some(*own) == ticket.as_deref() => {
+                let user = User::new().user(*name).subscribe_allow(format!("{name}.>"));
+                login.accept(&user).unwrap();
+            }
+            _ => login.refuse("he has no ticket"),
+        }
+    });
+    let broker = Broker::open(&opts)?;
+    let at = format!("127.0.0.1:{}", broker.listen("nats://127.0.0.1:0", None)?);
+    if !may_come(format!("nats://mallory:t-99@{at}"))? {
+        println!("mallory: refused");
+    }
+    let ada = Bus::open(format!("nats://ada:t-17@{at}"))?;
+    let bob = Bus::open(format!("nats://bob:t-23@{at}"))?;
+    let mut sub = bob.subscribe("bob.>", None).wait()?;
+    bob.flush().wait()?;
+    ada.publish("bob.mail", "hello from ada")?;
+    println!("bob hears: {}", text(sub.recv()?.data()));
+    Ok(())
+}
+
+fn bounded_bus() -> Done {
+    let limits = User::new().user("plug-in").publish_allow("orders.>");
+    let limits = limits.publish_allow("$JS.API.CONSUMER.*.orders.>");
+    let limits = limits.publish_allow("$JS.API.CONSUMER.MSG.NEXT.orders.*");
+    let limits = limits.publish_allow("$JS.ACK.orders.>");
+    let limits = limits.subscribe_allow("orders.>").subscribe_allow("_INBOX.>");
+    let broker = Broker::open(None)?;
+    let own = broker.bus(None)?;
+    own.stream_ensure("orders", &StreamOptions::new().subjects("orders.>")).wait()?;
+    let bus = broker.bus(&BusOptions::new().identity(&limits))?;
+    bus.append("orders.new", "a book").wait()?;
+    let mut sub = bus.consume("orders", &SubOptions::new().group("plug-in")).wait()?;
+    let m = sub.recv()?;
+    println!("plug-in: stored order {}", m.seq());
+    m.ack()?;
+    drop(sub);
+    for refused in [bus.publish("salaries.ada", "more"), bus.stream_delete("orders").wait()] {
+        match refused {
+            Err(e) if e.code() == Code::EAUTH => println!("{}", e.sentence()),
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
 fn main() -> Done {
     let all: HashMap<&str, fn() -> Done> = HashMap::from([
         ("hello", hello as fn() -> Done),
@@ -377,6 +465,9 @@ fn main() -> Done {
         ("own_loop", own_loop),
         ("own_wire", own_wire),
         ("backup", backup),
+        ("users", users),
+        ("own_login", own_login),
+        ("bounded_bus", bounded_bus),
     ]);
     let name = std::env::args().nth(1).unwrap_or_default();
     match all.get(&*name) {
