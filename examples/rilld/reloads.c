@@ -120,24 +120,36 @@ void reloads_stop(reloads *self)
     self->bus = NULL;
 }
 
-/* The former bus ends when the new one listens: a request is heard by one of them. */
-void reloads_start(reloads *self, rill_broker *broker, const char *account, bool jetstream)
+/* A bus in that account; NULL: there is none of that name. */
+static rill_bus *reloads_open(rill_broker *broker, const char *account)
 {
     const rill_user who = {.size = sizeof who, .user = "reload", .account = account};
+    rill_bus *bus = NULL;
+    int rc = rill_broker_bus(broker, &bus, RILL_OPTS(rill_opts, .identity = &who,
+                                                     .drive = RILL_DRIVE_HOST));
+    return rc == RILL_OK ? bus : NULL;
+}
+
+/* A bus whose account is there as before goes on: what was asked meanwhile waits in it. */
+void reloads_start(reloads *self, rill_broker *broker, const char *account, bool jetstream)
+{
     const rill_sub_opts opts = {.size = sizeof opts, .on_msg = reloads_on_msg, .arg = self,
                                 .pending_msgs = RELOADS_MAX};
-    reloads before = *self;
     rill_broker_info info = {.size = sizeof info};
+    rill_bus *bus = reloads_open(broker, account);
+    bool same = bus && self->bus && strcmp(account, self->account) == 0;
     char subject[128];
     self->broker = broker;
     self->jetstream = jetstream;
-    self->bus = NULL;
-    self->sub = NULL;
+    if (same) {
+        rill_close(bus, 0);
+        return;
+    }
+    reloads_stop(self);
+    snprintf(self->account, sizeof self->account, "%s", account);
+    self->bus = bus;
     rill_broker_about(broker, &info);
     snprintf(subject, sizeof subject, "$SYS.REQ.SERVER.%s.RELOAD", info.id);
-    if (account && rill_broker_bus(broker, &self->bus, RILL_OPTS(rill_opts, .identity = &who,
-                                   .drive = RILL_DRIVE_HOST)) == RILL_OK &&
-        rill_subscribe(self->bus, &self->sub, subject, &opts) < 0)
+    if (bus && rill_subscribe(bus, &self->sub, subject, &opts) < 0)
         log_line(RILL_ERROR, "reload: %s", rill_errmsg());
-    reloads_stop(&before);
 }

@@ -11,20 +11,22 @@
 
 struct ri_buffer;
 
-enum { RELOADS_MAX = 16, RELOADS_ERROR_BYTES = 512 }; /* asked at once */
+enum { RELOADS_MAX = 16 /* asked at once */, RELOADS_ERROR_BYTES = 512,
+       RELOADS_ACCOUNT_BYTES = 256 };
 
 typedef struct reloads {
     rill_broker *broker;
     rill_bus *bus;            /* NULL: there is no system's account */
     rill_sub *sub;
+    char account[RELOADS_ACCOUNT_BYTES]; /* where the bus is */
     const rill_msg *asked[RELOADS_MAX];
     int nasked;
     uint64_t answers;         /* so far */
     bool jetstream;
 } reloads;
 
-/* Zeroed before the first time. It listens in that account, whatever it was before; NULL, or one
- * that is not there: it does not. */
+/* Zeroed before the first time. It listens in that account, whatever it was before; one that is not
+ * there: it does not. */
 void reloads_start(reloads *self, rill_broker *broker, const char *account, bool jetstream);
 void reloads_stop(reloads *self);
 int reloads_fd(reloads *self); /* for the caller's poll(); -1: there is nothing to wait for */

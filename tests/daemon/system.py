@@ -227,6 +227,8 @@ class System(OperatorCase):
             self.assertEqual(asks.request(at, "{")["error"]["code"], 400)
             self.assertEqual(self.enter(server, "a").info["max_payload"], 4096)
             self.conf()
+            for _ in range(20):
+                self.assertEqual(list(asks.request(at)), ["server"])
 
     def test_accounts_of_statz(self):
         all_said = []
