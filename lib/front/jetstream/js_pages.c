@@ -12,15 +12,15 @@
 #include "front/jetstream/js_request.h"
 #include "front/pages/page.h"
 
-typedef struct pages_work {
+typedef struct js_pages_work {
     ri_page page;
     ri_str verb;
-} pages_work;
+} js_pages_work;
 
 static const struct {
     const char *verb;
     const ri_page_kind *kind;
-} pages_verbs[] = {
+} js_pages_verbs[] = {
     {"PING", &ri_page_statsz},      {"STATSZ", &ri_page_statsz},     {"VARZ", &ri_page_varz},
     {"EXPVARZ", &ri_page_expvarz},  {"JSZ", &ri_page_jsz},           {"CONNZ", &ri_page_connz},
     {"SUBSZ", &ri_page_subsz},      {"LEAFZ", &ri_page_leafz},       {"INFO", &ri_page_accountz},
@@ -30,7 +30,7 @@ static const struct {
 };
 
 /* What an option is called in JSON, and over HTTP. */
-static const char *const pages_options[][2] = {
+static const char *const js_pages_options[][2] = {
     {"sort", "sort"}, {"auth", "auth"}, {"subscriptions", "subs"}, {"offset", "offset"},
     {"limit", "limit"}, {"cid", "cid"}, {"user", "user"}, {"acc", "acc"}, {"account", "acc"},
     {"account", "account"}, {"filter_subject", "filter_subject"}, {"test", "test"},
@@ -44,7 +44,7 @@ static const char *const pages_options[][2] = {
 
 /* ---- Options ---- */
 
-static void pages_put_coded(ri_buffer *out, ri_str text)
+static void js_pages_put_coded(ri_buffer *out, ri_str text)
 {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
@@ -54,46 +54,46 @@ static void pages_put_coded(ri_buffer *out, ri_str text)
     }
 }
 
-static void pages_put(ri_js_request *r, ri_buffer *query, const char *name, ri_json value)
+static void js_pages_put(ri_js_request *r, ri_buffer *query, const char *name, ri_json value)
 {
     ri_str text = ri_json_literal(value);
     ri_json_kind kind = ri_json_kind_of(value);
     if (kind < RI_JSON_BOOL || kind > RI_JSON_STRING) return;
     if (kind == RI_JSON_STRING && ri_json_string(value, &r->arena, &text) < 0) return;
     ri_buffer_printf(query, "%s=", name);
-    pages_put_coded(query, text);
+    js_pages_put_coded(query, text);
     ri_buffer_puts(query, "&");
 }
 
-static void pages_put_names(ri_js_request *r, ri_buffer *query, ri_json names)
+static void js_pages_put_names(ri_js_request *r, ri_buffer *query, ri_json names)
 {
     ri_json rest = ri_json_first(names), name;
     ri_str text;
     ri_buffer_puts(query, "accs=");
     while (ri_json_item(&rest, &name)) {
         if (ri_json_string(name, &r->arena, &text) < 0) continue;
-        pages_put_coded(query, text);
-        pages_put_coded(query, RI_STR("\n"));
+        js_pages_put_coded(query, text);
+        js_pages_put_coded(query, RI_STR("\n"));
     }
     ri_buffer_puts(query, "&");
 }
 
 /* Of several options with one name the first counts: what is asked for one account is its own. */
-static void pages_put_query(ri_js_request *r, ri_json root, ri_str account, ri_buffer *query)
+static void js_pages_put_query(ri_js_request *r, ri_json root, ri_str account, ri_buffer *query)
 {
     static const char *const states[] = {"open", "closed", "any"};
     ri_json accounts = ri_json_get(root, "accounts");
     int64_t state = ri_json_integer(ri_json_get(root, "state"));
     if (account.len) ri_buffer_puts(query, "acc=");
-    if (account.len) pages_put_coded(query, account);
+    if (account.len) js_pages_put_coded(query, account);
     if (account.len) ri_buffer_puts(query, "&");
     if (state > 0 && state < (int64_t)RI_LEN(states))
         ri_buffer_printf(query, "state=%s&", states[state]);
     if (ri_json_bool(ri_json_get(root, "subscriptions_detail")))
         ri_buffer_puts(query, "subs=detail&");
-    if (ri_json_kind_of(accounts) == RI_JSON_ARRAY) pages_put_names(r, query, accounts);
-    for (size_t i = 0; i < RI_LEN(pages_options); i++)
-        pages_put(r, query, pages_options[i][1], ri_json_get(root, pages_options[i][0]));
+    if (ri_json_kind_of(accounts) == RI_JSON_ARRAY) js_pages_put_names(r, query, accounts);
+    for (size_t i = 0; i < RI_LEN(js_pages_options); i++)
+        js_pages_put(r, query, js_pages_options[i][1], ri_json_get(root, js_pages_options[i][0]));
 }
 
 /* Does `text` have what is asked for in it, or is it that? Nothing may be asked for. */
@@ -134,7 +134,7 @@ bool ri_js_pages_read(ri_js_request *r, ri_json *root)
 
 /* ---- The answer ---- */
 
-static void pages_say(ri_js_request *r, pages_work *w)
+static void js_pages_say(ri_js_request *r, js_pages_work *w)
 {
     ri_buffer out;
     ri_str body = ri_buffer_str(&w->page.body);
@@ -146,9 +146,9 @@ static void pages_say(ri_js_request *r, pages_work *w)
     ri_js_system_end(r, &out);
 }
 
-static bool pages_step(ri_js_request *r)
+static bool js_pages_step(ri_js_request *r)
 {
-    pages_work *w = r->work;
+    js_pages_work *w = r->work;
     ri_page *page = &w->page;
     bool more = ri_page_step(page);
     more = ri_page_between(page, ri_js_request_budget(r)) || more;
@@ -157,47 +157,47 @@ static bool pages_step(ri_js_request *r)
     ri_page_finish(page);
     if (page->misread) ri_js_system_fail(r, 400, false, ri_buffer_str(&page->body));
     else if (page->said) ri_js_system_fail(r, 500, true, ri_buffer_str(&page->body));
-    else if (!page->silent) pages_say(r, w);
+    else if (!page->silent) js_pages_say(r, w);
     return false;
 }
 
-static void pages_drop(ri_js_request *r)
+static void js_pages_drop(ri_js_request *r)
 {
-    ri_page_fini(&((pages_work *)r->work)->page);
+    ri_page_fini(&((js_pages_work *)r->work)->page);
 }
 
-static void pages_begin(ri_js_request *r, const ri_page_kind *kind, ri_str verb, bool inner,
+static void js_pages_begin(ri_js_request *r, const ri_page_kind *kind, ri_str verb, bool inner,
                         ri_str query)
 {
     static const ri_js_route route = {.silent = true, .reads = true};
-    pages_work *w = ri_arena_alloc(&r->arena, sizeof *w);
+    js_pages_work *w = ri_arena_alloc(&r->arena, sizeof *w);
     if (!w) return;
-    *w = (pages_work){.page = {.system = true, .inner = inner}, .verb = verb};
+    *w = (js_pages_work){.page = {.system = true, .inner = inner}, .verb = verb};
     r->route = &route;
     r->work = w;
-    r->drop = pages_drop;
+    r->drop = js_pages_drop;
     ri_page_begin(&w->page, kind, r->api->opts.broker, query);
-    ri_js_request_go_on(r, pages_step);
+    ri_js_request_go_on(r, js_pages_step);
 }
 
-static const ri_page_kind *pages_kind(ri_str verb)
+static const ri_page_kind *js_pages_kind(ri_str verb)
 {
-    for (size_t i = 0; i < RI_LEN(pages_verbs); i++)
-        if (ri_str_is(verb, pages_verbs[i].verb)) return pages_verbs[i].kind;
+    for (size_t i = 0; i < RI_LEN(js_pages_verbs); i++)
+        if (ri_str_is(verb, js_pages_verbs[i].verb)) return js_pages_verbs[i].kind;
     return NULL;
 }
 
 void ri_js_pages_answer(ri_js_request *r, ri_str verb, ri_str account, bool inner)
 {
-    const ri_page_kind *kind = pages_kind(verb);
+    const ri_page_kind *kind = js_pages_kind(verb);
     ri_json root = {0};
     ri_buffer query;
     RI_ASSERT(kind);
     if (r->body.len && !ri_js_pages_read(r, &root)) return;
     ri_buffer_init(&query, &r->api->host);
     if (inner && ri_str_is(verb, "SUBSZ")) ri_buffer_puts(&query, "subs=1&");
-    pages_put_query(r, root, account, &query);
+    js_pages_put_query(r, root, account, &query);
     bool whole = ri_str_is(verb, "JSZ") || ri_str_is(verb, "INFO");
-    if (!query.failed) pages_begin(r, kind, verb, inner && whole, ri_buffer_str(&query));
+    if (!query.failed) js_pages_begin(r, kind, verb, inner && whole, ri_buffer_str(&query));
     ri_buffer_fini(&query);
 }
