@@ -33,9 +33,10 @@ static const struct {
 
 /* What an option is called in JSON, and over HTTP where that is another name. */
 static const char pages_options[] =
-    "sort auth subscriptions=subs offset limit cid user acc account=acc account filter_subject test "
-    "accounts streams consumer consumer=consumers config leader_only=leader-only raft stream "
-    "details all js-enabled js-enabled-only js-server-only js-meta-only include_unused=unused name";
+    "sort auth subscriptions=subs offset limit cid user acc account=acc account filter_subject "
+    "test accounts streams consumer consumer=consumers config leader_only=leader-only raft "
+    "stream details all js-enabled js-enabled-only js-server-only js-meta-only "
+    "include_unused=unused name";
 
 /* ---- Options ---- */
 
