@@ -6,6 +6,8 @@
  *     limit=5&sort=subs           as over HTTP
  *        |  begin, steps
  *     {"server":{...},"data":{the page}} */
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "codec/limits.h"
 #include "front/broker/broker.h"
@@ -29,18 +31,12 @@ static const struct {
     {"IPQUEUESZ", &ri_page_ipqueuesz}, {"PROFILEZ", &ri_page_profilez},
 };
 
-/* What an option is called in JSON, and over HTTP. */
-static const char *const js_pages_options[][2] = {
-    {"sort", "sort"}, {"auth", "auth"}, {"subscriptions", "subs"}, {"offset", "offset"},
-    {"limit", "limit"}, {"cid", "cid"}, {"user", "user"}, {"acc", "acc"}, {"account", "acc"},
-    {"account", "account"}, {"filter_subject", "filter_subject"}, {"test", "test"},
-    {"accounts", "accounts"}, {"streams", "streams"}, {"consumer", "consumer"},
-    {"consumer", "consumers"}, {"config", "config"}, {"leader_only", "leader-only"},
-    {"raft", "raft"}, {"stream", "stream"}, {"details", "details"}, {"all", "all"},
-    {"js-enabled", "js-enabled"}, {"js-enabled-only", "js-enabled-only"},
-    {"js-server-only", "js-server-only"}, {"js-meta-only", "js-meta-only"},
-    {"include_unused", "unused"}, {"name", "name"},
-};
+/* What an option is called in JSON, and over HTTP where that is another name. */
+static const char js_pages_options[] =
+    "sort auth subscriptions=subs offset limit cid user acc account=acc account filter_subject "
+    "test accounts streams consumer consumer=consumers config leader_only=leader-only raft "
+    "stream details all js-enabled js-enabled-only js-server-only js-meta-only "
+    "include_unused=unused name";
 
 /* ---- Options ---- */
 
@@ -54,15 +50,26 @@ static void js_pages_put_coded(ri_buffer *out, ri_str text)
     }
 }
 
-static void js_pages_put(ri_js_request *r, ri_buffer *query, const char *name, ri_json value)
+static void js_pages_put(ri_js_request *r, ri_buffer *query, ri_str name, ri_json value)
 {
     ri_str text = ri_json_literal(value);
     ri_json_kind kind = ri_json_kind_of(value);
     if (kind < RI_JSON_BOOL || kind > RI_JSON_STRING) return;
     if (kind == RI_JSON_STRING && ri_json_string(value, &r->arena, &text) < 0) return;
-    ri_buffer_printf(query, "%s=", name);
+    ri_buffer_printf(query, "%.*s=", RI_ARG(name));
     js_pages_put_coded(query, text);
     ri_buffer_puts(query, "&");
+}
+
+static void js_pages_put_options(ri_js_request *r, ri_buffer *query, ri_json root)
+{
+    ri_str rest = ri_str_of(js_pages_options), option, name;
+    char json[32];
+    while (ri_str_cut(&rest, ' ', &option)) {
+        ri_str_cut(&option, '=', &name);
+        snprintf(json, sizeof json, "%.*s", RI_ARG(name));
+        js_pages_put(r, query, option.len ? option : name, ri_json_get(root, json));
+    }
 }
 
 static void js_pages_put_names(ri_js_request *r, ri_buffer *query, ri_json names)
@@ -92,8 +99,7 @@ static void js_pages_put_query(ri_js_request *r, ri_json root, ri_str account, r
     if (ri_json_bool(ri_json_get(root, "subscriptions_detail")))
         ri_buffer_puts(query, "subs=detail&");
     if (ri_json_kind_of(accounts) == RI_JSON_ARRAY) js_pages_put_names(r, query, accounts);
-    for (size_t i = 0; i < RI_LEN(js_pages_options); i++)
-        js_pages_put(r, query, js_pages_options[i][1], ri_json_get(root, js_pages_options[i][0]));
+    js_pages_put_options(r, query, root);
 }
 
 /* Does `text` have what is asked for in it, or is it that? Nothing may be asked for. */
