@@ -182,7 +182,7 @@ static int tls_read_psk(const rill_tls *tls, uint8_t out[RI_TLS_PSK_MAX], size_t
     for (size_t i = 0; well && i < digits; i++) {
         int digit = tls_digit(tls->psk[i]);
         well = digit >= 0;
-        out[i / 2] = (uint8_t)(i % 2 ? out[i / 2] | digit : digit << 4);
+        out[i / 2] = (uint8_t)(i % 2 ? out[i / 2] | digit : digit * 16);
     }
     return well ? RILL_OK : ri_err(RILL_EINVAL, "psk is %d to %d digits of base 16",
                                    2 * RI_TLS_PSK_MIN, 2 * RI_TLS_PSK_MAX);
