@@ -31,7 +31,8 @@ enum {
     RI_OUTQ_SIZES = 3,
     RI_OUTQ_INLINE = 2,
     RI_OUTQ_BUFFERS = 4,                       /* whose memory a pool keeps for others, ... */
-    RI_OUTQ_BUFFER_BYTES = 32 * 1024 * 1024,   /* of so many bytes at most */
+    RI_OUTQ_BUFFER_BYTES = 32 * 1024 * 1024 + 1024, /* of so many bytes at most: buffers of such
+                                                       numbers are somewhat longer */
 };
 
 typedef struct ri_outq_chunk ri_outq_chunk;

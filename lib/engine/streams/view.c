@@ -32,6 +32,8 @@ enum {
     VIEW_COST = 4,           /* times as much as to copy them it takes to unpack bytes */
     VIEW_PIECE = 64 * 1024,  /* bytes that are unpacked at least, before the budget is asked, ... */
     VIEW_FIRST = 4096,       /* ... but so many at first: who waits for memory does them again */
+    VIEW_MOVED = 1024 * 1024, /* bytes that are copied at most for more room: more moves by its
+                                 pages */
     VIEW_STRIDE = 16,        /* records between two whose places are known */
     VIEW_WALKED = 8,         /* records that are passed in a unit */
     VIEW_CHECKED = 256,      /* records that are looked at before the budget is asked */
@@ -243,11 +245,11 @@ enum { VIEW_WAITS = 2 };
  * of the one that needs it. True: it was. */
 static bool view_grow(view_batch *b, size_t bytes)
 {
-    size_t cap = b->plain.cap;
-    if (b->plain.len < VIEW_PIECE) return false;
+    size_t cap = b->plain.cap, len = b->plain.len;
+    if (len < VIEW_PIECE) return false;
     ri_buffer_room(&b->plain, bytes); /* if there is none, who unpacks says so */
     if (b->plain.cap == cap) return false;
-    ri_budget_spend(&b->js->router->budget, ri_budget_bytes(b->plain.len));
+    ri_budget_spend(&b->js->router->budget, ri_budget_bytes(RI_MIN(len, (size_t)VIEW_MOVED)));
     return true;
 }
 
