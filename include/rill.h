@@ -980,11 +980,14 @@ RILL_API int rill_seek(rill_sub *sub, const rill_at *at) RILL_ASKS;
  * moment later; then RILL_ECLOSED. */
 RILL_API int rill_sub_stop(rill_sub *sub);
 /* Unsubscribe and free. It waits, as long as it takes, for a callback that runs on another thread,
- * so none runs or begins after it returns. Whoever needs an end within some time calls
- * rill_sub_stop(), which waits for nobody, or rill_close(), which has a time, and this when the
- * callback has returned. Within the sub's own callback it returns at once, and
- * frees when the callback has returned. */
+ * so none runs or begins after it returns; rill_sub_end() has a time for that. No peer is asked:
+ * it makes no difference what server is there, or whether one is. Within the sub's own callback it
+ * returns at once, and frees when the callback has returned. */
 RILL_API void rill_sub_close(rill_sub *sub);
+/* The same with a time. RILL_ETIMEDOUT: a callback, a read or another call of the sub has not ended
+ * after timeout_ms. Then no callback of it begins any more, but it is not freed: close it again, by
+ * this or rill_sub_close(), and keep until then what its callback uses. NULL: RILL_OK. */
+RILL_API int rill_sub_end(rill_sub *sub, int timeout_ms);
 
 typedef struct rill_sub_info {
     size_t size;

@@ -689,7 +689,8 @@ struct sub_state {
         if (calls) cell::give(calls);
     }
     /* rill_sub_close() waits for a callback on another thread, and not for one on this: so what still
-     * runs behind it is what this was called by. */
+     * runs behind it is what this was called by. There is no rill_sub_end(): a destructor cannot
+     * leave behind what such a callback uses. */
     static void close(sub_state *s) noexcept
     {
         if (!s) return;

@@ -14,6 +14,7 @@ sources = "".join(p.read_text() for p in sorted([*folder.glob("*.go"), *folder.g
 code = re.sub(r"//[^\n]*|/\*.*?\*/", "", re.sub(r"// #include[^\n]*", "", sources), flags=re.S)
 
 WITHOUT = {
+    "rill_sub_end": "what a function uses lives as long as it runs, so nobody has to wait for it",
     "rill_next": "rill_read() of one is the same, and has the form that takes many",
     "rill_header_get": "a message's headers are copied with it",
     "rill_reply": "a message that has been copied is answered by rill_publish() to its reply, "

@@ -16,6 +16,7 @@ scripts = {p.name: p.read_text() for p in sorted((folder / "lib").glob("*.js"))}
 types = (folder / "index.d.ts").read_text()
 
 WITHOUT = {
+    "rill_sub_end": "what a function uses lives as long as it runs, so nobody has to wait for it",
     "rill_next": "rill_read() of one is the same, and has the form that takes many",
     "rill_header_get": "a message's headers are copied with it",
     "rill_reply": "a message that has been copied is answered by rill_publish() to its reply, "

@@ -14,6 +14,7 @@ sources = "".join(p.read_text() for p in sorted((folder / "rill/src").glob("*.rs
 code = re.sub(r"//[^\n]*", "", sources)
 
 WITHOUT = {
+    "rill_sub_end": "what a function uses lives as long as it runs, so nobody has to wait for it",
     "rill_next": "rill_read() of one is the same, and has the form that takes many",
 }
 # Fields that have a counterpart of another name, or none.

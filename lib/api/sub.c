@@ -78,7 +78,13 @@ int rill_sub_stop(rill_sub *sub)
 
 void rill_sub_close(rill_sub *sub)
 {
-    if (sub && ri_args_sub(sub) == RILL_OK) ri_bus_sub_close(sub);
+    (void)rill_sub_end(sub, -1);
+}
+
+int rill_sub_end(rill_sub *sub, int timeout_ms)
+{
+    int rc = sub ? ri_args_sub(sub) : RILL_OK;
+    return rc < 0 || !sub ? rc : ri_bus_sub_close(sub, ri_timeout_ns(timeout_ms));
 }
 
 int rill_sub_status(rill_sub *sub, rill_sub_info *out)

@@ -70,13 +70,35 @@ static void *close_sub(void *arg)
     return NULL;
 }
 
+/* Until somebody else reads it. */
+static void await_reader(rill_sub *sub)
+{
+    const rill_msg *m;
+    EVENTUALLY(rill_next(sub, &m, 0) == RILL_EBUSY);
+}
+
+static void *close_read_sub(void *arg)
+{
+    await_reader(arg);
+    rill_sub_close(arg);
+    return NULL;
+}
+
+static void *read_to_the_end(void *arg)
+{
+    const rill_msg *m;
+    int rc;
+    while ((rc = rill_next(arg, &m, 20000)) == RILL_EBUSY) sched_yield(); /* await_reader() */
+    FAILS(rc, RILL_ECLOSED);
+    return NULL;
+}
+
 /* A reader waits while another thread closes: its bus, or what it reads. */
 static void read_while(rill_sub *sub, void *(*closer)(void *arg), void *what)
 {
-    const rill_msg *m;
     pthread_t thread;
     pthread_create(&thread, NULL, closer, what);
-    FAILS(rill_next(sub, &m, 20000), RILL_ECLOSED);
+    read_to_the_end(sub);
     pthread_join(thread, NULL);
 }
 
@@ -85,7 +107,7 @@ START_TEST(closing_wakes_who_waits)
     rill_sub *sub;
     rill_bus *bus = api_open("mem:");
     OK(rill_subscribe(bus, &sub, "a", NULL));
-    read_while(sub, close_sub, sub);
+    read_while(sub, close_read_sub, sub);
     OK(rill_subscribe(bus, &sub, "a", NULL));
     read_while(sub, close_bus, bus);
     rill_sub_close(sub);
@@ -184,6 +206,69 @@ START_TEST(a_sub_close_waits_for_its_running_callback)
 }
 END_TEST
 
+START_TEST(a_sub_ends_within_a_time)
+{
+    rill_bus *bus = api_open("mem:");
+    rill_sub *sub;
+    block b = {0};
+    OK(rill_subscribe(bus, &sub, "a",
+                      RILL_OPTS(rill_sub_opts, .on_msg = block_in_callback, .arg = &b)));
+    api_send(bus, "a", "x");
+    api_send(bus, "a", "never");
+    EVENTUALLY(atomic_load(&b.inside));
+    FAILS(rill_sub_end(sub, 0), RILL_ETIMEDOUT);
+    FAILS(rill_sub_end(sub, 20), RILL_ETIMEDOUT);
+    FAILS(rill_close(bus, 20), RILL_ETIMEDOUT); /* `b` is in use still */
+    ck_assert_int_eq(atomic_load(&b.after), 0);
+    atomic_store(&b.go_on, 1);
+    OK(rill_sub_end(sub, 20000));
+    ck_assert_int_eq(atomic_load(&b.after), 1);
+    OK(rill_sub_end(NULL, 0));
+}
+END_TEST
+
+static void end_in_callback(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    (void)m;
+    OK(rill_sub_end(sub, 0)); /* it is freed behind this */
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+START_TEST(a_sub_ends_in_its_callback)
+{
+    rill_bus *bus = api_open("mem:");
+    rill_sub *sub;
+    atomic_int calls = 0;
+    OK(rill_subscribe(bus, &sub, "a",
+                      RILL_OPTS(rill_sub_opts, .on_msg = end_in_callback, .arg = &calls)));
+    api_send(bus, "a", "x");
+    api_send(bus, "a", "never");
+    EVENTUALLY(atomic_load(&calls));
+    OK(rill_close(bus, 20000));
+    ck_assert_int_eq(atomic_load(&calls), 1);
+}
+END_TEST
+
+/* Who reads is woken, and is not waited for longer than was said; nothing of the sub is touched
+ * behind the call that has freed it. */
+START_TEST(a_sub_ends_beside_its_reader)
+{
+    rill_bus *bus = api_open("mem:");
+    for (int i = 0; i < 10; i++) {
+        rill_sub *sub;
+        pthread_t thread;
+        int rc;
+        OK(rill_subscribe(bus, &sub, "a", NULL));
+        pthread_create(&thread, NULL, read_to_the_end, sub);
+        await_reader(sub);
+        while ((rc = rill_sub_end(sub, 1)) == RILL_ETIMEDOUT) continue;
+        OK(rc);
+        pthread_join(thread, NULL);
+    }
+    OK(rill_close(bus, 20000));
+}
+END_TEST
+
 START_TEST(null_is_a_no_op)
 {
     OK(rill_close(NULL, 0));
@@ -198,4 +283,5 @@ SUITE_MAIN("close", what_outlives_its_bus_answers_eclosed, a_broker_closes_befor
            a_bus_hears_that_its_broker_is_gone, closing_wakes_who_waits,
            close_is_bounded_even_when_a_callback_is_stuck,
            a_driven_bus_closes_beside_a_stuck_callback,
-           a_sub_close_waits_for_its_running_callback, null_is_a_no_op)
+           a_sub_close_waits_for_its_running_callback, a_sub_ends_within_a_time,
+           a_sub_ends_in_its_callback, a_sub_ends_beside_its_reader, null_is_a_no_op)

@@ -97,7 +97,7 @@ static void look_close_sub(ri_forward_look *look)
 {
     rill_sub *sub = look->sub;
     look->sub = NULL;
-    if (sub) ri_bus_sub_close(sub);
+    if (sub) ri_bus_sub_close(sub, -1);
 }
 
 void ri_forward_look_end(rill_forward *f)

@@ -212,7 +212,7 @@ static void read_refuse_parts(rill_forward *f, uint32_t parts)
     rill_sub *sub = f->sub;
     RI_ASSERT(sub && !f->reading);
     f->sub = NULL;
-    ri_bus_sub_close(sub);
+    ri_bus_sub_close(sub, -1);
     ri_forward_fail(f, ri_err(RILL_ENOTSUP, "%s has %u partitions, and a forward from a store here "
                               "reads a stream of one", f->stream, parts));
 }
@@ -280,7 +280,7 @@ static void read_leave(rill_forward *f)
         ri_broker_enter(f->from->broker);
         sub->owner = NULL;
         ri_broker_leave(f->from->broker);
-        ri_bus_sub_close(sub);
+        ri_bus_sub_close(sub, -1);
         f->rested_ns = ri_mono_ns(&f->from->host);
     }
     if (f->stuck) ri_bus_msg_unref(f->stuck);
@@ -309,7 +309,7 @@ void ri_forward_read_run(ri_bus_job *job)
 void ri_forward_read_fini(rill_forward *f)
 {
     RI_ASSERT(!f->reader.bus);
-    if (f->sub) ri_bus_sub_close(f->sub);
+    if (f->sub) ri_bus_sub_close(f->sub, -1);
     if (f->stuck) ri_bus_msg_unref(f->stuck);
     ri_free(&f->to->host, f->last, f->nlast * sizeof *f->last);
     ri_buffer_fini(&f->block);

@@ -118,7 +118,6 @@ struct rill_sub {
     bool slow_end;             /* ended by RILL_FULL_DISCONNECT */
     bool orphan;               /* closed within its callback: the runner frees it */
     bool sleeping;             /* a reader sleeps on `park` */
-    bool reader_gone;          /* for a closer that waited for the reader */
     atomic_bool held;          /* its callback is not run: see ri_bus_sub_hold(); written inside */
     uint32_t asks;             /* questions about it that are out: it is not freed meanwhile */
     uint64_t pushed_msgs, pushed_bytes;
@@ -355,7 +354,9 @@ void ri_bus_sub_wake(rill_sub *sub);
 /* The reader's: room for so many views. */
 int ri_bus_sub_reserve(rill_sub *sub, size_t max);
 int ri_bus_sub_stop(rill_sub *sub);
-void ri_bus_sub_close(rill_sub *sub);
+/* Ends and frees it, once nobody is inside it: RILL_ETIMEDOUT if that takes longer, and it may be
+ * closed again. */
+int ri_bus_sub_close(rill_sub *sub, int64_t timeout_ns);
 void ri_bus_sub_status(rill_sub *sub, rill_sub_info *out);
 /* Allocated, not on the router yet; ri_bus_sub_close() frees it, attached or not. */
 rill_sub *ri_bus_sub_new(rill_bus *bus, const char *subject, const rill_sub_opts *opts);

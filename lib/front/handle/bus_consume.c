@@ -304,7 +304,7 @@ int ri_bus_consume(rill_bus *bus, rill_sub **out, const char *stream, const rill
     sub->auto_ack = kind == RI_BUS_CONSUME && opts->ack == RILL_ACK_AUTO;
     rc = consume_join(sub, stream, &draft);
     if (rc < 0) {
-        ri_bus_sub_close(sub);
+        ri_bus_sub_close(sub, -1);
         return rc;
     }
     *out = sub;
@@ -393,4 +393,16 @@ void ri_bus_consume_settle(rill_sub *sub, const ri_bus_msg *views, size_t n)
         sub->bus->ops->settle(sub->bus, views + i, end - i, RI_STR_NONE);
     }
     ri_broker_leave(sub->bus->broker);
+}
+
+void ri_bus_sub_status(rill_sub *sub, rill_sub_info *out)
+{
+    RI_ASSERT(ri_bus_sub_is_sound(sub));
+    ri_broker_enter(sub->bus->broker);
+    out->pending_msgs = sub->pushed_msgs - atomic_load(&sub->popped_msgs);
+    out->pending_bytes = sub->pushed_bytes - atomic_load(&sub->popped_bytes);
+    out->dropped_msgs = sub->dropped_msgs;
+    out->delivered_msgs = sub->offered_msgs - sub->dropped_msgs;
+    ri_broker_leave(sub->bus->broker);
+    if (sub->consumer) ri_bus_consume_status(sub, out);
 }

@@ -13,8 +13,8 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/deadline.h"
 #include "base/error.h"
-#include "base/saturate.h"
 #include "codec/subject/subject.h"
 #include "front/handle/bus_reap.h"
 #include "front/handle/bus_stored.h"
@@ -687,10 +687,10 @@ static int sub_read(rill_sub *sub, const rill_msg **msgs, size_t max, int64_t ti
 static void sub_reader_leaves(rill_sub *sub)
 {
     ri_broker *broker = sub->bus->broker;
-    if (ri_likely(atomic_fetch_and(&sub->reading, ~(unsigned)SUB_READING) == SUB_READING))
-        return;
-    ri_broker_enter(broker); /* a closer waits: it frees `sub` as soon as it is woken */
-    sub->reader_gone = true;
+    unsigned reading = SUB_READING;
+    if (ri_likely(atomic_compare_exchange_strong(&sub->reading, &reading, 0))) return;
+    ri_broker_enter(broker); /* a closer waits: it frees `sub` as soon as this has left */
+    atomic_fetch_and(&sub->reading, ~(unsigned)SUB_READING);
     ri_park_signal(&sub->bus->quiet);
     ri_broker_leave(broker);
 }
@@ -847,50 +847,54 @@ void ri_bus_sub_ask_end(rill_sub *sub, ri_bus_frame *frame)
 static bool sub_is_in_use(rill_sub *sub)
 {
     if (sub->asks > 0 || (atomic_load(&sub->run) & BUS_RUNNING)) return true;
-    return (atomic_load(&sub->reading) & SUB_READING) && !sub->reader_gone;
+    return atomic_load(&sub->reading) & SUB_READING;
 }
 
-void ri_bus_sub_close(rill_sub *sub)
+/* Nothing of it begins any more. */
+static void sub_silence(rill_sub *sub)
 {
-    ri_broker *broker = sub->bus->broker;
-    ri_broker_enter(broker);
     if (sub->consumer) ri_bus_consume_close(sub);
     ri_bus_sub_end(sub);
     atomic_store(&sub->closing, true);
     ri_list_remove(&sub->ready_link);
     ri_list_remove(&sub->slow_link);
     ri_list_remove(&sub->deferred_link);
-    if (ri_bus_hears(sub->bus) && sub->dropped_new) {
-        sub->bus->lost_msgs += sub->dropped_new;
-        ri_bus_work(sub->bus);
+    if (!ri_bus_hears(sub->bus) || !sub->dropped_new) return;
+    sub->bus->lost_msgs += sub->dropped_new;
+    ri_bus_work(sub->bus);
+}
+
+/* Until nobody is inside it; false: the time was up before, and it is as it was. */
+static bool sub_await_unused(rill_sub *sub, int64_t timeout_ns)
+{
+    rill_bus *bus = sub->bus;
+    int64_t due_ns = ri_deadline_in(&bus->host, timeout_ns), left_ns = -1;
+    ri_list_remove(&sub->link);
+    atomic_fetch_or(&sub->reading, SUB_AWAITED);
+    ri_park_signal(&sub->park);
+    ri_bus_work(bus); /* a reader that drives the bus sleeps there */
+    while (sub_is_in_use(sub) && (left_ns = ri_deadline_left_ns(&bus->host, due_ns)) != 0) {
+        uint32_t seen = ri_park_count(&bus->quiet);
+        ri_broker_leave(bus->broker);
+        ri_park_wait(&bus->quiet, seen, left_ns);
+        ri_broker_enter(bus->broker);
     }
+    bool used = sub_is_in_use(sub);
+    if (used) ri_list_push(&bus->subs, &sub->link);
+    return !used;
+}
+
+int ri_bus_sub_close(rill_sub *sub, int64_t timeout_ns)
+{
+    ri_broker *broker = sub->bus->broker;
+    ri_broker_enter(broker);
+    if (!atomic_load(&sub->closing)) sub_silence(sub);
     bool runs = ri_bus_sub_call_runner(sub);
     bool orphan = (runs || sub->asks > 0) && ri_bus_in_callback_of(sub);
     sub->orphan = orphan;
-    if (!orphan) {
-        ri_list_remove(&sub->link);
-        atomic_fetch_or(&sub->reading, SUB_AWAITED);
-        ri_park_signal(&sub->park);
-        ri_bus_work(sub->bus); /* a reader that drives the bus sleeps there */
-    }
-    while (!orphan && sub_is_in_use(sub)) {
-        uint32_t seen = ri_park_count(&sub->bus->quiet);
-        ri_broker_leave(broker);
-        ri_park_wait(&sub->bus->quiet, seen, -1);
-        ri_broker_enter(broker);
-    }
+    bool free = !orphan && sub_await_unused(sub, timeout_ns);
     ri_broker_leave(broker);
-    if (!orphan) sub_free(sub);
-}
-
-void ri_bus_sub_status(rill_sub *sub, rill_sub_info *out)
-{
-    RI_ASSERT(ri_bus_sub_is_sound(sub));
-    ri_broker_enter(sub->bus->broker);
-    out->pending_msgs = sub->pushed_msgs - atomic_load(&sub->popped_msgs);
-    out->pending_bytes = sub->pushed_bytes - atomic_load(&sub->popped_bytes);
-    out->dropped_msgs = sub->dropped_msgs;
-    out->delivered_msgs = sub->offered_msgs - sub->dropped_msgs;
-    ri_broker_leave(sub->bus->broker);
-    if (sub->consumer) ri_bus_consume_status(sub, out);
+    if (free) sub_free(sub);
+    if (free || orphan) return RILL_OK;
+    return ri_err(RILL_ETIMEDOUT, "a callback of the subscription, or a call of it, has not ended");
 }

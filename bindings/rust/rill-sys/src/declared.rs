@@ -1057,6 +1057,7 @@ extern "C" {
     pub fn rill_seek(sub: *mut rill_sub, at: *const rill_at) -> c_int;
     pub fn rill_sub_stop(sub: *mut rill_sub) -> c_int;
     pub fn rill_sub_close(sub: *mut rill_sub);
+    pub fn rill_sub_end(sub: *mut rill_sub, timeout_ms: c_int) -> c_int;
     pub fn rill_sub_status(sub: *mut rill_sub, out: *mut rill_sub_info) -> c_int;
     pub fn rill_ack(m: *const rill_msg) -> c_int;
     pub fn rill_nak(m: *const rill_msg, delay_ms: u32) -> c_int;
