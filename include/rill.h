@@ -1971,6 +1971,10 @@ typedef struct rill_listen_opts {
                                    hands it over, in place of one that is bound to HOST and PORT.
                                    The descriptor stays yours: the broker has a copy */
     uint32_t reserved2;
+    const char *ws_cookies;     /* ws: "user=NAME,pass=NAME,token=NAME,jwt=NAME", or some of these:
+                                   cookies of the upgrade, of 4096 bytes in all, that say what a
+                                   CONNECT leaves out. A browser adds cookies for pages of others,
+                                   too: say ws_same_origin or ws_origins. Default: none is read */
 } rill_listen_opts;
 /* Serve the NATS protocol (https://docs.nats.io/reference/reference-protocols/nats-protocol)
  * on "nats://HOST:PORT" or "unix:PATH", or Kafka's (https://kafka.apache.org/protocol) on

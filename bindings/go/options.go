@@ -538,6 +538,7 @@ type ListenOptions struct {
 	WSSameOrigin bool
 	WSCompress   bool
 	WSOrigins    string
+	WSCookies    string
 	WSHandshake  time.Duration
 	Socket       int32 // a descriptor that listens already; it stays yours
 }

@@ -349,6 +349,7 @@ export interface ListenOptions { // rill_listen_opts
     wsSameOrigin?: boolean;
     wsCompress?: boolean;
     wsOrigins?: string;
+    wsCookies?: string;
     wsHandshakeMs?: number;
     socket?: number; // a descriptor that listens already; it stays yours
 }

@@ -722,8 +722,11 @@ static const key_row web_keys[] = {
     {"handshake_timeout", KEY_SECONDS, FIELD(web.ws_handshake_ms), NULL, 0},
     {"compress compression", KEY_BOOL, FIELD(web.ws_compress), NULL, 0},
     {"headers ping_interval", KEY_IDLE, 0, NULL, 0},
-    {"authorization authentication no_auth_user jwt_cookie user_cookie pass_cookie token_cookie",
-     KEY_REFUSED, 0, NULL, 0},
+    {"user_cookie", KEY_TEXT, FIELD(user_cookie), NULL, 0},
+    {"pass_cookie", KEY_TEXT, FIELD(password_cookie), NULL, 0},
+    {"token_cookie", KEY_TEXT, FIELD(token_cookie), NULL, 0},
+    {"jwt_cookie", KEY_TEXT, FIELD(jwt_cookie), NULL, 0},
+    {"authorization authentication no_auth_user", KEY_REFUSED, 0, NULL, 0},
 };
 
 /* As nats-server has it: without a port there is none, and without TLS only if no_tls says so. */

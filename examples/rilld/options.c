@@ -180,6 +180,7 @@ const rill_listen_opts *options_listen_web(const daemon_options *options, rill_l
 {
     *room = options->web;
     room->ws_origins = options->web_origins;
+    room->ws_cookies = options->web_cookies;
     room->tls = options->web_tls.on ? &options->web_tls.conf : NULL;
     return room;
 }
@@ -298,6 +299,31 @@ static bool options_log(daemon_options *options)
                         "unix://PATH, not \"%.200s\"", log->remote);
 }
 
+/* As rill_listen_opts has them. */
+static bool options_cookies(daemon_options *options)
+{
+    const char *const words[] = {"user", "pass", "token", "jwt"};
+    const char *const names[] = {options->user_cookie, options->password_cookie,
+                                 options->token_cookie, options->jwt_cookie};
+    size_t len = 1, at = 0;
+    if (options->jwt_cookie && options->operators.n == 0)
+        return options_fail(options, "trusted operators or trusted keys configuration is required "
+                            "for JWT authentication via cookie \"%.100s\"", options->jwt_cookie);
+    for (size_t i = 0; i < 4; i++)
+        if (names[i]) len += strlen(words[i]) + strlen(names[i]) + 2;
+    if (len == 1) return true;
+    options->web_cookies = calloc(1, len);
+    if (!options->web_cookies) return options_fail(options, "out of memory");
+    for (size_t i = 0; i < 4; i++)
+        if (names[i])
+            at += (size_t)snprintf(options->web_cookies + at, len - at, "%s%s=%s", at ? "," : "",
+                                   words[i], names[i]);
+    if (!options->web.ws_same_origin && !options->web_origins)
+        options_note_add(options, "websocket: cookies say who somebody is, and pages of any origin "
+                         "may connect: say same_origin or allowed_origins");
+    return true;
+}
+
 static bool options_check(daemon_options *options)
 {
     if (options->port < -1 || options->port > 65535)
@@ -325,7 +351,7 @@ static bool options_check(daemon_options *options)
     if (options->password && !options->user)
         return options_fail(options, "a password wants a user beside it");
     if (options->user && !options->password) options->password = "";
-    if (!options_log(options)) return false;
+    if (!options_log(options) || !options_cookies(options)) return false;
     if (options->max_traced > 0) options->broker.trace_data_bytes = (uint32_t)options->max_traced;
     options->broker.trace = options->log.trace;
     options->broker.name = options->server_name;
@@ -374,6 +400,7 @@ void options_free(daemon_options *options)
     free(options->kafka_config);
     free(options->web_tls.ciphers);
     free(options->web_origins);
+    free(options->web_cookies);
     config_free(&options->config);
     for (options_note *note = options->notes, *next; note; note = next) {
         next = note->next;

@@ -86,7 +86,9 @@ typedef struct daemon_options {
     rill_listen_opts web;
     daemon_tls web_tls;          /* of that port */
     bool web_no_tls;             /* it goes without */
-    char *web_origins;           /* of `web`; ours */
+    char *web_origins;           /* of `web`; ours, as the next */
+    char *web_cookies;
+    const char *user_cookie, *password_cookie, *token_cookie, *jwt_cookie;
 
     /* the monitoring port */
     const char *http_host;       /* NULL: host */

@@ -8,7 +8,9 @@ int ri_ws_conf_new(ri_ws_conf **out, const ri_host *host, const ri_ws_conf *of)
 {
     RI_ASSERT(of->timeout_ns >= 0);
     int rc = ri_ws_http_there();
+    bool shows = of->cookies && *of->cookies;
     if (rc == RILL_OK && of->origins) rc = ri_ws_origin_validate(of->origins);
+    if (rc == RILL_OK && shows) rc = ri_ws_cookie_validate(of->cookies);
     if (rc < 0) return rc;
     ri_ws_conf *conf = ri_new(host, ri_ws_conf);
     if (!conf) return RILL_ENOMEM;
@@ -16,8 +18,9 @@ int ri_ws_conf_new(ri_ws_conf **out, const ri_host *host, const ri_ws_conf *of)
                          .deflates = of->deflates,
                          .timeout_ns = of->timeout_ns ? of->timeout_ns : RI_WS_TIMEOUT_NS};
     if (of->origins) conf->origins = ri_strdup(host, of->origins, strlen(of->origins));
-    if (of->origins && !conf->origins) {
-        ri_delete(host, conf);
+    if (shows) conf->cookies = ri_strdup(host, of->cookies, strlen(of->cookies));
+    if ((of->origins && !conf->origins) || (shows && !conf->cookies)) {
+        ri_ws_conf_unref(conf);
         return RILL_ENOMEM;
     }
     *out = conf;
@@ -37,5 +40,6 @@ void ri_ws_conf_unref(ri_ws_conf *conf)
     if (!conf || atomic_fetch_sub(&conf->refs, 1) > 1) return;
     ri_host host = conf->host;
     if (conf->origins) ri_free(&host, conf->origins, strlen(conf->origins) + 1);
+    if (conf->cookies) ri_free(&host, conf->cookies, strlen(conf->cookies) + 1);
     ri_delete(&host, conf);
 }

@@ -8,6 +8,7 @@
 #include "codec/web/ws_frame.h"
 #include "codec/web/ws_http.h"
 #include "codec/web/ws_zip.h"
+#include "net/ws_shown.h"
 
 enum {
     WS_WIRE_READS = 4,            /* of frames without payload, in one call */
@@ -60,6 +61,7 @@ struct ri_ws_wire {
     bool zipped_last;        /* what is left of a message is `zipped`, ... */
     ri_str zipped;           /* ... which stands in `in`, and was unmasked */
     uint64_t message_len, message_max; /* of the message under way */
+    ri_ws_shown *shown;      /* what cookies have said; NULL: nothing */
     ri_loop_soon soon;       /* the owner can use what is inside */
     ri_loop_timer timer;     /* until it is OPEN */
     ri_failure *why;         /* BROKEN, or mute; NULL: there was no memory for it */
@@ -344,6 +346,18 @@ static int ws_wire_refuse(ri_ws_wire *w, int code, int status)
     return ri_failure_restore(&why);
 }
 
+ri_str ri_ws_wire_cookie(const ri_ws_wire *w, ri_ws_cookie which)
+{
+    RI_ASSERT(which < RI_WS_COOKIES);
+    return w->shown ? w->shown->cookies[which] : RI_STR_NONE;
+}
+
+void ri_ws_wire_forget_cookies(ri_ws_wire *w)
+{
+    ri_ws_shown_free(w->shown, w->host, w->shown ? w->wire.loop->memory : NULL);
+    w->shown = NULL;
+}
+
 static int ws_wire_answer(ri_ws_wire *w, ri_str head)
 {
     ri_ws_request request;
@@ -357,6 +371,8 @@ static int ws_wire_answer(ri_ws_wire *w, ri_str head)
                     "complete");
         return ws_wire_refuse(w, rc, 400);
     }
+    rc = ri_ws_shown_new(&w->shown, w->host, w->wire.loop->memory, w->conf->cookies, head);
+    if (rc < 0) return ws_wire_refuse(w, rc, rc == RILL_ENOMEM ? 503 : 431);
     ri_buffer text;
     ri_buffer_init(&text, w->host);
     w->deflates = w->reader.deflates = w->conf->deflates && request.deflates;
@@ -788,6 +804,7 @@ static void ws_wire_close(ri_wire *wire)
     ri_list_remove(&w->soon.link);
     if (w->begun) ri_loop_timer_cancel(wire->loop, &w->timer);
     if (w->in) ws_wire_drop_in(w);
+    ri_ws_wire_forget_cookies(w);
     if (w->text) ws_wire_drop_text(w);
     ws_wire_close_zips(w);
     w->below->ops->close(w->below);

@@ -29,6 +29,7 @@
 
 #include <stdatomic.h>
 
+#include "codec/web/ws_cookie.h"
 #include "net/wire.h"
 
 /* What a listener wants of those who come: counted, and the same for all of them. */
@@ -36,6 +37,7 @@ typedef struct ri_ws_conf {
     ri_host host;
     atomic_uint refs;
     char *origins;       /* as in ws_http.h; owned; NULL: any */
+    char *cookies;       /* as in ws_cookie.h; owned; NULL: none is looked at */
     bool same_origin;
     bool deflates;       /* permessage-deflate, if it is asked for */
     int64_t timeout_ns;  /* of a handshake, but for that of TLS */
@@ -44,8 +46,8 @@ typedef struct ri_ws_conf {
 #define RI_WS_TIMEOUT_NS (2 * RI_SEC) /* if nothing is said */
 
 /* ---- ws_conf.c ---- */
-/* With one reference. RILL_EINVAL names an origin that is none; RILL_ENOTSUP: this build speaks no
- * WebSocket. */
+/* With one reference. RILL_EINVAL names an origin or a cookie that is none; RILL_ENOTSUP: this
+ * build speaks no WebSocket. */
 int ri_ws_conf_new(ri_ws_conf **conf, const ri_host *host, const ri_ws_conf *of);
 ri_ws_conf *ri_ws_conf_ref(ri_ws_conf *conf); /* any thread, as the next */
 void ri_ws_conf_unref(ri_ws_conf *conf);      /* NULL: nothing */
@@ -74,6 +76,9 @@ ri_wire *ri_ws_wire_below(const ri_ws_wire *wire);
 int ri_ws_wire_code(const ri_ws_wire *wire); /* why it is broken, a rill code; 0: it is not */
 int64_t ri_ws_wire_open_ns(const ri_ws_wire *wire); /* when its handshake has come to its end, of
                                                        the loop's clock; 0: not yet */
+/* What the cookies that came say, of a server; empty: nothing. Lent until they are forgotten. */
+ri_str ri_ws_wire_cookie(const ri_ws_wire *wire, ri_ws_cookie which);
+void ri_ws_wire_forget_cookies(ri_ws_wire *wire);
 /* What the next CLOSE of this side says, if the other has said none. */
 void ri_ws_wire_reason(ri_ws_wire *wire, uint16_t code, const char *text);
 

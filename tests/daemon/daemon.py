@@ -505,7 +505,9 @@ class Daemon(Case):
         conns = self.page(server.http_port, "/connz")["connections"]
         self.assertIn(("Client", "websocket"), [(c["kind"], c["type"]) for c in conns])
         for block, why in (("port: 1", "websocket requires TLS configuration"),
-                           ("port: -1, no_tls: true, jwt_cookie: a", "guards access"),
+                           ("port: -1, no_tls: true, no_auth_user: a", "guards access"),
+                           ("port: -1, no_tls: true, jwt_cookie: a", "trusted operators"),
+                           ("port: -1, no_tls: true, user_cookie: 'a;b'", "which cookie stands"),
                            ("port: -1, no_tls: true, same_orign: true", '"same_origin" was meant'),
                            ("port: -1, no_tls: true, origins: a.example", "is no origin"),
                            ("port: 70000, no_tls: true", "70000 is no port"),

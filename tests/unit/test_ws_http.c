@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "codec/web/ws_cookie.h"
 #include "codec/web/ws_http.h"
 #include "support/fault.h"
 #include "support/guard.h"
@@ -205,4 +206,38 @@ START_TEST(origins)
 }
 END_TEST
 
-SUITE_MAIN("ws_http", requests, refusals, answers, written, origins)
+/* The names are ours, the head anybody's. */
+START_TEST(cookies)
+{
+    static const char *const wrong[] = {"user", "user=", "=a", "name=a", "user=a;b", "user=a b",
+                                        "user=a,", "user=a,pass", "USER=a", "", "jwt=\x7f", ","};
+    static const struct {
+        const char *head, *user, *token, *jwt;
+    } rows[] = {
+        {"", "", "", ""},
+        {"GET / HTTP/1.1\r\nCookie: u=a; t=b; j=c.d==\r\n\r\n", "a", "b", "c.d=="},
+        {"G\r\ncOOKIE:u=a;u=b ;\tt = \"x y\" \r\n", "b", "x y", ""},
+        {"G\r\nCookie: u=a\r\nCookie: t=b\r\nCookie: u=c", "c", "b", ""},
+        {"G\r\nCookie: ; =; u; U=a; uu=b; t=\"; j=\"\"\r\n", "", "\"", ""},
+        {"G\r\nX-Cookie: u=a\r\n Cookie: u=b\r\nCookie : u=c\r\nCookie\r\n", "", "", ""},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        ck_assert_msg(ri_ws_cookie_validate(wrong[i]) == RILL_EINVAL, "%s", wrong[i]);
+        ck_assert_ptr_nonnull(strstr(ri_err_text(), "does not say which cookie"));
+    }
+    ck_assert_ok(ri_ws_cookie_validate("jwt=j"));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ri_str found[RI_WS_COOKIES];
+        size_t len = strlen(rows[i].head);
+        ri_ws_cookie_find("user=u, token=t,jwt=j", (ri_str){guard_copy(rows[i].head, len), len},
+                          found);
+        ck_assert_span(found[RI_WS_COOKIE_USER], rows[i].user);
+        ck_assert_span(found[RI_WS_COOKIE_TOKEN], rows[i].token);
+        ck_assert_span(found[RI_WS_COOKIE_JWT], rows[i].jwt);
+        ck_assert_uint_eq(found[RI_WS_COOKIE_PASS].len, 0);
+    }
+    guard_free();
+}
+END_TEST
+
+SUITE_MAIN("ws_http", cookies, requests, refusals, answers, written, origins)

@@ -220,8 +220,8 @@ static const field nd_listen_opts_fields[] = {
     F(rill_listen_opts, TEXT, advertise), ONE(rill_listen_opts, tls, nd_tls),
     F(rill_listen_opts, BOOL, tls_optional), F(rill_listen_opts, BOOL, no_auto_create),
     F(rill_listen_opts, U32, partitions), F(rill_listen_opts, BOOL, ws_same_origin),
-    F(rill_listen_opts, BOOL, ws_compress),
-    F(rill_listen_opts, TEXT, ws_origins), F(rill_listen_opts, U32, ws_handshake_ms),
+    F(rill_listen_opts, BOOL, ws_compress), F(rill_listen_opts, TEXT, ws_origins),
+    F(rill_listen_opts, TEXT, ws_cookies), F(rill_listen_opts, U32, ws_handshake_ms),
     F(rill_listen_opts, I32, socket), END};
 RECORD(nd_listen_opts, rill_listen_opts);
 

@@ -103,7 +103,7 @@ static void js_pages_put_query(ri_js_request *r, ri_json root, ri_str account, r
 }
 
 /* Does `text` have what is asked for in it, or is it that? Nothing may be asked for. */
-static bool pages_has(ri_js_request *r, ri_json wanted, bool exact, ri_str text)
+static bool js_pages_has(ri_js_request *r, ri_json wanted, bool exact, ri_str text)
 {
     ri_str part;
     if (ri_json_kind_of(wanted) != RI_JSON_STRING) return true;
@@ -115,17 +115,18 @@ static bool pages_has(ri_js_request *r, ri_json wanted, bool exact, ri_str text)
 }
 
 /* There are neither clusters nor tags here. */
-static bool pages_is_meant(ri_js_request *r, ri_json root)
+static bool js_pages_is_meant(ri_js_request *r, ri_json root)
 {
     const ri_jetstream_api_opts *opts = &r->api->opts;
     bool exact = ri_json_bool(ri_json_get(root, "exact_match"));
     ri_str host = ri_str_of(opts->house->host(opts->broker));
     ri_str domain = ri_str_of(opts->domain ? opts->domain : "");
     ri_json tags = ri_json_get(root, "tags");
-    return pages_has(r, ri_json_get(root, "server_name"), exact, ri_str_of(opts->server_name)) &&
-           pages_has(r, ri_json_get(root, "host"), exact, host) &&
-           pages_has(r, ri_json_get(root, "cluster"), exact, RI_STR_NONE) &&
-           pages_has(r, ri_json_get(root, "domain"), true, domain) &&
+    ri_str name = ri_str_of(opts->server_name);
+    return js_pages_has(r, ri_json_get(root, "server_name"), exact, name) &&
+           js_pages_has(r, ri_json_get(root, "host"), exact, host) &&
+           js_pages_has(r, ri_json_get(root, "cluster"), exact, RI_STR_NONE) &&
+           js_pages_has(r, ri_json_get(root, "domain"), true, domain) &&
            (ri_json_kind_of(tags) != RI_JSON_ARRAY || ri_json_len(tags) == 0);
 }
 
@@ -135,7 +136,7 @@ bool ri_js_pages_read(ri_js_request *r, ri_json *root)
     bool good = r->body.len <= RI_LIMIT_JS_BODY && ri_json_parse(root, r->body) >= 0 &&
                 ri_json_kind_of(*root) == RI_JSON_OBJECT;
     if (!good) ri_js_system_fail(r, 400, false, RI_STR("invalid JSON"));
-    return good && pages_is_meant(r, *root);
+    return good && js_pages_is_meant(r, *root);
 }
 
 /* ---- The answer ---- */

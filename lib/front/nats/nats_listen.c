@@ -77,6 +77,7 @@ static int listen_place_ws(listen_place *place, const ri_host *host, const ri_ur
     if (url->scheme == RI_URL_WSS && !opts->tls)
         return ri_err(RILL_EINVAL, "wss://: opts.tls has no certificate");
     const ri_ws_conf of = {.origins = (char *)(uintptr_t)opts->ws_origins,
+                           .cookies = (char *)(uintptr_t)opts->ws_cookies,
                            .same_origin = opts->ws_same_origin, .deflates = opts->ws_compress,
                            .timeout_ns = ri_ns_of_ms(opts->ws_handshake_ms)};
     return ri_ws_conf_new(&place->ws, host, &of);

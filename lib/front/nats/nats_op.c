@@ -337,7 +337,9 @@ static void op_connect(ri_nats_session *s, ri_str json)
     ri_nats_connect_init(&connect);
     if (s->connected) op_recall(s, &connect);
     int rc = ri_nats_connect_read(&connect, json, &arena);
+    if (rc == RILL_OK) ri_nats_tls_show_cookies(s, &connect);
     if (rc == RILL_OK) rc = ri_nats_login_set(&s->login, host, &connect);
+    ri_nats_tls_forget_cookies(s);
     if (rc == RILL_OK) {
         if (s->connected || s->who) ri_nats_session_forget_subs(s);
         s->verbose = connect.verbose;

@@ -312,6 +312,9 @@ bool ri_nats_tls_on_bytes(ri_nats_session *s, ri_str bytes);
 bool ri_nats_tls_failed(const ri_nats_session *s);
 /* It is about to be shut: WebSocket says why. */
 void ri_nats_tls_say_end(const ri_nats_session *s);
+/* What a CONNECT leaves out is what cookies said, if any came with WebSocket's handshake. */
+void ri_nats_tls_show_cookies(const ri_nats_session *s, ri_nats_connect *connect);
+void ri_nats_tls_forget_cookies(ri_nats_session *s); /* after that */
 /* Bytes could not be parsed: was it a handshake, at a port without TLS? */
 void ri_nats_tls_refused(const ri_nats_session *s, ri_str bytes);
 

@@ -299,6 +299,22 @@ void ri_nats_tls_say_end(const ri_nats_session *s)
     if (ws) ri_ws_wire_reason(ws, tls_close_code(s->end), ri_nats_session_end_text(s->end));
 }
 
+void ri_nats_tls_show_cookies(const ri_nats_session *s, ri_nats_connect *connect)
+{
+    const ri_ws_wire *ws = ri_ws_wire_of(s->conn.wire);
+    ri_str *const fields[RI_WS_COOKIES] = {
+        [RI_WS_COOKIE_USER] = &connect->user, [RI_WS_COOKIE_PASS] = &connect->pass,
+        [RI_WS_COOKIE_TOKEN] = &connect->auth_token, [RI_WS_COOKIE_JWT] = &connect->jwt};
+    for (int i = 0; ws && i < RI_WS_COOKIES; i++)
+        if (!fields[i]->len) *fields[i] = ri_ws_wire_cookie(ws, (ri_ws_cookie)i);
+}
+
+void ri_nats_tls_forget_cookies(ri_nats_session *s)
+{
+    ri_ws_wire *ws = ri_ws_wire_of(s->conn.wire);
+    if (ws) ri_ws_wire_forget_cookies(ws);
+}
+
 void ri_nats_tls_refused(const ri_nats_session *s, ri_str bytes)
 {
     if (s->connected || bytes.len == 0 || (unsigned char)bytes.ptr[0] != TLS_HELLO) return;

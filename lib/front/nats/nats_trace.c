@@ -75,7 +75,8 @@ void ri_nats_trace_say(const ri_nats_session *s, rill_level level, const char *w
 /* The value of a member whose name begins at `p`, if that is a string of `json`; else empty. */
 static ri_str trace_secret(ri_str json, size_t at)
 {
-    static const char *const names[] = {"\"pass\"", "\"auth_token\"", "\"sig\"", "\"nkey\""};
+    static const char *const names[] = {"\"pass\"", "\"auth_token\"", "\"sig\"", "\"nkey\"",
+                                        "\"jwt\""};
     for (size_t i = 0; i < RI_LEN(names); i++) {
         size_t len = strlen(names[i]);
         if (json.len - at < len || strncasecmp(json.ptr + at, names[i], len) != 0) continue;

@@ -936,6 +936,7 @@ pub struct rill_listen_opts {
     pub on_page_arg: *mut c_void,
     pub socket: i32,
     pub reserved2: u32,
+    pub ws_cookies: *const c_char,
 }
 
 #[repr(C)]
@@ -1715,6 +1716,7 @@ pub fn layout() -> Vec<String> {
         format!("rill_listen_opts.on_page_arg {}", offset_of!(rill_listen_opts, on_page_arg)),
         format!("rill_listen_opts.socket {}", offset_of!(rill_listen_opts, socket)),
         format!("rill_listen_opts.reserved2 {}", offset_of!(rill_listen_opts, reserved2)),
+        format!("rill_listen_opts.ws_cookies {}", offset_of!(rill_listen_opts, ws_cookies)),
         format!("rill_broker_info {}", size_of::<rill_broker_info>()),
         format!("rill_broker_info.size {}", offset_of!(rill_broker_info, size)),
         format!("rill_broker_info.id {}", offset_of!(rill_broker_info, id)),

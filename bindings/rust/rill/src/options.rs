@@ -514,6 +514,7 @@ options! {
         flag ws_same_origin;
         flag ws_compress;
         text ws_origins;
+        text ws_cookies;
         millis ws_handshake = ws_handshake_ms;
         num socket: i32;
     }
