@@ -24,18 +24,16 @@ step() { # NAME COMMAND...: say how it went
         failed=1
     fi
 }
-wheel() { # LIBRILL OF
-    env RILL_FROM="$1" timeout 900 "$dir/tools/bin/pip" wheel --no-build-isolation --no-deps \
-        -w "$dir/wheel" "$here/.."
-}
+set -- timeout 900 "$dir/tools/bin/pip" wheel --no-build-isolation --no-deps -w "$dir/wheel" \
+    "$here/.."
 rm -rf "$dir/wheel" "$dir/clean"
 if [ -f "$dir/../meson-uninstalled/rill-uninstalled.pc" ]; then # the next is not to be of this one
     rm -rf "$here"/../build/lib.*
-    PKG_CONFIG_PATH=$dir/../meson-uninstalled CFLAGS="-I$here/../../../include" \
-        step "a wheel of the build's librill" wheel installed
+    step "a wheel of the build's librill" env RILL_FROM=installed \
+        PKG_CONFIG_PATH="$dir/../meson-uninstalled" CFLAGS="-I$here/../../../include" "$@"
     rm -rf "$dir/wheel"
 fi
-step "a wheel with librill inside" wheel checkout
+step "a wheel with librill inside" env RILL_FROM=checkout "$@"
 "$python" -m venv "$dir/clean" || exit 1
 step "its installation" "$dir/clean/bin/pip" install --no-index --no-deps "$dir"/wheel/*.whl
 cd "$dir" || exit 1
