@@ -53,7 +53,9 @@ static void bar_draw(bar *b)
 {
     text line = {0}, figures = {0};
     bar_figures(b, &figures);
-    int cells = bar_columns() - (int)(strlen(b->what) + figures.len) - 5;
+    /* What does not fit in one line would be written below itself again and again. */
+    int room = bar_columns() - (int)strlen(b->what) - 2;
+    int cells = room - (int)figures.len - 3;
     if (cells > BAR_CELLS_MAX) cells = BAR_CELLS_MAX;
     text_addf(&line, "\r%s ", b->what);
     if (b->total && cells >= 5) {
@@ -62,7 +64,7 @@ static void bar_draw(bar *b)
         for (int i = 0; i < cells; i++) text_puts(&line, i < full ? "#" : ".");
         text_puts(&line, "] ");
     }
-    text_addf(&line, "%s\x1b[K", figures.ptr);
+    text_addf(&line, "%.*s\x1b[K", room > 0 ? room : 0, figures.ptr);
     fputs(line.ptr, stderr);
     fflush(stderr);
     if (!b->drawn) stop_restore(STDERR_FILENO, "\n");
