@@ -4,6 +4,7 @@
 #include "peers.h"
 
 #include <librdkafka/rdkafka.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -131,12 +132,15 @@ static void run_append_batches_few(const char *url, long count)
 typedef struct tail {
     long n;
     size_t bytes;
+    bool looks; /* at headers, as who must know whether a message has some */
 } tail;
 
 static void take(rd_kafka_message_t *m, void *arg)
 {
     tail *t = arg;
+    rd_kafka_headers_t *headers;
     if (m->err) wire_die("consume: %s", rd_kafka_err2str(m->err));
+    if (t->looks && !rd_kafka_message_headers(m, &headers)) wire_die("consume: headers");
     t->n++;
     t->bytes += m->len;
 }
@@ -157,9 +161,10 @@ static void tail_batch(rd_kafka_queue_t *queue, tail *t)
 }
 
 /* What comes first has found the broker, and is not measured. */
-static void read_topic(const char *url, long count, void (*way)(rd_kafka_queue_t *queue, tail *t))
+static void read_topic(const char *url, long count, bool looks,
+                       void (*way)(rd_kafka_queue_t *queue, tail *t))
 {
-    tail t = {0};
+    tail t = {.looks = looks};
     peers_place at = peers_place_of(url);
     rd_kafka_t *rk = client_of(RD_KAFKA_CONSUMER, rd_kafka_conf_new(), at.broker);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, at.topic, NULL);
@@ -180,12 +185,22 @@ static void read_topic(const char *url, long count, void (*way)(rd_kafka_queue_t
 
 static void run_tail(const char *url, long count)
 {
-    read_topic(url, count, tail_batch);
+    read_topic(url, count, false, tail_batch);
 }
 
 static void run_tail_called(const char *url, long count)
 {
-    read_topic(url, count, tail_called);
+    read_topic(url, count, false, tail_called);
+}
+
+static void run_tail_headers(const char *url, long count)
+{
+    read_topic(url, count, true, tail_batch);
+}
+
+static void run_tail_headers_called(const char *url, long count)
+{
+    read_topic(url, count, true, tail_called);
 }
 
 const peers_work peers_works[] = {
@@ -195,5 +210,7 @@ const peers_work peers_works[] = {
     {"kafka_append_batches_few", run_append_batches_few},
     {"kafka_tail", run_tail},
     {"kafka_tail_called", run_tail_called},
+    {"kafka_tail_headers", run_tail_headers},
+    {"kafka_tail_headers_called", run_tail_headers_called},
     {NULL, NULL},
 };

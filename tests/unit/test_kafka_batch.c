@@ -375,59 +375,6 @@ START_TEST(test_varints)
 }
 END_TEST
 
-/* Each record that has neither headers nor a null for a value says so, from where it begins and
- * from nowhere else, and nothing behind its value is read for that. */
-START_TEST(test_bare)
-{
-    fault_init(&f);
-    static char big[9000];
-    memset(big, 'b', sizeof big);
-    const ri_str keys[] = {RI_STR_NONE, RI_STR(""), RI_STR("k"), {big, 200}};
-    const ri_str values[] = {RI_STR_NONE, RI_STR(""), RI_STR("v"), {big, 63}, {big, 64},
-                             {big, 200}, {big, sizeof big}};
-    ri_buffer out, header;
-    ri_buffer_init(&out, &f.host);
-    ri_buffer_init(&header, &f.host);
-    ri_kafka_headers_put(&header, RI_STR("name"), RI_STR("x"));
-    ri_kafka_builder builder;
-    ri_kafka_builder_begin(&builder, &out, NULL);
-    int64_t n = 0;
-    for (size_t i = 0; i < RI_LEN(keys); i++)
-        for (size_t j = 0; j < RI_LEN(values); j++)
-            for (int32_t k = 0; k < 3; k++, n++)
-                ck_assert_ok(ri_kafka_builder_add(&builder, &(ri_kafka_record){
-                    .offset = n, .timestamp_ms = n % 7 * 100000, .key = keys[i],
-                    .value = values[j], .nheaders = k % 2,
-                    .headers = k % 2 ? ri_buffer_str(&header) : RI_STR_NONE}));
-    ck_assert_int_gt(ri_kafka_builder_end(&builder), 0);
-    ri_kafka_batch b = parsed(ri_buffer_str(&out));
-    ri_kafka_records it;
-    ri_kafka_records_init(&it, &b, b.records);
-    while (n-- > 0) {
-        const char *from = it.p;
-        ri_kafka_record r = next(&it);
-        ck_assert(!ri_kafka_record_is_bare((uintptr_t)from, RI_STR("k"), r.value));
-        if (!r.value.ptr) {
-            ck_assert(!ri_kafka_record_is_bare((uintptr_t)from, r.key, r.value));
-            continue;
-        }
-        size_t ahead = (size_t)(from - out.ptr);
-        char *p = guard_copy(out.ptr, (size_t)(r.value.ptr - out.ptr) + r.value.len);
-        ri_str value = {p + (r.value.ptr - out.ptr), r.value.len}, key = r.key;
-        if (key.ptr) key.ptr = p + (r.key.ptr - out.ptr);
-        for (int off = -40; off <= 40; off++)
-            ck_assert_int_eq(ri_kafka_record_is_bare((uintptr_t)p + ahead + (uintptr_t)off, key,
-                                                     value), off == 0 && r.nheaders == 0);
-        ck_assert(!ri_kafka_record_is_bare(0, key, value));
-        ck_assert(!ri_kafka_record_is_bare(UINTPTR_MAX, key, value));
-    }
-    guard_free();
-    ri_buffer_fini(&header);
-    ri_buffer_fini(&out);
-    fault_fini(&f);
-}
-END_TEST
-
 static int body(fault *at, void *arg)
 {
     (void)arg;
@@ -464,5 +411,4 @@ START_TEST(test_faults)
 END_TEST
 
 SUITE_MAIN("kafka_batch", test_golden_read, test_golden_build, test_split_and_damage,
-           test_refused, test_in_place, test_markers, test_compacted, test_varints, test_bare,
-           test_faults)
+           test_refused, test_in_place, test_markers, test_compacted, test_varints, test_faults)

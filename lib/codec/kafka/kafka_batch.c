@@ -50,9 +50,6 @@ enum {
     BATCH_LENGTH_OVER = 12, /* bytes of a batch that its length leaves out */
     BATCH_RECORD_MIN = 7,   /* bytes of the smallest record */
     BATCH_VARINT_MAX = 10,
-    BATCH_LEN_MAX = 5,      /* bytes of a length */
-    /* The most that a record has ahead of its key, or of its value if the key is null. */
-    BATCH_AHEAD_MAX = BATCH_LEN_MAX + 1 + BATCH_VARINT_MAX + 3 * BATCH_LEN_MAX,
 };
 
 /* ---- Integers ---- */
@@ -335,26 +332,6 @@ int ri_kafka_headers_next(ri_str *rest, ri_str *name, ri_str *value)
     if (r.failed) return ri_err(RILL_EPROTO, "a record header is malformed");
     *rest = ri_str_from(*rest, (size_t)(r.p - rest->ptr));
     return 1;
-}
-
-bool ri_kafka_record_is_bare(uintptr_t at, ri_str key, ri_str value)
-{
-    ri_str first = key.ptr ? key : value;
-    uintptr_t ahead = (uintptr_t)first.ptr - at; /* enormous if it is behind it */
-    if (!value.ptr || ahead > BATCH_AHEAD_MAX) return false;
-    uintptr_t between = key.ptr ? (uintptr_t)value.ptr - (uintptr_t)key.ptr - key.len : 0;
-    if (between > BATCH_LEN_MAX) return false;
-    struct batch_reader r = {first.ptr - ahead, value.ptr + value.len, false};
-    int64_t length = batch_read_within(&r, 0, INT32_MAX);
-    const char *body = r.p;
-    if (r.p == r.end) return false;
-    r.p++; /* attributes */
-    batch_read_varint(&r);
-    batch_read_varint(&r);
-    ri_str has_key = batch_read_bytes(&r, true), has = batch_read_bytes(&r, true);
-    bool same = !r.failed && has_key.ptr == key.ptr && has_key.len == key.len &&
-                has.ptr == value.ptr && has.len == value.len;
-    return same && length == r.p - body + 1; /* the last byte says how many headers: none */
 }
 
 /* ---- Building ---- */

@@ -88,10 +88,6 @@ int ri_kafka_records_next(ri_kafka_records *it, ri_kafka_record *out);
 /* Cut the next header off the front of *rest (record->headers at first): 1, 0 at the end. The
  * headers were checked with the record. value.ptr NULL: null. */
 int ri_kafka_headers_next(ri_str *rest, ri_str *name, ri_str *value);
-/* For who was given key and value alone, where they lie in their batch: has that record no headers
- * for certain, if it begins at `at`, which nobody is sure of? Nothing behind the value is read, nor
- * before `at`, and of `at` only where it is. */
-bool ri_kafka_record_is_bare(uintptr_t at, ri_str key, ri_str value);
 
 /* ---- Building ---- */
 

@@ -115,7 +115,7 @@ static void kafka_drop_held(ri_kafka_reader *reader)
 {
     while (reader->held_first < reader->held_end)
         reader->peer->lib.message_destroy(reader->held[reader->held_first++]);
-    reader->held_gone = reader->held_first = reader->held_end = 0;
+    reader->held_first = reader->held_end = 0;
 }
 
 void ri_kafka_read_free(ri_kafka_reader *reader)
@@ -192,6 +192,7 @@ void ri_kafka_read_leave(rill_sub *sub)
 static inline void kafka_view(ri_bus_msg *view, const ri_kafka_mark *mark, ri_str name)
 {
     view->ack = name;
+    view->m.stream = view->m.subject;
     view->m.seq = ri_kafka_seq_of(mark->offset);
     view->m.partition = mark->partition;
     view->m.deliveries = 1;
@@ -209,7 +210,6 @@ bool ri_kafka_read_view(ri_bus_msg *view)
     if (reply.len < sizeof mark || memcmp(reply.ptr, "$KAF", 4) != 0) return false;
     memcpy(&mark, reply.ptr, sizeof mark);
     view->m.reply = (ri_str){"", 0};
-    view->m.stream = view->m.subject;
     kafka_view(view, &mark, reply);
     return true;
 }
@@ -232,22 +232,9 @@ static int kafka_wire(ri_kafka_peer *peer, const rd_kafka_message_t *from, ri_bu
     return wire->failed ? RILL_ENOMEM : RILL_OK;
 }
 
-/* Has it no headers? To ask librdkafka costs it an allocation, a third of what all else of a record
- * costs. Most records lie behind one that has none, and then their own length says it. */
-static inline bool kafka_is_bare(ri_kafka_reader *reader, const rd_kafka_message_t *record)
-{
-    rd_kafka_headers_t *headers;
-    ri_str key = {record->key, record->key ? record->key_len : 0};
-    ri_str value = {record->payload, record->payload ? record->len : 0};
-    bool bare = ri_kafka_record_is_bare(reader->behind, key, value) ||
-                reader->peer->lib.message_headers(record, &headers);
-    reader->behind = bare ? (uintptr_t)record->payload + record->len + 1 : 0;
-    return bare;
-}
-
 /* All of it but what kafka_mark() makes. It points into `text` and the record. */
 static int kafka_message(ri_kafka_peer *peer, ri_str topic, const rd_kafka_message_t *from,
-                         bool bare, ri_buffer *text, ri_buffer *wire, ri_message *out)
+                         ri_buffer *text, ri_buffer *wire, ri_message *out)
 {
     rd_kafka_timestamp_type_t type;
     int64_t time_ms = peer->lib.message_timestamp(from, &type);
@@ -258,7 +245,7 @@ static int kafka_message(ri_kafka_peer *peer, ri_str topic, const rd_kafka_messa
     };
     ri_kafka_names names = {.prefix = topic};
     ri_kafka_message message;
-    int rc = bare ? RILL_OK : kafka_wire(peer, from, wire, &record);
+    int rc = kafka_wire(peer, from, wire, &record);
     if (rc == RILL_OK) rc = ri_kafka_message_read(&names, &record, text, &message);
     if (rc < 0) return rc;
     *out = (ri_message){.subject = message.subject, .headers = message.headers,
@@ -295,7 +282,7 @@ int ri_kafka_read_own(ri_kafka_peer *peer, const rd_kafka_message_t *record, ril
     ri_buffer_init(&text, &peer->bus.host);
     ri_buffer_init(&mark, &peer->bus.host);
     ri_str topic = ri_str_of(peer->lib.topic_name(record->rkt));
-    int rc = kafka_message(peer, topic, record, false, &text, &peer->wire, &message);
+    int rc = kafka_message(peer, topic, record, &text, &peer->wire, &message);
     ri_kafka_mark place = kafka_mark(peer, record);
     if (rc == RILL_OK) rc = kafka_mark_key(&place, record, &mark);
     message.reply = ri_buffer_str(&mark);
@@ -333,13 +320,14 @@ static kafka_given kafka_give(ri_kafka_reader *reader, const ri_kafka_place *pla
     RI_ASSERT(ri_kafka_peer_is_entered(peer) && reader->sub && !record->err);
     ri_message m = {.subject = ri_str_of(reader->stream),
                     .data = {record->payload, record->len}};
-    bool bare = kafka_is_bare(reader, record), plain = bare && !record->key && record->payload;
+    rd_kafka_headers_t *headers;
+    bool plain = !record->key && record->payload && peer->lib.message_headers(record, &headers);
     ri_kafka_mark mark = kafka_mark(peer, record);
     mark.reader = reader->number;
     mark.pending = reader->pending;
     mark.epoch = place->epoch;
     m.reply = (ri_str){(const char *)&mark, sizeof mark};
-    if (!plain && kafka_message(peer, m.subject, record, bare, &peer->text, &peer->wire, &m) < 0)
+    if (!plain && kafka_message(peer, m.subject, record, &peer->text, &peer->wire, &m) < 0)
         return KAFKA_NO_MEMORY;
     if (record->key && kafka_mark_key(&mark, record, &peer->mark) < 0) return KAFKA_NO_MEMORY;
     if (record->key) m.reply = ri_buffer_str(&peer->mark);
@@ -466,7 +454,7 @@ static uint32_t kafka_take(ri_kafka_reader *reader, rd_kafka_queue_t *queue, uin
 {
     RI_ASSERT(reader->taking && reader->held_first == 0);
     if (reader->full_msgs) kafka_look(reader, queue, filled);
-    most = RI_MIN(most, RI_KAFKA_PULL - reader->held_end);
+    most = RI_MIN(most, RI_KAFKA_TAKE - reader->held_end);
     ssize_t n = reader->peer->lib.consume_batch_queue(queue, 0, reader->held + reader->held_end,
                                                       most);
     if (n <= 0) return 0;
@@ -619,7 +607,6 @@ static bool kafka_lend(kafka_pulling *p, const ri_message *m, const ri_kafka_mar
     view->headers = (ri_str){headers, m->headers.len};
     view->packet = NULL;
     ri_bus_msg_view_init(view, p->sub->bus, 0);
-    view->m.stream = (ri_str){subject, m->subject.len};
     kafka_view(view, mark, (ri_str){name, name_len});
     p->n++;
     p->bytes += m->data.len;
@@ -631,11 +618,13 @@ static bool kafka_pull_message(kafka_pulling *p, const ri_kafka_place *place,
                                const rd_kafka_message_t *record)
 {
     ri_kafka_reader *reader = p->reader;
+    const ri_kafka_lib *lib = &reader->peer->lib;
+    rd_kafka_headers_t *headers;
     ri_message m = {.subject = {reader->stream, reader->stream_len},
                     .data = {record->payload, record->len}};
-    bool bare = kafka_is_bare(reader, record), plain = bare && !record->key && record->payload;
-    if (!plain && kafka_message(reader->peer, m.subject, record, bare, &reader->text,
-                                &reader->wire, &m) < 0) {
+    bool plain = !record->key && record->payload && lib->message_headers(record, &headers);
+    if (!plain && kafka_message(reader->peer, m.subject, record, &reader->text, &reader->wire,
+                                &m) < 0) {
         p->no_memory = true;
         return false;
     }
@@ -676,21 +665,12 @@ static bool kafka_pull_one(kafka_pulling *p, const rd_kafka_message_t *record)
     return true;
 }
 
-/* Those that were read, in one go: librdkafka's thread allocates what this frees, and the two wait
- * for each other at a lock of the allocator the more the longer they are at it at once. */
-static void kafka_pull_destroy(ri_kafka_reader *reader)
-{
-    while (reader->held_gone < reader->held_first)
-        reader->peer->lib.message_destroy(reader->held[reader->held_gone++]);
-}
-
 /* Something is held, or was taken just now. */
 static bool kafka_pull_held(ri_kafka_reader *reader)
 {
     if (reader->held_first < reader->held_end) return true;
-    kafka_pull_destroy(reader);
-    reader->held_first = reader->held_gone = reader->held_end = 0;
-    if (kafka_take_alone(reader, RI_KAFKA_PULL) == 0) {
+    reader->held_first = reader->held_end = 0;
+    if (kafka_take_alone(reader, RI_KAFKA_TAKE) == 0) {
         reader->rest = 0; /* what was counted beside records was no record */
         return false;
     }
@@ -709,8 +689,8 @@ int ri_kafka_read_pull(rill_sub *sub, ri_bus_msg *views, uint32_t max)
         if (!kafka_pull_one(&p, record)) break;
         reader->held_first++;
         reader->rest -= reader->rest > 0;
+        reader->peer->lib.message_destroy(record);
     }
-    kafka_pull_destroy(reader);
     kafka_pull_end(&p);
     return p.n > 0 ? (int)p.n : p.no_memory ? RILL_ENOMEM : 0;
 }
@@ -743,7 +723,6 @@ static void kafka_reader_turn(ri_kafka_reader *reader)
     }
     if (reader->member) kafka_member_turn(reader);
     while ((wanted = kafka_pass_all(reader)) > 0) {
-        wanted = RI_MIN(wanted, RI_KAFKA_TAKE);
         bool more = rounds++ < KAFKA_ROUNDS, took = more && kafka_take_any(reader, wanted) > 0;
         reader->taking = false;
         if (!more) ri_kafka_peer_call(reader->peer); /* others first */

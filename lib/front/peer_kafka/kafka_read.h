@@ -84,9 +84,8 @@ typedef struct ri_kafka_reader {
 
     /* Who turns; of one that is pulled, who reads. */
     _Atomic bool taking;      /* records are being taken that are not in `held` yet */
-    rd_kafka_message_t *held[RI_KAFKA_PULL];
-    uint32_t held_gone, held_first, held_end;
-    uintptr_t behind;         /* where the last record has ended, if it had no headers; else 0 */
+    rd_kafka_message_t *held[RI_KAFKA_TAKE];
+    uint32_t held_first, held_end;
     uint32_t turns;           /* which of the places is looked at first */
     uint64_t pending;         /* behind the record at hand, nearly */
     uint64_t held_epoch;
