@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* WebSocket: however the bytes of frames are cut into pieces, the same payload comes out, and the
- * stream ends by the same failure; and what a head of HTTP and an origin may be. The first byte
- * says which of them it is. */
+ * stream ends by the same failure; and what a head of HTTP, its cookies and an origin may be. The
+ * first byte says which of them it is. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "codec/web/ws_cookie.h"
 #include "codec/web/ws_frame.h"
 #include "codec/web/ws_http.h"
 #include "support/fuzz.h"
@@ -83,9 +84,25 @@ static size_t words(char *text, size_t cap, const uint8_t *data, size_t size)
         "Host: h\r\n", "Upgrade: websocket\r\n", "Connection: Upgrade\r\n", "Origin: ",
         "https://a.example", "http://b:81", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
         "Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Extensions: ", "permessage-deflate", ";",
-        ",", "\t", "x", "[::1]", ":",
+        ",", "\t", "x", "[::1]", ":", "Cookie: ", "user=", "jwt", "\"", "=",
     };
     return fuzz_words(text, cap, all, sizeof all / sizeof all[0], data, size);
+}
+
+/* Each value is a part of the head, in one line of it. */
+static void cookies(ri_str head)
+{
+    ri_str found[RI_WS_COOKIES];
+    ri_ws_cookie_find("user=user,pass=x,token=x,jwt=jwt", head, found);
+    for (size_t i = 0; i < RI_WS_COOKIES; i++) {
+        if (!found[i].len) continue;
+        size_t at = (size_t)(found[i].ptr - head.ptr);
+        fuzz_require(at < head.len && found[i].len <= head.len - at, "a cookie is elsewhere");
+        fuzz_require(!memchr(found[i].ptr, '\n', found[i].len) &&
+                     !memchr(found[i].ptr, ';', found[i].len), "a cookie does not end");
+    }
+    fuzz_require(found[RI_WS_COOKIE_PASS].ptr == found[RI_WS_COOKIE_TOKEN].ptr,
+                 "a cookie stands for one of two");
 }
 
 static void heads(const char *text, size_t len)
@@ -102,6 +119,7 @@ static void heads(const char *text, size_t len)
         return;
     }
     fuzz_require(request.key.len == RI_WS_HTTP_KEY && request.host.len > 0, "a part is missing");
+    cookies((ri_str){text, head});
     (void)ri_ws_origin_check("https://a.example,http://b:81", len & 1, &request, len & 2);
 }
 
@@ -116,6 +134,7 @@ int fuzz_one(const uint8_t *data, size_t size)
         heads(text, len);
         text[len] = 0;
         (void)ri_ws_origin_validate(text);
+        (void)ri_ws_cookie_validate(text);
     } else {
         memcpy(text, data + 1, len);
         frames(text, len, data[0]);
