@@ -21,14 +21,19 @@ SPOKEN = ATTACK.replace("\u009b5A", "")
 
 
 class Tmux(Nats, Case):
+    panes = 0
+
     def tmux(self, *args):
-        done = subprocess.run(["tmux", "-S", self.path("socket"), "-f", "/dev/null", *args],
+        socket = self.path("socket%d" % self.panes)
+        done = subprocess.run(["tmux", "-S", socket, "-f", "/dev/null", *args],
                               env=self.env, capture_output=True, timeout=BOUND_S)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout.decode()
 
     def begin_pane(self, *args, columns=100, rows=24):
-        """The command in a pane, which stays when it has ended and says with which code."""
+        """The command in a pane, which stays when it has ended and says with which code. Each has
+        a server of its own, since that of the pane before may be about to end."""
+        self.panes += 1
         script = "printf 'before\\n'; %s; printf 'ended %%d\\n' $?; exec cat" % shlex.join(
             self.command(*args))
         self.tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), "-c", self.folder,
