@@ -305,6 +305,13 @@ static bool log_put_json(const log_kind *kind, const char *text, size_t len, int
     return taken;
 }
 
+/* What a stranger has chosen, such as a name, ends no line and moves no terminal's cursor. */
+static void log_tame(char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (((unsigned char)text[i] < ' ' && text[i] != '\t') || text[i] == 127) text[i] = '?';
+}
+
 /* A line with its end, of which so many bytes are before what it says. */
 static bool log_take(const log_kind *kind, const char *line, size_t head, size_t len, int wait_ms)
 {
@@ -353,6 +360,7 @@ static void log_write(const log_kind *kind, int wait_ms, const char *format, va_
     va_end(again);
     if (more > 0) len += (size_t)more;
     if (len > size - 2) len = size - 2;
+    if (!log_json) log_tame(line + head, len - head); /* JSON has escapes for them */
     line[len++] = '\n';
     log_emit(kind, line, head, len, wait_ms);
     if (line != small) free(line);

@@ -207,6 +207,19 @@ class Logs(Case):
         self.assertEqual((done.returncode, list(last), last["level"]),
                          (1, ["level", "pid", "msg"], "fatal"))
 
+    def test_names_of_strangers(self):
+        """What they chose ends no line and moves no cursor; JSON has it as it is."""
+        name = "a\x1b[2J\r\nb\x7f\tc"
+        path = self.write("a.conf", "authorization { users: [%s] }" % (
+            "{ user: \"%s\", password: x }," % name * 2))
+        done = self.run_once("-p", "-1", "-T=false", "-c", path)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('[FTL] Duplicate user "a?[2J??b?\tc" detected\n', done.stderr)
+        self.assertNotRegex(done.stderr, r"[\x00-\x08\x0b-\x1f\x7f]")
+        done = self.run_once("-p", "-1", "--log_format", "json", "-c", path)
+        self.assertEqual(json.loads(done.stderr.splitlines()[-1])["msg"],
+                         'Duplicate user "%s" detected' % name)
+
     def test_wrong(self):
         for args, text, why in (
                 (["--log_format", "xml"], "log_format: xml", "log_format is text or json"),

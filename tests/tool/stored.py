@@ -2,9 +2,13 @@
 """Streams and buckets by the tool: each command, what it prints for people and as JSON, and its
 exit code; over file: and nats://."""
 import base64
+import json
 
 from case import BOUND_S, Case, Nats, main
+from server import Client
 
+# What a stranger may publish on over NATS, behind a prefix; none of it may be written by us.
+STRANGE = [b"\x01", b"a\x1b[2J", b"x\x00y", b"\x7f", b"y" * 2000]
 # What a stranger may put into a message.
 HOSTILE = b"\x1b[2J\x1b]0;owned\x07\xff\xfe\x00\r\n\xe2\x80\xae"
 
@@ -118,7 +122,23 @@ class Streams(Case):
 
 
 class StreamsOverNats(Nats, Streams):
-    pass
+    def test_strange_subjects(self):
+        """What the server stores can be read, by a direct get and through the API."""
+        client = Client(self.server.port)
+        self.stack.callback(client.close)
+        for direct in (True, False):
+            conf = {"name": "D%d" % direct, "subjects": ["d%d.>" % direct], "allow_direct": direct}
+            self.assertNotIn("error", client.request("$JS.API.STREAM.CREATE.D%d" % direct,
+                                                     json.dumps(conf)))
+            subjects = [b"d%d." % direct + strange for strange in STRANGE]
+            for subject in subjects:
+                client.write(b"PUB %s 1\r\nx\r\n" % subject)
+            self.assertTrue(client.ping())
+            for i, subject in enumerate(subjects):
+                got = self.row("stream", "get", "D%d" % direct, str(i + 1))
+                self.assertEqual((got["subject"].encode(), got["data"]), (subject, "x"))
+            self.assertIn(b"d%d.a\\x1b[2J, number 2" % direct,
+                          self.rill("stream", "get", "D%d" % direct, "2"))
 
 
 class Buckets(Case):
@@ -169,6 +189,23 @@ class Buckets(Case):
 
 
 class BucketsOverNats(Nats, Buckets):
+    def test_strange_keys(self):
+        """One of them hides none of the others."""
+        self.rill("kv", "add", "B")
+        self.rill("kv", "put", "B", "good", "v")
+        client = Client(self.server.port)
+        self.stack.callback(client.close)
+        for strange in STRANGE:
+            client.write(b"PUB $KV.B.%s 1\r\nx\r\n" % strange)
+        self.assertTrue(client.ping())
+        strange = [key.decode() for key in STRANGE if b"\0" not in key]  # a name ends at its 0
+        keys = lambda url="": [row["key"] for row in self.rows("kv", "keys", "B", url=url)]
+        self.assertEqual(sorted(keys()), sorted(["good", *strange]))
+        self.assertEqual(len(self.rows("kv", "watch", "B", "--end")), 1 + len(STRANGE))
+        self.assertEqual(self.server.end(), 0)
+        self.assertEqual(sorted(keys("file:" + self.path("server/jetstream"))),
+                         sorted(["good", *strange]))
+
     def test_watch_hears_changes(self):
         self.rill("kv", "add", "B")
         watch = self.begin("kv", "watch", "B", "--json", "-n", "2")

@@ -323,6 +323,27 @@ START_TEST(a_list_that_is_lost_is_asked_for_again)
 }
 END_TEST
 
+/* A server that names what is none of the bucket's, shorter than what is cut off a key, is not
+ * believed. */
+START_TEST(a_name_without_the_prefix_is_no_key)
+{
+    far_row wrong[RI_LEN(answers)];
+    int names = 0;
+    rill_kv *kv;
+    memcpy(wrong, answers, sizeof answers);
+    for (size_t i = 0; i < RI_LEN(wrong) - 1; i++)
+        if (strcmp(wrong[i].subject, API "DIRECT.GET.") == 0)
+            wrong[i].answer = STORED("$KV.B.one", "1", "first") FAR_THEN
+                              STORED("s", "2", "second") FAR_THEN "NATS/1.0 204 EOB\r\n\r\n";
+    ck_assert_ok(begin(wrong, INFO_2_15, NULL));
+    ck_assert_ok(rill_kv_open(f.bus, &kv, "B", NULL));
+    ck_assert_rc(rill_kv_each(kv, NULL, count_names, &names), RILL_OK);
+    ck_assert_int_eq(names, 1);
+    rill_kv_close(kv);
+    end(NULL);
+}
+END_TEST
+
 /* ---- A cluster without a leader ---- */
 
 #define NOBODY "NATS/1.0 503\r\n\r\n"
@@ -393,5 +414,5 @@ END_TEST
 SUITE_MAIN_ROWS("nats_ask",
     SUITE_EACH(RI_LEN(calls), an_allocation_that_fails),
     SUITE_EACH(3, a_stream_without_a_leader_is_waited_for),
-    SUITE_ONCE(a_list_that_is_lost_is_asked_for_again, a_leader_that_comes,
-               an_api_without_a_leader_is_asked_again))
+    SUITE_ONCE(a_list_that_is_lost_is_asked_for_again, a_name_without_the_prefix_is_no_key,
+               a_leader_that_comes, an_api_without_a_leader_is_asked_again))

@@ -15,7 +15,8 @@
  * in a literal. */
 bool ri_subject_is_filter(ri_str s);
 bool ri_subject_is_literal(ri_str s);
-/* As a publish on the wire may have it, whatever its tokens are: none is empty, and no blank. */
+/* As a publish on the wire may have it, and so a stored message, whatever its tokens are and its
+ * bytes: no token is empty, and there is no blank. */
 bool ri_subject_is_sound(ri_str s);
 /* Some token is `*` or `>`. For any bytes. */
 bool ri_subject_has_wildcard(ri_str s);

@@ -14,6 +14,13 @@ void ri_ask_over(ri_ask *ask, int rc)
     ri_bus_notify(ask->bus);
 }
 
+void ri_ask_put_name(ri_buffer *names, ri_str name)
+{
+    if (memchr(name.ptr, 0, name.len)) return;
+    ri_buffer_put_str(names, name);
+    ri_buffer_put(names, "", 1);
+}
+
 /* Inside the gate, which this leaves and enters again. */
 static int ask_wait(rill_bus *bus, ri_ask *ask)
 {

@@ -85,7 +85,7 @@ typedef struct ri_ask {
     union {
         rill_stream_info *stream;
         rill_group_info *group;
-        ri_buffer *names;  /* each name with a 0 behind it */
+        ri_buffer *names;  /* each name with a 0 behind it: ri_ask_put_name() */
         rill_msg **msg;    /* becomes the caller's */
         uint64_t *count;
         ri_ask_joined *joined;
@@ -100,6 +100,8 @@ typedef struct ri_ask {
 
 /* Outside the gate: asks, and waits for the answer; what the peer said, or RILL_ETIMEDOUT. */
 int ri_ask_run(rill_bus *bus, ri_ask *ask);
+/* One more of `names`; a subject with a 0 within, which a stranger published on, is left out. */
+void ri_ask_put_name(ri_buffer *names, ri_str name);
 /* Inside the gate, by the peer, of one that is linked: it ended with `rc`, kept with the thread's
  * sentence. */
 void ri_ask_over(ri_ask *ask, int rc);

@@ -257,9 +257,11 @@ int ri_bus_names(rill_bus *bus, ri_ask *ask, size_t skip, rill_name_fn fn, void 
     ask->out.names = &names;
     int rc = ri_ask_run(bus, ask);
     if (rc >= 0) rc = names.failed ? RILL_ENOMEM : RILL_OK;
-    for (ri_str rest = ri_buffer_str(&names); rc == RILL_OK && rest.len;
-         rest = ri_str_from(rest, strlen(rest.ptr) + 1))
-        if (fn(rest.ptr + skip, arg)) break;
+    for (ri_str rest = ri_buffer_str(&names); rc == RILL_OK && rest.len;) {
+        size_t len = strlen(rest.ptr); /* a server may send a shorter one than was asked for */
+        if (len >= skip && fn(rest.ptr + skip, arg)) break;
+        rest = ri_str_from(rest, len + 1);
+    }
     ri_buffer_fini(&names);
     return rc;
 }

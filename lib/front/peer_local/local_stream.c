@@ -327,8 +327,7 @@ static int stream_list_one(void *arg, const ri_subject_info *info)
     ri_buffer *names = l->ask->out.names;
     ri_budget_spend(l->place.budget, keys ? STREAM_LOOK_UNITS : 1);
     if (keys && stream_is_deleted(l->stream, info->subject)) return 0;
-    ri_buffer_put_str(names, info->subject);
-    ri_buffer_put(names, "", 1);
+    ri_ask_put_name(names, info->subject);
     return names->failed;
 }
 

@@ -363,8 +363,7 @@ int ri_nats_group_names(ri_nats_api *api, ri_ask *ask)
         for (uint32_t i = 0; i < reply.consumers.len; i++) {
             const ri_consumer_info *info = &reply.consumers.items[i];
             if (!info->config || !info->config->durable_name.len) continue;
-            ri_buffer_put_str(names, info->name);
-            ri_buffer_put(names, "", 1);
+            ri_ask_put_name(names, info->name);
         }
         body.offset += reply.consumers.len;
     } while (reply.consumers.len && body.offset < reply.paged.total && !names->failed);

@@ -19,7 +19,7 @@ static int stored_no_message(const ri_ask *ask)
 static int stored_read(const ri_message *m, ri_buffer *mem, ri_record *record)
 {
     ri_js_found found;
-    if (!ri_js_answers_message(m->headers, &found) || ri_subject_check_literal(found.subject) < 0)
+    if (!ri_js_answers_message(m->headers, &found) || !ri_subject_is_sound(found.subject))
         return ri_err(RILL_EPROTO, "a stored message came without what says where it was");
     ri_buffer_reset(mem);
     if (found.headers.len) {
@@ -97,7 +97,7 @@ static int stored_get_json(ri_nats_api *api, ri_ask *ask, const ri_js_msg_get_re
     if (api->err_code == RI_JS_NO_MESSAGE_FOUND) return stored_no_message(ask);
     if (rc < 0) return rc;
     const ri_js_stored *stored = reply.message;
-    if (!stored || ri_subject_check_literal(stored->subject) < 0)
+    if (!stored || !ri_subject_is_sound(stored->subject))
         return ri_err(RILL_EPROTO, "%s answers with no message", api->peer->server);
     ri_record record = {.seq = stored->seq, .time_ns = stored->time, .subject = stored->subject,
                         .headers = stored->hdrs, .data = stored->data};
@@ -170,8 +170,7 @@ typedef struct stored_keys {
 
 static int stored_put_key(const ri_ask *ask, ri_str subject)
 {
-    ri_buffer_put_str(ask->out.names, subject);
-    ri_buffer_put(ask->out.names, "", 1);
+    ri_ask_put_name(ask->out.names, subject);
     return ask->out.names->failed ? RILL_ENOMEM : RILL_OK;
 }
 

@@ -240,12 +240,6 @@ int ri_nats_stream_describe(ri_nats_api *api, ri_ask *ask)
     return ask->take(ask->arg, info->config, &out);
 }
 
-static void nats_stream_put_name(ri_buffer *names, ri_str name)
-{
-    ri_buffer_put_str(names, name);
-    ri_buffer_put(names, "", 1);
-}
-
 /* Page by page; a page that brings nothing is the last, whatever the total says. */
 int ri_nats_stream_names(ri_nats_api *api, ri_ask *ask)
 {
@@ -257,7 +251,7 @@ int ri_nats_stream_names(ri_nats_api *api, ri_ask *ask)
             .body = &body, .answer_type = &ri_jsapi_stream_names_reply, .answer = &reply});
         if (rc < 0) return rc;
         for (uint32_t i = 0; i < reply.streams.len; i++)
-            nats_stream_put_name(ask->out.names, reply.streams.items[i]);
+            ri_ask_put_name(ask->out.names, reply.streams.items[i]);
         body.offset += reply.streams.len;
     } while (reply.streams.len && body.offset < reply.paged.total && !ask->out.names->failed);
     return ask->out.names->failed ? RILL_ENOMEM : RILL_OK;
@@ -275,7 +269,7 @@ int ri_nats_stream_subjects(ri_nats_api *api, ri_ask *ask)
         const ri_js_counts *subjects = &reply.info->state.subjects;
         got = subjects->items ? subjects->len : 0;
         for (uint32_t i = 0; i < got; i++)
-            nats_stream_put_name(ask->out.names, subjects->items[i].subject);
+            ri_ask_put_name(ask->out.names, subjects->items[i].subject);
         body.offset += got;
     } while (got && body.offset < reply.paged.total && !ask->out.names->failed);
     return ask->out.names->failed ? RILL_ENOMEM : RILL_OK;
