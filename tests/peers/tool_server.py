@@ -148,6 +148,7 @@ MASKS = [(re.compile(pattern), becomes) for pattern, becomes in (
 )]
 # Fields of JSON, by the end of the path to them, whose values are of that kind.
 MOMENTS = re.compile(
+    r"\[NATS CLI [^]]*\]\.pending_bytes$|"
     r"(^|\.)(cid|port|http_port|mem|cpu|cores|gomaxprocs|rtt|uptime|idle|now|start|in_bytes|"
     r"out_bytes|last_activity|total_connections|config_load_time|(in|out)_(client_)?(msgs|bytes)|"
     r"(sent|received)\w*\.(msgs|bytes)|perf_data\[(cpu|mem|uptime)\]\.value)$")
