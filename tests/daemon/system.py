@@ -2,6 +2,7 @@
 """system.py EXE [TEST...]: what the system's account may ask of the server and of other accounts.
 The same is asked of a nats-server, where RILL_PEER names one, and compared field by field."""
 import json
+import signal
 import urllib.request
 
 from case import main
@@ -23,7 +24,7 @@ SERVER = ["STATSZ", "SUBSZ", "CONNZ", "JSZ", "ROUTEZ", "GATEWAYZ", "LEAFZ", "ACC
 # Where the two differ, each with its reason.
 DIFFER = {
     "go": "feature_flags gomaxprocs config_digest disk_io_wait_stats default_max_consumers",
-    "a queue that Go has": "System recvQ|JetStream API queue",
+    "a queue that Go has": "System recvQ|System sendQ|JetStream API queue",
     "a limit or a time that is shown where it is set": "sync_interval sync_always limits "
                                                        "tls_timeout auth_required",
     "the memory budget, which is rill's": "memory_budget memory_used memory_refusals",
@@ -39,6 +40,9 @@ SAME = {"name", "account_name", "name_tag", "acc", "id", "conns", "num_connectio
         "client_connections", "jetstream_enabled", "system_account", "status", "status_code",
         "leafnodes", "num_routes", "active_servers", "code", "description", "error", "reason",
         "active_accounts", "messages", "streams", "authorized_user", "user", "profile"}
+# The same of events; of all else its type.
+TOLD = {"type", "acc", "user", "lang", "ver", "kind", "client_type", "name_tag", "host", "reason",
+        "conns", "leafnodes", "total_conns", "name", "slow_consumers"}
 # What is asked with options, and said by both alike. HEALTHZ is of one stream.
 OPTIONS = [
     ("CONNZ", '{"sort":"subs","limit":1}'), ("CONNZ", '{"sort":"none"}'),
@@ -249,6 +253,88 @@ class System(OperatorCase):
             all_said.append(names)
         for said in all_said:
             self.assertEqual(said, [["B", "SYS"], ["B"], ["A", "B"], [0]])
+
+    def told(self, value, moment, key=""):
+        """The fields of an event, with the values of those that are the same for both, and the
+        types of the others. A round trip may not be known yet."""
+        if isinstance(value, dict):
+            return {k: self.told(v, moment, k) for k, v in value.items()
+                    if k not in ("rtt", "feature_flags")}
+        counted = key in ("msgs", "bytes") and not moment
+        return value if key in TOLD or counted else type(value).__name__
+
+    def hear(self, client, last):
+        """Events up to one on that subject, but for those of the moment and of who listens."""
+        at = client.info["server_id"]
+        heard = []
+        while True:
+            line = client.read()
+            self.assertIsNotNone(line)
+            if not line.startswith("MSG "):
+                continue
+            subject, _, _, data = client.read_body(line)
+            if "STATSZ" in subject or ".SYS." in subject or ".REQ." in subject:
+                continue
+            event = json.loads(data)
+            server = event.get("server", event)
+            self.assertGreater(server["seq"], self.seq)
+            self.seq = server["seq"]
+            if server is not event:
+                self.assertEqual(server["id"], at)
+                server["ver"] = ""
+            event = self.told(event, subject.endswith("CONNS"))
+            heard.append((subject.replace(at, "ID"), event))
+            if subject == last.replace("ID", at):
+                return heard
+
+    def hear_all(self, server):
+        """Who comes, says something and goes; is not let in; breaks the rules; is sent away."""
+        self.seq = 0
+        asks = self.enter(server, "s")
+        asks.answers = True
+        asks.say("SUB $SYS.ACCOUNT.> 901\r\nSUB $SYS.SERVER.> 902")
+        self.assertTrue(asks.ping())
+        heard = []
+        for end in ("goes", "breaks", "kicked"):
+            other = self.client(server, connect=json.dumps(
+                {"verbose": False, "user": "a", "pass": "p", "name": "n\"", "lang": "py",
+                 "version": "1.2"}))
+            self.assertTrue(other.ping())
+            heard += self.hear(asks, "$SYS.ACCOUNT.A.CONNECT")
+            other.say("SUB foo 1\r\nPUB foo 5\r\nhello")
+            self.assertTrue(other.ping())
+            if end == "goes":
+                other.close()
+            elif end == "breaks":
+                other.say("NO SUCH THING")
+            else:
+                own = '{"cid":%d}' % other.info["client_id"]
+                asks.say("PUB $SYS.REQ.SERVER.%s.KICK none %d\r\n%s" % (
+                    asks.info["server_id"], len(own), own))
+            heard += self.hear(asks, "$SYS.ACCOUNT.A.DISCONNECT")
+        for name in ("a", "nobody"):
+            self.client(server, connect=json.dumps({"user": name, "pass": "wrong", "name": "x"}))
+            heard += self.hear(asks, "$SYS.ACCOUNT.$G.DISCONNECT")
+        statz = asks.request("$SYS.REQ.ACCOUNT.A.STATZ", '{"include_unused":true}')
+        row = statz["data"]["account_statz"][0]
+        self.assertEqual([row[way][key] for way in ("sent", "received") for key in
+                          ("msgs", "bytes")], [3, 15, 3, 15])
+        server.send_signal(signal.SIGUSR2)
+        self.hear(asks, "$SYS.SERVER.ID.LAMEDUCK")
+        server.kill()  # it would take its time
+        return heard
+
+    def test_events(self):
+        all_heard = [self.hear_all(server) for server in self.each_server()]
+        reasons = [event["reason"] for _, event in all_heard[0] if "reason" in event]
+        self.assertEqual(reasons, ["Client Closed", "Protocol Violation", "Kicked"] +
+                         4 * ["Authentication Failure"])
+        self.assertEqual([subject for subject, _ in all_heard[0][:6]], [
+            "$SYS.SERVER.ACCOUNT.A.CONNS", "$SYS.ACCOUNT.A.SERVER.CONNS", "$SYS.ACCOUNT.A.CONNECT",
+            "$SYS.SERVER.ACCOUNT.A.CONNS", "$SYS.ACCOUNT.A.SERVER.CONNS",
+            "$SYS.ACCOUNT.A.DISCONNECT"])
+        for heard in all_heard[1:]:
+            self.assertEqual(all_heard[0], heard)
 
     def test_flood_of_kicks(self):
         """Who asks for what is not there again and again takes nothing from others."""

@@ -49,6 +49,11 @@ typedef struct ri_account_limits { /* of each connection but the first; 0: no ow
     uint32_t subs, msg_bytes;
 } ri_account_limits;
 
+/* What connections did that have gone from it. */
+typedef struct ri_account_gone {
+    uint64_t in_msgs, in_bytes, out_msgs, out_bytes;
+} ri_account_gone;
+
 typedef struct ri_account {
     struct ri_router *router;
     const char *name;              /* owned; that of $G lies in the program */
@@ -58,6 +63,7 @@ typedef struct ri_account {
     ri_account_limits limits;
     uint32_t refs;                 /* who holds it; $G is not counted */
     uint32_t nconns;               /* connections that are logged in to it */
+    ri_account_gone gone;
     ri_js_account_limits streams;  /* what its streams may take ... */
     bool jetstream;                /* ... if it may have any */
     bool locked_out;               /* what is stored of them could not be opened: none until the

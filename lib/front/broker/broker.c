@@ -14,6 +14,7 @@
 #include "front/broker/durable.h"
 #include "front/broker/member.h"
 #include "front/broker/rooms.h"
+#include "front/broker/system_event.h"
 #include "net/listen.h"
 #include "net/machine.h"
 #include "net/tls.h"
@@ -351,6 +352,7 @@ void ri_broker_unref(ri_broker *b)
     ri_departed_free(b);
     ri_venue_free_all(b);
     ri_verdicts_fini(&b->verdicts);
+    ri_party_fini(&b->herald);
     ri_accounts_unlink(b->conf.accounts);
     ri_router_fini(&b->router);
     broker_conf_fini(&b->conf, &b->host);
@@ -763,6 +765,7 @@ int ri_broker_lame_duck(ri_broker *b, uint32_t grace_ms, uint32_t duration_ms)
     RI_ASSERT(ri_broker_is_sound(b));
     ri_broker_enter(b);
     bool listens = !ri_list_empty(&b->doors);
+    ri_system_event_lame_duck(b);
     ri_list_each (link, &b->doors)
         BROKER_DOOR(link)->ops->lame_duck(BROKER_DOOR(link), grace_ms, duration_ms);
     ri_broker_leave(b);

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 #include "base/assert.h"
+#include "base/nuid.h"
 #include "base/saturate.h"
 #include "codec/subject/mapping.h"
 #include "engine/access/callout.h"
@@ -90,6 +91,9 @@ typedef struct ri_broker {
     struct ri_departed *departed;  /* owned; connections that have gone; NULL: nobody can look */
     int64_t start_ns, conf_ns;     /* wall clock: when it was opened, and last reloaded */
     uint64_t next_conn_id;         /* the last one that a connection was given */
+    ri_party herald;               /* says what happens, in the system's account; system_event.c */
+    ri_nuid nuid;                  /* of what it says */
+    uint64_t system_seq;           /* answers and events of the system so far */
     ri_hosted hosted;              /* the loops of its doors, where its host turns them */
     ri_driver hosts;
     ri_driver_thread thread;

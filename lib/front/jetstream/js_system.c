@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "base/rfc3339.h"
 #include "front/broker/broker.h"
+#include "front/broker/system_event.h"
 #include "front/jetstream/js_request.h"
 
 /* What may be asked in an account with streams. */
@@ -105,6 +106,12 @@ static void system_names(const ri_jetstream_api *api, ri_buffer *out)
     system_string(out, "id", ri_str_of(api->opts.server_id));
 }
 
+/* Of an API that has no broker requests are counted. */
+static uint64_t system_number(const ri_jetstream_api *api)
+{
+    return api->opts.broker ? ri_system_event_number(api->opts.broker) : api->stats.total;
+}
+
 void ri_js_system_server(ri_js_request *r, ri_buffer *out)
 {
     const ri_jetstream_api_opts *opts = &r->api->opts;
@@ -119,7 +126,7 @@ void ri_js_system_server(ri_js_request *r, ri_buffer *out)
     system_string(out, "ver", ri_str_of(opts->version));
     ri_buffer_printf(out, ",\"jetstream\":%s,\"flags\":%d,\"seq\":%llu,\"time\":\"%.*s\"}",
                      r->js ? "true" : "false", r->js ? 1 : 0,
-                     (unsigned long long)r->api->stats.total,
+                     (unsigned long long)system_number(r->api),
                      (int)ri_rfc3339_write(text, r->api->wall_ns), text);
 }
 

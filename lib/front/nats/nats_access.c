@@ -11,6 +11,7 @@
  * that is another now has the rights of the new configuration until that is checked. */
 #include "base/assert.h"
 #include "base/buffer.h"
+#include "front/broker/system_event.h"
 #include "front/nats/nats_session.h"
 
 enum {
@@ -111,6 +112,7 @@ void ri_nats_access_leave(ri_nats_session *s)
     if (!s->counted) return;
     RI_ASSERT(s->counted->nconns > 0);
     s->counted->nconns--;
+    ri_system_event_conns(s->server->broker, s->counted);
     ri_account_unref(s->counted);
     s->counted = NULL;
 }
@@ -139,6 +141,7 @@ bool ri_nats_access_count(ri_nats_session *s)
     }
     account->nconns++;
     s->counted = ri_account_ref(account);
+    ri_system_event_conns(s->server->broker, account);
     return true;
 }
 

@@ -253,6 +253,7 @@ static void op_welcome(ri_nats_session *s)
         s->parser.connect_only = false;
         op_ok(s);
         ri_nats_session_connected(s);
+        ri_nats_news_enter(s);
     }
 }
 

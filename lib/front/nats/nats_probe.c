@@ -3,7 +3,7 @@
  * names, in nats-server's form:
  *
  *     {"server":{..},"request":{"header":{"A":["b"]},"msgsize":43},
- *      "events":[{"type":"in","ts":"..","kind":0,"cid":5,"acc":"$G","subj":"live.a"},
+ *      "events":[{"type":"in","ts":"..","kind":0,"cid":5,"name":"n","acc":"$G","subj":"live.a"},
  *                {"type":"sm","ts":"..","to":"live.b"},                 by a mapping
  *                {"type":"eg","ts":"..","kind":0,"cid":6,"sub":"live.>","queue":"q"},
  *                {"type":"js","ts":"..","stream":"S","subject":"live.b"}]}
@@ -40,6 +40,12 @@ static void probe_put_text(ri_buffer *out, const char *name, ri_str value)
     ri_json_put_string(out, value);
 }
 
+/* Of a connection; NULL: it has none, or is none. */
+static void probe_put_name(ri_buffer *out, const char *name)
+{
+    if (name) probe_put_text(out, "name", ri_str_of(name));
+}
+
 static void probe_begin(const nats_probe *p, ri_buffer *out, const char *type)
 {
     ri_buffer_printf(out, "%s{\"type\":\"%s\",\"ts\":\"%.*s\"", out->len ? "," : "", type,
@@ -56,6 +62,9 @@ static void probe_egress(ri_probe *probe, const ri_party *party, const ri_subscr
     ri_buffer_printf(out, ",\"kind\":%d,\"cid\":%llu",
                      cid || party->local ? PROBE_CLIENT : PROBE_JETSTREAM,
                      (unsigned long long)cid);
+    if (party->ops == &ri_nats_deliver_ops)
+        probe_put_name(out, ri_nats_session_name(ri_container_of((ri_party *)(uintptr_t)party,
+                                                                 ri_nats_session, party)));
     probe_put_text(out, "sub", sub->entry.subject);
     if (sub->entry.queue.len) probe_put_text(out, "queue", sub->entry.queue);
     ri_buffer_puts(out, "}");
@@ -157,7 +166,8 @@ int ri_nats_probe_publish(ri_nats_session *s, ri_str dest, const ri_message *m, 
     ri_buffer_init(&p.stored, router->host);
     probe_begin(&p, &p.events, "in");
     ri_buffer_printf(&p.events, ",\"kind\":0,\"cid\":%llu", (unsigned long long)s->cid);
-    probe_put_text(&p.events, "acc", RI_STR("$G"));
+    probe_put_name(&p.events, ri_nats_session_name(s));
+    probe_put_text(&p.events, "acc", ri_str_of(s->party.account->name));
     probe_put_text(&p.events, "subj", asked);
     ri_buffer_puts(&p.events, "}");
     if (!ri_str_eq(asked, m->subject)) {

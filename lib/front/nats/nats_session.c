@@ -209,10 +209,10 @@ bool ri_nats_session_detach(ri_nats_session *s, uint32_t *subs)
     ri_list_remove(&s->recheck_link);
     ri_nats_login_leave(s);
     ri_nats_desk_leave(s);
+    ri_nats_news_leave(s, subs);
     s->detached = true;
     RI_ASSERT(s->server->nsessions > 0);
     s->server->nsessions--;
-    ri_nats_access_leave(s);
     ri_party_fini(&s->party);
     ri_map_fini(&s->subs);
     ri_nats_deliver_drained(s);

@@ -42,7 +42,7 @@
     X(BAD_CLIENT_PROTOCOL, "Bad Client Protocol Version")           \
     X(NO_RESPONDERS_HEADERS, "No Responders Requires Headers")      \
     X(MAX_CONNS, "Maximum Connections Exceeded")                    \
-    X(MAX_ACCOUNT_CONNS, "Maximum Account Active Connections Exceeded")\
+    X(MAX_ACCOUNT_CONNS, "Maximum Account Connections Exceeded")\
     X(STALE, "Stale Connection")                                    \
     X(SLOW_PENDING, "Slow Consumer (Pending Bytes)")                \
     X(SLOW_DEADLINE, "Slow Consumer (Write Deadline)")              \
@@ -399,6 +399,14 @@ bool ri_nats_access_enter(ri_nats_session *s);
 bool ri_nats_access_count(ri_nats_session *s);
 /* It counts no more as a connection of its account. */
 void ri_nats_access_leave(ri_nats_session *s);
+
+/* ---- nats_news.c ---- */
+/* It has logged in; it is taken off the router, and leaves its account: that is said in the
+ * system's, which takes of what the turn may do with subscriptions. */
+void ri_nats_news_enter(const ri_nats_session *s);
+void ri_nats_news_leave(ri_nats_session *s, uint32_t *subs);
+
+/* ---- nats_access.c, go on ---- */
 /* After a reload, and where a verdict would take its time: has it shown already what is asked for?
  * If not, it may do from now on what its user may do now, until the verdict. */
 bool ri_nats_access_known(ri_nats_session *s);

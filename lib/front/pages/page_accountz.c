@@ -10,7 +10,7 @@
 
 enum { ACCOUNTZ_NAME = 256 };
 
-typedef struct accountz_sum { /* of the connections that it has now */
+typedef struct accountz_sum { /* of the connections that it has; messages also of those before */
     char *name;              /* owned */
     uint64_t conns, subs, in_msgs, in_bytes, out_msgs, out_bytes;
 } accountz_sum;
@@ -58,7 +58,10 @@ static void accountz_on_conn(void *arg, const ri_broker_conn *conn)
 
 static void accountz_add(accountz_work *w, const ri_account *account)
 {
-    accountz_sum sum = {.name = ri_strdup(w->sums.host, account->name, strlen(account->name))};
+    const ri_account_gone *gone = &account->gone;
+    accountz_sum sum = {.name = ri_strdup(w->sums.host, account->name, strlen(account->name)),
+                        .in_msgs = gone->in_msgs, .in_bytes = gone->in_bytes,
+                        .out_msgs = gone->out_msgs, .out_bytes = gone->out_bytes};
     ri_buffer_put(&w->sums, &sum, sizeof sum);
     if (sum.name && !w->sums.failed) return;
     if (sum.name) ri_free(w->sums.host, sum.name, strlen(sum.name) + 1);
