@@ -72,6 +72,8 @@ enum {
     RI_LIMIT_JS_NAMES = 1024,         /* names in one answer */
     RI_LIMIT_JS_INFOS = 256,          /* infos in one answer */
     RI_LIMIT_SYSTEM_PAGE = 2048,      /* connections or streams in one answer of $SYS.REQ */
+    RI_LIMIT_SYSTEM_BODY = 4096,      /* bytes of a request in $SYS.REQ, which is read once for each
+                                         of its options */
     RI_LIMIT_JS_SUBJECTS = 100000,    /* subjects in one STREAM.INFO, if its page has room */
     RI_LIMIT_JS_DELETED = 32768,      /* deleted sequences in one STREAM.INFO: 690 KB at most */
     RI_LIMIT_JS_DIRECT_SUBJECTS = 1024, /* subjects that one multi_last may resolve to */

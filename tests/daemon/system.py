@@ -239,7 +239,9 @@ class System(OperatorCase):
         for server in self.each_server():
             asks, other = self.enter(server, "s"), self.enter(server, "b")
             names = []
-            for body in ("", '{"accounts":["B"]}', '{"accounts":["A","B"],"include_unused":true}'):
+            many = json.dumps({"accounts": ["none of these %d" % i for i in range(150)] + ["B"]})
+            for body in ("", '{"accounts":["B"]}', many,
+                         '{"accounts":["A","B"],"include_unused":true}'):
                 rows = asks.request("$SYS.REQ.ACCOUNT.PING.STATZ", body)["data"]["account_statz"]
                 names.append(sorted(row["acc"] for row in rows))
             other.close()
@@ -252,7 +254,7 @@ class System(OperatorCase):
             names.append([row["conns"] for row in unused["data"]["account_statz"]])
             all_said.append(names)
         for said in all_said:
-            self.assertEqual(said, [["B", "SYS"], ["B"], ["A", "B"], [0]])
+            self.assertEqual(said, [["B", "SYS"], ["B"], ["B"], ["A", "B"], [0]])
 
     def told(self, value, moment, key=""):
         """The fields of an event, with the values of those that are the same for both, and the

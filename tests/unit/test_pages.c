@@ -190,6 +190,52 @@ START_TEST(streams)
 }
 END_TEST
 
+static void ask(rill_bus *bus, const char *verb, const char *body, const char *wanted)
+{
+    char subject[64];
+    rill_msg *answer;
+    snprintf(subject, sizeof subject, "$SYS.REQ.%s", verb);
+    ck_assert_ok(rill_request(bus, subject, body, strlen(body), NULL, &answer, WAIT_MS));
+    ck_assert_msg(memmem(answer->data.ptr, answer->data.len, wanted, strlen(wanted)), "%s: %.*s",
+                  wanted, (int)answer->data.len, (const char *)answer->data.ptr);
+    rill_msg_unref(answer);
+}
+
+/* JSON of many members, of which the last is limit. */
+static void fill(char *body, size_t len)
+{
+    static const char end[] = "\"limit\":77}", more[] = "\"a\":1,";
+    size_t at = 1;
+    memset(body, ' ', len);
+    body[0] = '{';
+    for (; at + sizeof more + sizeof end < len; at += sizeof more - 1)
+        memcpy(body + at, more, sizeof more - 1);
+    memcpy(body + len - (sizeof end - 1), end, sizeof end);
+}
+
+/* A request is gone through for each option: its length is bounded, and what that takes counts. */
+START_TEST(long_requests)
+{
+    const rill_broker_opts opts = {.size = sizeof opts, .jetstream = true};
+    house h = house_open(&opts);
+    ri_budget *budget = &h.inside->router.budget;
+    static char body[256 * 1024];
+    rill_bus *bus;
+    ck_assert_ok(rill_broker_bus(h.broker, &bus, NULL));
+    fill(body, RI_LIMIT_SYSTEM_BODY);
+    budget->longest = 0;
+    ask(bus, "SERVER.PING.CONNZ", body, "\"limit\":77,");
+    ck_assert_uint_le(budget->longest, RI_BUDGET_TURN);
+    ck_assert_uint_gt(budget->longest, RI_LIMIT_SYSTEM_BODY); /* not of its length alone */
+    for (size_t len = RI_LIMIT_SYSTEM_BODY + 1; len < sizeof body; len *= 2) {
+        fill(body, len);
+        ask(bus, "SERVER.PING.CONNZ", body, "\"code\":400,\"description\":\"the request has more");
+    }
+    ck_assert_ok(rill_close(bus, WAIT_MS));
+    ck_assert_ok(rill_broker_close(h.broker, WAIT_MS));
+}
+END_TEST
+
 /* What is none of its kind, a sentence in place of a page, and one that is full. */
 START_TEST(refused)
 {
@@ -210,4 +256,4 @@ START_TEST(refused)
 }
 END_TEST
 
-SUITE_MAIN("pages", sorted, acted, streams, refused)
+SUITE_MAIN("pages", sorted, acted, streams, long_requests, refused)

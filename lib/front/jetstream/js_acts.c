@@ -40,7 +40,7 @@ static bool acts_step(ri_js_request *r)
 /* What no number of a connection could be is none. */
 static bool acts_read(const ri_js_request *r, ri_json *root, uint64_t *cid)
 {
-    if (!r->body.len || r->body.len > RI_LIMIT_JS_BODY) return false;
+    if (!r->body.len || r->body.len > RI_LIMIT_SYSTEM_BODY) return false;
     if (ri_json_parse(root, r->body) < 0 || ri_json_kind_of(*root) != RI_JSON_OBJECT) return false;
     ri_json value = ri_json_get(*root, "cid");
     ri_json_kind kind = ri_json_kind_of(value);

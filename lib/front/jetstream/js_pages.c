@@ -14,6 +14,8 @@
 #include "front/jetstream/js_request.h"
 #include "front/pages/page.h"
 
+enum { JS_PAGES_READS = 40 }; /* how often a request is gone through, for its filters and options */
+
 typedef struct js_pages_work {
     ri_page page;
     ri_str verb;
@@ -132,10 +134,15 @@ static bool js_pages_is_meant(ri_js_request *r, ri_json root)
 
 bool ri_js_pages_read(ri_js_request *r, ri_json *root)
 {
-    ri_budget_spend(ri_js_request_budget(r), r->body.len / RI_JS_TEXT_BYTES);
-    bool good = r->body.len <= RI_LIMIT_JS_BODY && ri_json_parse(root, r->body) >= 0 &&
+    bool fits = r->body.len <= RI_LIMIT_SYSTEM_BODY;
+    if (fits)
+        ri_budget_spend(ri_js_request_budget(r),
+                        JS_PAGES_READS * r->body.len / RI_JS_TEXT_BYTES);
+    bool good = fits && ri_json_parse(root, r->body) >= 0 &&
                 ri_json_kind_of(*root) == RI_JSON_OBJECT;
-    if (!good) ri_js_system_fail(r, 400, false, RI_STR("invalid JSON"));
+    if (!good)
+        ri_js_system_fail(r, 400, false, fits ? RI_STR("invalid JSON")
+                                              : RI_STR("the request has more than 4096 bytes"));
     return good && js_pages_is_meant(r, *root);
 }
 

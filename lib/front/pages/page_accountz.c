@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/saturate.h"
+#include "codec/limits.h"
 #include "engine/live/trade.h"
 #include "front/pages/page.h"
 
@@ -17,7 +18,7 @@ typedef struct accountz_sum { /* of the connections that it has; messages also o
 
 typedef struct accountz_work {
     char account[ACCOUNTZ_NAME]; /* empty: all */
-    char names[RI_PAGE_QUERY_VALUE]; /* of these, a line each; empty: of all */
+    char names[RI_LIMIT_SYSTEM_BODY]; /* of these, a line each; empty: of all */
     bool unused;             /* those without connections, too */
     bool begun;
     ri_buffer sums;          /* accountz_sum, by name; of one account alone, or of all */
