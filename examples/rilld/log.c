@@ -60,9 +60,12 @@ static uint32_t log_max_files;
 
 /* ---- Where lines go ---- */
 
+/* Nobody waits for who reads a pipe of that name: what comes before him stands in it. */
 static int log_open_file(const char *path)
 {
-    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    const int how = O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    int fd = open(path, O_WRONLY | how, 0640);
+    return fd < 0 && errno == ENXIO ? open(path, O_RDWR | how, 0640) : fd;
 }
 
 /* From now on: to this file (standard error has no limit), or to `peer`. */
@@ -197,9 +200,9 @@ int log_wait_ms(void)
 void log_turn(void)
 {
     uint64_t times;
-    log_woken = false;
     if (read(log_wake, &times, sizeof times) < 0 && errno != EAGAIN) return;
-    if (log_is_full()) log_rotate();
+    if (log_is_full()) log_rotate(); /* whose own lines wake nobody, however small a file may be */
+    log_woken = false; /* last: or a line in between would be the last that wakes us */
 }
 
 static void log_wake_main(void)
@@ -305,11 +308,16 @@ static bool log_put_json(const log_kind *kind, const char *text, size_t len, int
     return taken;
 }
 
-/* What a stranger has chosen, such as a name, ends no line and moves no terminal's cursor. */
+/* What a stranger has chosen, such as a name, ends no line and moves no terminal's cursor: letters
+ * up to 31 and from 127 to 159, the latter as UTF-8 has them. */
 static void log_tame(char *text, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        if (((unsigned char)text[i] < ' ' && text[i] != '\t') || text[i] == 127) text[i] = '?';
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        bool second = i > 0 && (unsigned char)text[i - 1] == 0xc2 && c >= 0x80 && c < 0xa0;
+        if ((c < ' ' && c != '\t') || c == 127) text[i] = '?';
+        if (second) text[i - 1] = text[i] = '?';
+    }
 }
 
 /* A line with its end, of which so many bytes are before what it says. */

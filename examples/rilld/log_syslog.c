@@ -157,7 +157,11 @@ static int syslog_dial(syslog_peer *peer)
     if (connect(peer->fd, (const struct sockaddr *)&to->at, to->len) == 0) return 0;
     int why = errno;
     peer->connecting = why == EINPROGRESS;
-    if (why == EPROTOTYPE) peer->type = peer->type == SOCK_DGRAM ? SOCK_STREAM : SOCK_DGRAM;
+    if (why == EPROTOTYPE) {
+        peer->type = peer->type == SOCK_DGRAM ? SOCK_STREAM : SOCK_DGRAM;
+        peer->queued = 0; /* of a stream: it is no datagram */
+        peer->cut = false;
+    }
     return peer->connecting ? 0 : why;
 }
 
@@ -251,8 +255,16 @@ bool syslog_waits(const syslog_peer *peer)
     return peer->queued > 0;
 }
 
+/* How much is left of the time to wait: one that takes a little again and again has no more. */
+static int syslog_left_ms(int64_t until_ms)
+{
+    int64_t left_ms = until_ms - syslog_now_ms();
+    return left_ms > 0 ? (int)left_ms : 0;
+}
+
 int syslog_flush(syslog_peer *peer, int wait_ms)
 {
+    const int64_t until_ms = wait_ms > 0 ? syslog_now_ms() + wait_ms : 0;
     while (peer->queued > 0 && syslog_is_up(peer, wait_ms)) {
         ssize_t sent = syslog_send(peer, peer->queue, peer->queued, wait_ms);
         if (sent < 0 && errno == EAGAIN) break;
@@ -263,6 +275,7 @@ int syslog_flush(syslog_peer *peer, int wait_ms)
         peer->cut = peer->queue[sent - 1] != '\n';
         peer->queued -= (size_t)sent;
         memmove(peer->queue, peer->queue + sent, peer->queued);
+        if (wait_ms > 0) wait_ms = syslog_left_ms(until_ms);
     }
     if (peer->queued == 0) return -1;
     int64_t left_ms = peer->fd < 0 ? peer->again_ms - syslog_now_ms() : SYSLOG_FLUSH_MS;

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import select
 import signal
 import socket
 
@@ -101,6 +102,15 @@ class Logs(Case):
         server = self.start("-a", "127.0.0.1", "-p", "-1", "-l", path, *args, **popen)
         return server.ready(path)
 
+    def start_in(self, path, *args):
+        """... where one file does not have all that it says."""
+        server = self.start("-a", "127.0.0.1", "-p", "-1", "-l", path, "--ports_file_dir",
+                            self.folder, *args)
+        ports = self.path("nats-server_%d.ports" % server.pid)
+        wait_for("its ports", lambda: os.path.exists(ports) and self.file(ports))
+        server.port = int(re.search(r"nats://127\.0\.0\.1:(\d+)", self.file(ports))[1])
+        return server
+
     def test_no_rotation(self):
         """A file that cannot be put aside, here since its name would be too long, is written on."""
         name = "logs/" + "n" * 240
@@ -174,6 +184,72 @@ class Logs(Case):
         self.assertEqual(self.backups(), [])
         self.assertIn("Server Exiting..", self.file("logs/a.log"))
 
+    def test_small_limit(self):
+        """The log's own lines fill no file: at most one begins for each line that others want."""
+        os.mkdir(self.path("logs"))
+        server = self.start_in(self.path("logs/a.log"), "-D", "--log_size_limit", "10")
+        for _ in range(3):
+            self.log_some(server)
+        self.assertEqual(server.end(), 0)
+        lines = "".join(self.file("logs/" + name) for name in os.listdir(self.path("logs")))
+        others = [line for line in lines.splitlines() if "Rotated log" not in line]
+        self.assertGreater(len(self.backups()), 0)
+        self.assertLessEqual(len(self.backups()), len(others))
+
+    def test_rotation_in_a_flood(self):
+        """However fast lines come: no line is the last for which a full file is put aside."""
+        server = self.start("-c", self.rotating(), "-V", "--max_traced_msg_len", "1")
+        server.ready(self.path("logs/a.log"))
+        clients = [Client(server.port, connect='{"verbose":false}') for _ in range(2)]
+        for _ in range(60):
+            for client in clients:
+                client.write(b"PUB a 1\r\nx\r\n" * 1000)
+        for client in clients:
+            self.assertTrue(client.ping())
+            client.close()
+        seen = set(self.backups())
+
+        def anew():
+            self.log_some(server)
+            return len(set(self.backups()) - seen) >= FILES - 1
+        wait_for("files that were full since", anew)
+        self.assertEqual(server.end(), 0)
+
+    def test_pipe_nobody_reads(self):
+        """A pipe in the place of the file, from the beginning or since, holds nobody up; who reads
+        it has what has come meanwhile."""
+        path = self.path("a.log")
+
+        def read():
+            reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            self.stack.callback(os.close, reader)
+            return os.read(reader, 65536)
+        os.mkfifo(path)
+        server = self.start_in(path)
+        self.assertIn(b"Starting nats-server", read())
+        self.assertEqual(server.end(), 0)
+        os.unlink(path)
+        server = self.serve_in(path)
+        os.unlink(path)
+        os.mkfifo(path)
+        server.send_signal(signal.SIGUSR1)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.stack.callback(os.close, reader)
+        self.assertTrue(select.select([reader], [], [], BOUND_S)[0])
+        self.assertIn(b"File log re-opened", os.read(reader, 65536))
+        self.assertEqual(server.end(), 0)
+
+    def test_pipe_when_it_is_full(self):
+        """... nor one that has come there when a full file is put aside."""
+        server = self.start("-c", self.rotating())
+        path = self.path("logs/a.log")
+        server.ready(path)
+        os.unlink(path)
+        os.mkfifo(path)
+        for _ in range(LIMIT // 100):  # each is two lines, which are longer than 50
+            self.log_some(server)
+        self.assertEqual(server.end(), 0)
+
     # ---- JSON
 
     def test_json(self):
@@ -209,13 +285,13 @@ class Logs(Case):
 
     def test_names_of_strangers(self):
         """What they chose ends no line and moves no cursor; JSON has it as it is."""
-        name = "a\x1b[2J\r\nb\x7f\tc"
+        name = "a\x1b[2J\r\nb\x7f\tc\x9b2Jé"
         path = self.write("a.conf", "authorization { users: [%s] }" % (
             "{ user: \"%s\", password: x }," % name * 2))
         done = self.run_once("-p", "-1", "-T=false", "-c", path)
         self.assertEqual(done.returncode, 1)
-        self.assertIn('[FTL] Duplicate user "a?[2J??b?\tc" detected\n', done.stderr)
-        self.assertNotRegex(done.stderr, r"[\x00-\x08\x0b-\x1f\x7f]")
+        self.assertIn('[FTL] Duplicate user "a?[2J??b?\tc??2Jé" detected\n', done.stderr)
+        self.assertNotRegex(done.stderr, r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
         done = self.run_once("-p", "-1", "--log_format", "json", "-c", path)
         self.assertEqual(json.loads(done.stderr.splitlines()[-1])["msg"],
                          'Duplicate user "%s" detected' % name)
