@@ -880,7 +880,11 @@ typedef struct rill_sub_opts {
      * what is about acks. */
     bool headers_only;       /* no data; the header Nats-Msg-Size says how much there is */
     bool original_speed;     /* at the pace at which they were stored */
-    bool reserved;
+    bool no_headers;         /* messages come without their headers: nheaders is 0. A key of Kafka's
+                                and RILL_MSG_DELETED stay. Over kafka:// each message is much
+                                cheaper, for librdkafka makes headers for who asks, and a subject
+                                that stands in a header is the topic's. Not with headers_only;
+                                a watch does not look at it */
     rill_from from;          /* FIRST; a group that has a position goes on from there */
     const char *filter;      /* only these subjects, up to 64, parted by spaces; default: all */
     uint64_t from_seq;       /* of RILL_FROM_SEQ alone ... */

@@ -188,6 +188,7 @@ type SubOptions struct {
 	WhenFull      Full
 	HeadersOnly   bool
 	OriginalSpeed bool
+	NoHeaders     bool
 	From          From
 	Filter        string
 	FromSeq       uint64

@@ -138,6 +138,7 @@ export interface SubFields { // rill_sub_opts
     whenFull?: WhenFull;
     headersOnly?: boolean;
     originalSpeed?: boolean;
+    noHeaders?: boolean;
     from?: From;
     filter?: string;
     fromSeq?: number | bigint;

@@ -119,7 +119,7 @@ int ri_args_out(const void *own, size_t own_size, void *given, const char *type)
 
 int ri_args_sub_opts(rill_sub_opts *own, const rill_sub_opts *opts)
 {
-    int rc = RI_ARGS_OPTS(own, opts, "rill_sub_opts");
+    int rc = ri_args_opts(own, sizeof *own, opts, "rill_sub_opts");
     if (rc < 0) return rc;
     if ((unsigned)own->when_full > RILL_FULL_DISCONNECT)
         return ri_err(RILL_EINVAL, "when_full is %d", (int)own->when_full);
@@ -176,6 +176,7 @@ static const char *args_not_for_tail(const rill_sub_opts *own)
 static const char *args_not_for_live(const rill_sub_opts *own)
 {
     return own->filter ? "filter" : own->from ? "from" : own->headers_only ? "headers_only"
+           : own->no_headers ? "no_headers"
            : own->original_speed ? "original_speed" : own->inactive_ms ? "inactive_ms"
            : args_not_for_tail(own);
 }

@@ -125,8 +125,9 @@ static int micro_stored_check(rill_bus *bus, const ri_micro_ask *ask)
     if (ask->filter.len > bus->max_subject_bytes)
         return ri_err(RILL_ETOOBIG, "the filter has more than max_subject_bytes");
     if (opts->from == RILL_FROM_TIME || opts->nbackoff || opts->dead_letters ||
-        opts->original_speed)
-        return ri_err(RILL_ENOTSUP, "this build reads not by time, and has no dead letters");
+        opts->original_speed || opts->no_headers)
+        return ri_err(RILL_ENOTSUP, "this build reads not by time nor without headers, and has "
+                      "no dead letters");
     if (ask->ordered && (ask->group.len > 0 || opts->ack_wait_ms || opts->max_deliveries))
         return ri_err(RILL_EINVAL, "who reads without acks has no group and no options of acks");
     return RILL_OK;

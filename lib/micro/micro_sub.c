@@ -239,7 +239,8 @@ static int micro_sub_open(rill_bus *bus, rill_sub **out, const char *subject,
     int rc = ri_subject_check_filter(ri_str_of(subject));
     if (rc >= 0 && opts->group) rc = ri_subject_check_queue(ri_str_of(opts->group));
     if (rc < 0) return rc;
-    if (opts->filter || opts->from || opts->ack || opts->headers_only)
+    if (opts->filter || opts->from || opts->ack || opts->headers_only ||
+        opts->no_headers)
         return ri_err(RILL_EINVAL, "an option of stored messages was given to rill_subscribe()");
     ri_str group = ri_str_of(opts->group);
     rill_sub *sub = ri_micro_sub_new(bus, ri_str_of(subject), group, opts);

@@ -37,7 +37,8 @@ static void append_all(rill_bus *bus)
     free(text);
 }
 
-static void is_record(const rill_msg *m, uint64_t i)
+/* `bare`: read without headers. */
+static void is_record(const rill_msg *m, uint64_t i, bool bare)
 {
     char key[16];
     rill_str trace;
@@ -47,9 +48,11 @@ static void is_record(const rill_msg *m, uint64_t i)
     TEXT_IS(m->subject, "orders");
     TEXT_IS(m->stream, "orders");
     TEXT_IS(m->key, has_key(i) ? key : "");
-    ck_assert_int_eq(rill_header_get(m, "trace", &trace), has_header(i));
-    TEXT_IS(trace, has_header(i) ? key : "");
-    ck_assert_uint_eq(m->nheaders, (uint32_t)(has_key(i) + has_header(i) + is_gone(i)));
+    bool traced = has_header(i) && !bare;
+    ck_assert_int_eq(rill_header_get(m, "trace", &trace), traced);
+    TEXT_IS(trace, traced ? key : "");
+    ck_assert_uint_eq(m->nheaders,
+                      bare ? 0 : (uint32_t)(has_key(i) + has_header(i) + is_gone(i)));
     ck_assert_int_eq((m->flags & RILL_MSG_DELETED) != 0, is_gone(i));
     fill(text, i);
     ck_assert_uint_eq(m->data.len, is_gone(i) ? 0 : size_of(i));
@@ -75,7 +78,7 @@ START_TEST(kinds)
         int n = rill_read(sub, msgs, reads++ % 4 ? 1000 : 1, 40000);
         OK(n);
         ck_assert_int_gt(n, 0);
-        for (int i = 0; i < n; i++) is_record(msgs[i], at + (uint64_t)i + 1);
+        for (int i = 0; i < n; i++) is_record(msgs[i], at + (uint64_t)i + 1, false);
         for (int i = 0; i < n && nkept < KEPT; i += n / 3 + 1) {
             kept_at[nkept] = at + (uint64_t)i + 1;
             ck_assert_ptr_nonnull(kept[nkept++] = rill_msg_ref(msgs[i]));
@@ -88,9 +91,45 @@ START_TEST(kinds)
     ck_assert_uint_eq(info.delivered_msgs, RECORDS);
     rill_sub_close(sub);
     for (uint32_t i = 0; i < nkept; i++) {
-        is_record(kept[i], kept_at[i]);
+        is_record(kept[i], kept_at[i], false);
         rill_msg_unref(kept[i]);
     }
+    end(bus);
+}
+END_TEST
+
+static void take_bare(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    atomic_int *n = arg;
+    (void)sub;
+    is_record(m, (uint64_t)*n + 1, true);
+    ++*n;
+}
+
+/* A reader that wants no headers has all else, by reads and by callbacks; a key and a deletion are
+ * no headers of Kafka's. */
+START_TEST(without_headers)
+{
+    begin();
+    const rill_msg *msgs[1000];
+    atomic_int called = 0;
+    rill_bus *bus = join(_i, NULL);
+    append_all(bus);
+    rill_sub *sub = tail(bus, RILL_OPTS(rill_sub_opts, .no_headers = true));
+    rill_sub *calls = tail(bus, RILL_OPTS(rill_sub_opts, .no_headers = true, .on_msg = take_bare,
+                                          .arg = (void *)&called));
+    for (uint64_t at = 0; at < RECORDS;) {
+        int n = rill_read(sub, msgs, 1000, 40000);
+        OK(n);
+        ck_assert_int_gt(n, 0);
+        for (int i = 0; i < n; i++) is_record(msgs[i], ++at, true);
+        rill_msg *kept = rill_msg_ref(msgs[n - 1]);
+        is_record(kept, at, true);
+        rill_msg_unref(kept);
+    }
+    DRIVEN(bus, _i, called == RECORDS);
+    rill_sub_close(sub);
+    rill_sub_close(calls);
     end(bus);
 }
 END_TEST
@@ -211,4 +250,5 @@ START_TEST(closed)
 }
 END_TEST
 
-SUITE_MAIN_ROWS("kafka_read", SUITE_EACH(2, kinds, watched, sought, stopped, closed))
+SUITE_MAIN_ROWS("kafka_read",
+    SUITE_EACH(2, kinds, without_headers, watched, sought, stopped, closed))

@@ -405,10 +405,69 @@ START_TEST(all_streams_are_described)
 }
 END_TEST
 
+static void take_bare(rill_sub *sub, const rill_msg *m, void *arg)
+{
+    (void)sub;
+    ck_assert_uint_eq(m->nheaders, 0);
+    TEXT_IS(m->data, "x");
+    ++*(atomic_int *)arg;
+}
+
+/* It comes without headers to who asks for that, in a tail, a group and a callback; it has them for
+ * all others, and a bucket that is watched knows what was deleted. */
+START_TEST(messages_come_without_headers)
+{
+    rill_bus *bus = begin_kind(_i);
+    const rill_header trace = {RILL_STR("trace"), RILL_STR("7")};
+    const rill_msg *m;
+    rill_str value;
+    rill_sub *sub;
+    atomic_int called = 0;
+    OK(rill_stream_ensure(bus, "S", NULL));
+    OK(append_with(bus, "S", "x", RILL_OPTS(rill_post, .headers = &trace, .nheaders = 1)));
+    for (int grouped = 0; grouped < 2; grouped++) {
+        if (grouped)
+            OK(rill_consume(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .group = "g",
+                                                      .no_headers = true)));
+        else OK(rill_tail(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .no_headers = true)));
+        OK(rill_next(sub, &m, 20000));
+        rill_msg *kept = rill_msg_ref(m);
+        for (int i = 0; i < 2; i++, m = kept) {
+            ck_assert_uint_eq(m->nheaders, 0);
+            ck_assert_int_eq(rill_header_get(m, "trace", &value), 0);
+            ck_assert_uint_eq(m->seq, 1);
+            TEXT_IS(m->data, "x");
+        }
+        if (grouped) OK(rill_ack(kept));
+        rill_msg_unref(kept);
+        rill_sub_close(sub);
+    }
+    OK(rill_tail(bus, &sub, "S", RILL_OPTS(rill_sub_opts, .no_headers = true, .on_msg = take_bare,
+                                           .arg = (void *)&called)));
+    while (called == 0 && kind_drives(_i)) OK(rill_poll(bus, 20000));
+    EVENTUALLY(called == 1);
+    rill_sub_close(sub);
+    OK(rill_tail(bus, &sub, "S", NULL));
+    OK(rill_next(sub, &m, 20000));
+    ck_assert_int_eq(rill_header_get(m, "trace", &value), 1);
+    rill_sub_close(sub);
+    rill_kv *kv;
+    OK(rill_kv_open(bus, &kv, "B", NULL));
+    OK(rill_kv_delete(kv, "k", NULL));
+    OK(rill_kv_watch(kv, &sub, RILL_OPTS(rill_sub_opts, .no_headers = true)));
+    OK(rill_next(sub, &m, 20000));
+    ck_assert_uint_ne(m->flags & RILL_MSG_DELETED, 0);
+    ck_assert_uint_eq(m->nheaders, 1);
+    rill_sub_close(sub);
+    rill_kv_close(kv);
+    end_kind(bus);
+}
+END_TEST
+
 SUITE_MAIN_ROWS("options",
     SUITE_ONCE(readers_have_options),
     SUITE_EACH(2, streams_are_promised_no_more_than_there_may_be),
     EACH_KIND(a_message_has_a_time_to_live_of_its_own, a_message_can_wait_for_its_time,
               a_stream_copies_others, subjects_are_changed_and_messages_published_anew,
               what_is_denied_stays_denied, a_configuration_is_read_back,
-              all_streams_are_described))
+              all_streams_are_described, messages_come_without_headers))

@@ -259,13 +259,13 @@ static void run_kafka_append_threads(const char *url, long count)
 }
 
 /* What comes first has found the broker, and is not measured. */
-static void kafka_tail(const char *url, long count, rill_drive drive)
+static void kafka_tail(const char *url, long count, rill_drive drive, bool no_headers)
 {
     peers_place at = peers_place_of(url);
     rill_bus *bus = kafka_bus(&at, drive, 0);
     rill_sub *sub;
     const rill_msg *msgs[PEERS_FETCH];
-    OK(rill_tail(bus, &sub, at.topic, NULL));
+    OK(rill_tail(bus, &sub, at.topic, RILL_OPTS(rill_sub_opts, .no_headers = no_headers)));
     long first = rill_read(sub, msgs, PEERS_FETCH, PEERS_WAIT_MS);
     OK(first);
     peers_begin();
@@ -277,12 +277,22 @@ static void kafka_tail(const char *url, long count, rill_drive drive)
 
 static void run_kafka_tail(const char *url, long count)
 {
-    kafka_tail(url, count, RILL_DRIVE_HOST);
+    kafka_tail(url, count, RILL_DRIVE_HOST, true);
 }
 
 static void run_kafka_tail_threads(const char *url, long count)
 {
-    kafka_tail(url, count, RILL_DRIVE_THREAD);
+    kafka_tail(url, count, RILL_DRIVE_THREAD, true);
+}
+
+static void run_kafka_tail_headers(const char *url, long count)
+{
+    kafka_tail(url, count, RILL_DRIVE_HOST, false);
+}
+
+static void run_kafka_tail_headers_threads(const char *url, long count)
+{
+    kafka_tail(url, count, RILL_DRIVE_THREAD, false);
 }
 
 /* ---- Idle ---- */
@@ -375,5 +385,7 @@ const peers_work peers_works[] = {
     {"kafka_append_threads", run_kafka_append_threads},
     {"kafka_tail", run_kafka_tail},
     {"kafka_tail_threads", run_kafka_tail_threads},
+    {"kafka_tail_headers", run_kafka_tail_headers},
+    {"kafka_tail_headers_threads", run_kafka_tail_headers_threads},
     {NULL, NULL},
 };

@@ -224,8 +224,8 @@ KEEPS = [
     ("a constant comes", r"\Z", "constant RILL_NEW 7\n"),
     ("a field at the end", r"struct rill_event (\d+)\n((    .*\n)*)",
      r"struct rill_event 4096\n\2    \1 8 rill_event.new: int64_t new\n"),
-    ("a field in reserved bytes", r"    (\d+) 1 rill_sub_opts\.reserved: bool reserved\n",
-     r"    \1 1 rill_sub_opts.new: bool new\n"),
+    ("a field in reserved bytes", r"    (\d+) 1 rill_bucket_opts\.reserved: bool reserved\n",
+     r"    \1 1 rill_bucket_opts.new: bool new\n"),
 ]
 
 

@@ -93,6 +93,7 @@ static const field nd_sub_opts_fields[] = {
     F(rill_sub_opts, U64, pending_bytes), F(rill_sub_opts, U32, pending_msgs),
     NAMED(rill_sub_opts, when_full, full_names),
     F(rill_sub_opts, BOOL, headers_only), F(rill_sub_opts, BOOL, original_speed),
+    F(rill_sub_opts, BOOL, no_headers),
     NAMED(rill_sub_opts, from, from_names), F(rill_sub_opts, TEXT, filter),
     F(rill_sub_opts, U64, from_seq),
     F(rill_sub_opts, NS, from_time_ns), NAMED(rill_sub_opts, ack, ack_names),

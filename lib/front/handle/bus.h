@@ -101,6 +101,7 @@ struct rill_sub {
     ri_bus_consumer *consumer; /* of rill_consume() and rill_tail(); NULL: live messages */
     bool auto_ack;             /* RILL_ACK_AUTO */
     bool exact;                /* popped_msgs is so: the peer looks at it */
+    bool no_headers;           /* its messages are shown without */
     uint32_t key_at;           /* watch of a bucket: where in a subject the key begins; else 0 */
     ri_bus_job *owner;         /* called when it ends, whatever ends it; NULL: nobody's */
 
@@ -534,6 +535,11 @@ static inline void ri_bus_msg_view_init(ri_bus_msg *view, rill_bus *bus, int64_t
 /* The message is of a bucket whose keys begin at `key_at` in the subject. */
 bool ri_bus_msg_is_deletion(ri_str headers); /* do they say that a key is deleted? */
 void ri_bus_msg_view_key(ri_bus_msg *view, uint32_t key_at);
+static inline void ri_bus_msg_view_bare(ri_bus_msg *view) /* without headers */
+{
+    view->headers = (ri_str){"", 0};
+    view->m.nheaders = 0;
+}
 rill_msg *ri_bus_msg_ref(const rill_msg *m);
 void ri_bus_msg_unref(rill_msg *m);
 /* A message of one's own out of a packet, whose reference it takes over; NULL: out of memory,

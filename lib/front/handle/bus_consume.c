@@ -301,6 +301,7 @@ int ri_bus_consume(rill_bus *bus, rill_sub **out, const char *stream, const rill
     rill_sub *sub = ri_bus_sub_new(bus, "", &own);
     if (!sub) return RILL_ENOMEM;
     sub->key_at = key_at;
+    sub->no_headers = opts->no_headers && kind != RI_BUS_WATCH;
     sub->auto_ack = kind == RI_BUS_CONSUME && opts->ack == RILL_ACK_AUTO;
     rc = consume_join(sub, stream, &draft);
     if (rc < 0) {

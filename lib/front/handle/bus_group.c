@@ -75,6 +75,8 @@ static int group_check(const rill_sub_opts *opts)
 {
     if (opts->inactive_ms < 0)
         return ri_err(RILL_EINVAL, "inactive_ms is %" PRIi64, opts->inactive_ms);
+    if (opts->headers_only && opts->no_headers)
+        return ri_err(RILL_EINVAL, "headers_only and no_headers leave nothing to be read");
     if (opts->nbackoff > RI_BUS_BACKOFF_MAX)
         return ri_err(RILL_EINVAL, "nbackoff is %zu; at most %d", opts->nbackoff,
                       RI_BUS_BACKOFF_MAX);

@@ -379,6 +379,7 @@ static inline void sub_view(rill_sub *sub, ri_bus_msg *view, ri_packet *packet)
 {
     ri_bus_msg_view(view, sub->bus, packet);
     if (ri_unlikely(sub->key_at)) sub_view_key(sub, view);
+    if (ri_unlikely(sub->no_headers)) ri_bus_msg_view_bare(view);
 }
 
 void ri_bus_sub_run_view(rill_sub *sub, ri_bus_msg *view)
@@ -426,11 +427,10 @@ int ri_bus_sub_run(rill_sub *sub, int most)
     if (sub->reaped) return sub_reap(sub);
     int ran = 0;
     if (sub->consumer) ri_bus_consume_runs(sub, true);
-    while (ran < most && !sub_has_stopped(sub) && !sub_is_held(sub)) {
+    for (; ran < most && !sub_has_stopped(sub) && !sub_is_held(sub); ran++) {
         ri_packet *packet = sub_take_wanted(sub);
         if (!packet) break;
         ri_bus_sub_run_one(sub, packet);
-        ran++;
         if (sub->consumer) ri_bus_consume_more(sub, 1);
     }
     if (sub->consumer) ri_bus_consume_runs(sub, false);

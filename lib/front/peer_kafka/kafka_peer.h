@@ -114,7 +114,8 @@
  *
  * `taking` keeps those who seek, and who ends the reader, from what that thread is at. 27 % of what
  * a record costs, fetching it included, is that librdkafka allocates a buffer to say that it has no
- * headers, which rill_msg.nheaders wants to know, and 10 % is ours.
+ * headers, which rill_msg.nheaders wants to know, and 10 % is ours. It is not asked for a reader
+ * with no_headers.
  *
  *     JOIN            more()                        leave()
  *      |  topic is     |  credit                     |  sub is gone: nothing is delivered

@@ -222,7 +222,6 @@ static int kafka_wire(ri_kafka_peer *peer, const rd_kafka_message_t *from, ri_bu
     const char *name;
     const void *value;
     size_t len;
-    ri_buffer_reset(wire);
     if (peer->lib.message_headers(from, &headers)) return RILL_OK;
     for (size_t i = 0; !peer->lib.header_get_all(headers, i, &name, &value, &len); i++) {
         ri_kafka_headers_put(wire, ri_str_of(name), (ri_str){value, value ? len : 0});
@@ -232,9 +231,10 @@ static int kafka_wire(ri_kafka_peer *peer, const rd_kafka_message_t *from, ri_bu
     return wire->failed ? RILL_ENOMEM : RILL_OK;
 }
 
-/* All of it but what kafka_mark() makes. It points into `text` and the record. */
+/* All of it but what kafka_mark() makes. It points into `text` and the record. `bare`: its headers
+ * are not wanted, and then a deletion still says in one that it is that. */
 static int kafka_message(ri_kafka_peer *peer, ri_str topic, const rd_kafka_message_t *from,
-                         ri_buffer *text, ri_buffer *wire, ri_message *out)
+                         bool bare, ri_buffer *text, ri_buffer *wire, ri_message *out)
 {
     rd_kafka_timestamp_type_t type;
     int64_t time_ms = peer->lib.message_timestamp(from, &type);
@@ -245,12 +245,21 @@ static int kafka_message(ri_kafka_peer *peer, ri_str topic, const rd_kafka_messa
     };
     ri_kafka_names names = {.prefix = topic};
     ri_kafka_message message;
-    int rc = kafka_wire(peer, from, wire, &record);
+    ri_buffer_reset(wire);
+    int rc = bare ? RILL_OK : kafka_wire(peer, from, wire, &record);
     if (rc == RILL_OK) rc = ri_kafka_message_read(&names, &record, text, &message);
     if (rc < 0) return rc;
     *out = (ri_message){.subject = message.subject, .headers = message.headers,
                         .data = message.data};
     return RILL_OK;
+}
+
+/* Is it nothing but its value, and its key? To ask librdkafka for headers costs an allocation. */
+static inline bool kafka_is_plain(ri_kafka_peer *peer, const rd_kafka_message_t *record, bool bare)
+{
+    rd_kafka_headers_t *headers;
+    if (!record->payload) return false;
+    return bare || (!record->key && peer->lib.message_headers(record, &headers));
 }
 
 /* Of no reader: that is for the caller to add. */
@@ -282,7 +291,7 @@ int ri_kafka_read_own(ri_kafka_peer *peer, const rd_kafka_message_t *record, ril
     ri_buffer_init(&text, &peer->bus.host);
     ri_buffer_init(&mark, &peer->bus.host);
     ri_str topic = ri_str_of(peer->lib.topic_name(record->rkt));
-    int rc = kafka_message(peer, topic, record, &text, &peer->wire, &message);
+    int rc = kafka_message(peer, topic, record, false, &text, &peer->wire, &message);
     ri_kafka_mark place = kafka_mark(peer, record);
     if (rc == RILL_OK) rc = kafka_mark_key(&place, record, &mark);
     message.reply = ri_buffer_str(&mark);
@@ -320,14 +329,13 @@ static kafka_given kafka_give(ri_kafka_reader *reader, const ri_kafka_place *pla
     RI_ASSERT(ri_kafka_peer_is_entered(peer) && reader->sub && !record->err);
     ri_message m = {.subject = ri_str_of(reader->stream),
                     .data = {record->payload, record->len}};
-    rd_kafka_headers_t *headers;
-    bool plain = !record->key && record->payload && peer->lib.message_headers(record, &headers);
+    bool bare = reader->sub->no_headers, plain = kafka_is_plain(peer, record, bare);
     ri_kafka_mark mark = kafka_mark(peer, record);
     mark.reader = reader->number;
     mark.pending = reader->pending;
     mark.epoch = place->epoch;
     m.reply = (ri_str){(const char *)&mark, sizeof mark};
-    if (!plain && kafka_message(peer, m.subject, record, &peer->text, &peer->wire, &m) < 0)
+    if (!plain && kafka_message(peer, m.subject, record, bare, &peer->text, &peer->wire, &m) < 0)
         return KAFKA_NO_MEMORY;
     if (record->key && kafka_mark_key(&mark, record, &peer->mark) < 0) return KAFKA_NO_MEMORY;
     if (record->key) m.reply = ri_buffer_str(&peer->mark);
@@ -608,6 +616,7 @@ static bool kafka_lend(kafka_pulling *p, const ri_message *m, const ri_kafka_mar
     view->packet = NULL;
     ri_bus_msg_view_init(view, p->sub->bus, 0);
     kafka_view(view, mark, (ri_str){name, name_len});
+    if (p->sub->no_headers) ri_bus_msg_view_bare(view);
     p->n++;
     p->bytes += m->data.len;
     return true;
@@ -618,13 +627,11 @@ static bool kafka_pull_message(kafka_pulling *p, const ri_kafka_place *place,
                                const rd_kafka_message_t *record)
 {
     ri_kafka_reader *reader = p->reader;
-    const ri_kafka_lib *lib = &reader->peer->lib;
-    rd_kafka_headers_t *headers;
     ri_message m = {.subject = {reader->stream, reader->stream_len},
                     .data = {record->payload, record->len}};
-    bool plain = !record->key && record->payload && lib->message_headers(record, &headers);
-    if (!plain && kafka_message(reader->peer, m.subject, record, &reader->text, &reader->wire,
-                                &m) < 0) {
+    bool bare = p->sub->no_headers, plain = kafka_is_plain(reader->peer, record, bare);
+    if (!plain && kafka_message(reader->peer, m.subject, record, bare, &reader->text,
+                                &reader->wire, &m) < 0) {
         p->no_memory = true;
         return false;
     }

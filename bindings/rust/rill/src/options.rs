@@ -311,6 +311,7 @@ options! {
         flag on_publisher;
         flag headers_only;
         flag original_speed;
+        flag no_headers;
         kind from: StartFrom;
         text filter;
         num from_seq: u64;
