@@ -51,6 +51,7 @@ LATENCY = (  # work, is ours synced, settings of Kafka's topic, must and aim of 
     ("produce to consume, Kafka synced", True, SYNCED, (3, 5), (5, 10)),
 )
 ONE_BY_ONE = 5000  # records of these
+SEGMENT = 8 << 20  # bytes that rilld asks of the disk for its first file
 
 
 class Bench:
@@ -174,6 +175,27 @@ class Bench:
             self.cost("%s, beside the disk, %s" % (work, key[:3]), [beside, found[-1]], key, "us",
                       None, None)
 
+    def founded_alone(self):
+        """What the disk takes, in ms, for that which no first record can be acknowledged without,
+        and nothing else: a file in a new directory is there, the directory names it, a topic is
+        there, and a record is; each is synced before the next."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            time.sleep(1)  # it rests before a start, too
+            start = time.perf_counter_ns()
+            place = os.open(folder, os.O_RDONLY)
+            file = os.open(os.path.join(folder, "segment"), os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            os.posix_fallocate(file, 0, SEGMENT)
+            os.pwrite(file, bytes(4096), 0)
+            os.fdatasync(file)
+            os.fsync(place)
+            for at, size in ((320, 712), (1032, 320)):
+                os.pwrite(file, bytes(size), at)
+                os.fdatasync(file)
+            took = (time.perf_counter_ns() - start) / 1e6
+            os.close(file)
+            os.close(place)
+        return took
+
     def started(self, program):
         """The medians of starts with an empty store, and what the last one takes."""
         found = []
@@ -196,6 +218,9 @@ class Bench:
         if not self.wanted("start and memory"):
             return
         found = [self.started(program) for program in self.programs()]
+        alone = sorted(self.founded_alone() for _ in range(2 * self.given.rounds + 1))
+        print("start: its syncs alone take the disk %.2f ms (%.2f to %.2f); with rilld %.2f ms"
+              % (alone[self.given.rounds], alone[0], alone[-1], found[0]["ms"]), flush=True)
         self.cost("start to the first acknowledged record", found, "ms", "ms", 1000, 2000)
         self.cost("memory, idle", found, "idle", "MiB", 100, 200)
         self.cost("memory, batches of 1 MB", found, "loaded", "MiB", 20, 40)

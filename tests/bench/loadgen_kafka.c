@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -299,6 +300,7 @@ static void run_start(int port, char **program)
 {
     pid_t pid;
     char c;
+    prctl(PR_SET_TIMERSLACK, 1UL); /* or each nap is twice as long */
     int64_t start_ns = wire_now_ns();
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);

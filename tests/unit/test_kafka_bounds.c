@@ -667,6 +667,34 @@ START_TEST(test_kept)
 }
 END_TEST
 
+/* Where each part of the loop's turn uses up a budget, others have the gate between them: whoever
+ * asks is answered all the same, each record is read once, and in its order. */
+START_TEST(test_parts)
+{
+    enum { TIMES = 60 };
+    ri_broker *b = (ri_broker *)(void *)broker;
+    kclient reader;
+    kclient_created(&c, "t", 1);
+    kclient_open(&reader, port);
+    ri_broker_enter(b);
+    b->router.budget.limit = 1;
+    uint64_t cut = b->router.budget.cut;
+    ri_broker_leave(b);
+    for (int64_t i = 0; i < TIMES; i++) {
+        kclient_send(&reader, RI_KAFKA_FETCH, 11, kclient_fetch("t", 0, i, WAIT_MS));
+        ck_assert_int_eq(kclient_produced(&c, 9, kclient_produce("t", 0, batch(1))).base_offset, i);
+        const ri_kafka_fetch_answer *r = kclient_read(&reader, RI_KAFKA_FETCH, 11);
+        ck_assert_uint_eq(r->topics.len, 1);
+        ck_assert_int_eq(r->topics.items[0].partitions.items[0].high_watermark, i + 1);
+        ck_assert_uint_ge(r->topics.items[0].partitions.items[0].records.len, 1000);
+    }
+    ri_broker_enter(b);
+    ck_assert_uint_ge(b->router.budget.cut, cut + TIMES);
+    ri_broker_leave(b);
+    kclient_close(&reader);
+}
+END_TEST
+
 int main(void)
 {
     const suite_row rows[] = {
@@ -674,6 +702,6 @@ int main(void)
         SUITE_WITH(setup, teardown, test_large, test_long_lists, test_fetch_twins, test_fetch_full,
                    test_in_order, test_unread, test_unread_small, test_wide, test_grown,
                    test_woken_first, test_no_room, test_unpacked, test_cut_before_another,
-                   test_one_block, test_many_records, test_kept)};
+                   test_one_block, test_many_records, test_kept, test_parts)};
     return suite_run("kafka_bounds", rows, RI_LEN(rows), CK_FORK_GETENV);
 }
