@@ -326,6 +326,23 @@ class System(OperatorCase):
         server.kill()  # it would take its time
         return heard
 
+    def test_statsz_comes_by_itself(self):
+        all_said = []
+        for server in self.each_server():
+            asks = self.enter(server, "s")
+            asks.answers = True
+            at = "$SYS.%%sSERVER.%s.STATSZ" % asks.info["server_id"]
+            asks.say("SUB %s 901" % (at % ""))
+            while not (line := asks.read()).startswith("MSG "):
+                self.assertEqual(line, "+OK" if line[0] == "+" else "PONG")
+            said = json.loads(asks.read_body(line)[3])
+            asked = asks.request(at % "REQ.")
+            self.assertEqual(list(said["statsz"]), list(asked["statsz"]))
+            self.assertLess(said["server"]["seq"], asked["server"]["seq"])
+            all_said.append(self.shape(said["statsz"]))
+        for said in all_said[1:]:
+            self.assertEqual(all_said[0], said)
+
     def test_events(self):
         all_heard = [self.hear_all(server) for server in self.each_server()]
         reasons = [event["reason"] for _, event in all_heard[0] if "reason" in event]

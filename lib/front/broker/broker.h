@@ -94,6 +94,8 @@ typedef struct ri_broker {
     ri_party herald;               /* says what happens, in the system's account; system_event.c */
     ri_nuid nuid;                  /* of what it says */
     uint64_t system_seq;           /* answers and events of the system so far */
+    int64_t statsz_ns, conns_ns;   /* monotonic: when the next of these are said unasked ... */
+    size_t conns_at;               /* ... and of which account, where a turn was not enough */
     ri_hosted hosted;              /* the loops of its doors, where its host turns them */
     ri_driver hosts;
     ri_driver_thread thread;

@@ -6,11 +6,12 @@
 #include "base/assert.h"
 #include "base/json.h"
 #include "base/rfc3339.h"
+#include "base/saturate.h"
 #include "codec/subject/subject.h"
 #include "front/broker/durable.h"
 #include "front/broker/peer_host.h"
 
-enum { EVENT_SUBJECT = 400 };
+enum { EVENT_SUBJECT = 400, EVENT_STATSZ_S = 10, EVENT_CONNS_S = 30 };
 
 /* Nothing is delivered to it: it subscribes to nothing. */
 static bool event_deliver(ri_party *party, ri_subscription *sub, ri_delivery *d)
@@ -102,10 +103,10 @@ static bool event_wanted(const ri_broker *b, const char *format, const char *nam
 }
 
 /* The text is sent, and freed. */
-static void event_send(ri_broker *b, ri_str to, ri_buffer *out)
+static void event_send(ri_broker *b, ri_str to, ri_str reply, ri_buffer *out)
 {
     ri_account *system = event_account(b);
-    ri_message m = {.subject = to, .data = ri_buffer_str(out)};
+    ri_message m = {.subject = to, .reply = reply, .data = ri_buffer_str(out)};
     if (!b->herald.router) {
         ri_party_init(&b->herald, &b->router, &event_ops);
         b->herald.queues = true; /* to very many it goes in slices */
@@ -166,7 +167,7 @@ static int event_client(ri_broker *b, const ri_system_client *client, const char
         event_put_string(&out, "reason", ri_str_of(client->reason));
     }
     ri_buffer_puts(&out, "}");
-    event_send(b, to, &out);
+    event_send(b, to, RI_STR_NONE, &out);
     return 1;
 }
 
@@ -216,7 +217,7 @@ void ri_system_event_conns(ri_broker *b, const ri_account *account)
         event_put_ways(&out, "sent", gone->out_msgs, gone->out_bytes);
         event_put_ways(&out, "received", gone->in_msgs, gone->in_bytes);
         ri_buffer_puts(&out, ",\"slow_consumers\":0}");
-        event_send(b, to, &out);
+        event_send(b, to, RI_STR_NONE, &out);
     }
 }
 
@@ -232,5 +233,46 @@ void ri_system_event_lame_duck(ri_broker *b)
     ri_buffer_puts(&out, "{");
     event_put_server(b, &out);
     ri_buffer_puts(&out, "}");
-    event_send(b, to, &out);
+    event_send(b, to, RI_STR_NONE, &out);
+}
+
+/* ---- From time to time ---- */
+
+/* The page is made by who is asked for it: this one asks, and whoever listens gets the answer. */
+static void event_ask_statsz(ri_broker *b)
+{
+    char to_room[EVENT_SUBJECT], at_room[EVENT_SUBJECT];
+    ri_str to, at;
+    ri_buffer none;
+    if (!b->durable || !event_wanted(b, "$SYS.SERVER.*.STATSZ", b->keys.id, to_room, &to)) return;
+    if (!event_wanted(b, "$SYS.REQ.SERVER.*.STATSZ", b->keys.id, at_room, &at)) return;
+    ri_buffer_init(&none, &b->host);
+    event_send(b, at, to, &none);
+}
+
+/* False: the turn is over before all are said. */
+static bool event_say_conns(ri_broker *b)
+{
+    const ri_account *account;
+    while ((account = ri_broker_account_at(b, b->conns_at)) != NULL) {
+        b->conns_at++;
+        if (account->nconns) ri_system_event_conns(b, account);
+        if (!ri_budget_spend(&b->router.budget, 1)) return false;
+    }
+    b->conns_at = 0;
+    return true;
+}
+
+int64_t ri_system_event_tend(ri_broker *b)
+{
+    int64_t now_ns = ri_mono_ns(&b->host);
+    RI_ASSERT(ri_broker_is_entered(b));
+    if (!event_account(b)) return INT64_MAX;
+    if (b->statsz_ns <= now_ns) {
+        event_ask_statsz(b);
+        b->statsz_ns = ri_ns_add(now_ns, EVENT_STATSZ_S * RI_SEC);
+    }
+    if (b->conns_ns <= now_ns && event_say_conns(b))
+        b->conns_ns = ri_ns_add(now_ns, EVENT_CONNS_S * RI_SEC);
+    return RI_MIN(b->statsz_ns, b->conns_ns);
 }

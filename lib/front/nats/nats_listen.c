@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/saturate.h"
 #include "codec/nats/url.h"
+#include "front/broker/system_event.h"
 #include "front/nats/nats_server.h"
 
 /* ---- Certificates ---- */
@@ -37,7 +38,11 @@ void ri_nats_listen_tend(ri_nats_server *server)
     ri_broker *b = server->broker;
     RI_ASSERT(ri_broker_is_entered(b));
     b->router.time_ns = ri_wall_ns(&b->host);
+    ri_budget_open(&b->router.budget);
     int64_t due_ns = ri_accounts_tend(&b->conf.accounts, &b->router, b->conf.trust);
+    int64_t said_ns = ri_system_event_tend(b);
+    due_ns = RI_MIN(due_ns, said_ns);
+    ri_budget_close(&b->router.budget);
     if (due_ns == INT64_MAX) ri_loop_timer_cancel(&server->loop, &server->tend_timer);
     else if (ri_loop_timer_set(&server->loop, &server->tend_timer, due_ns) < 0)
         ri_host_log(&b->host, RILL_ERROR, "timers of accounts: %s", ri_err_text());
