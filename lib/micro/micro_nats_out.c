@@ -63,11 +63,11 @@ int ri_micro_nats_out_put(ri_micro_nats *n, const ri_micro_out *msg, ri_micro_ca
                       bytes);
     if (msg->header_bytes > 0 && !n->headers)
         return ri_err(RILL_ENOTSUP, "the server takes no headers");
-    ri_nats_line line;
-    ri_nats_line_init(&line, msg->subject, msg->reply, msg->header_bytes, msg->data.len);
-    if (!micro_nats_out_make_room(n, ri_nats_line_room(&line, 0) + bytes + 2))
+    size_t line_room = RI_NATS_PUB_ROOM(msg->subject.len, msg->reply.len);
+    if (!micro_nats_out_make_room(n, line_room + bytes + 2))
         return ri_err(RILL_EAGAIN, "send_buffer_bytes are full");
-    char *at = ri_nats_put_pub(n->out + n->out_len, &line);
+    char *at = ri_nats_put_pub(n->out + n->out_len, msg->subject, msg->reply, msg->header_bytes,
+                               msg->data.len);
     if (msg->header_bytes > 0) at = ri_micro_send_headers(at, msg);
     at = ri_str_put(ri_micro_copy(at, msg->data), RI_NATS_CRLF);
     n->out_len = (size_t)(at - n->out);

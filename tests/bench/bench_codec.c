@@ -69,9 +69,7 @@ static void fill(ri_str subject, ri_str reply)
     memset(payload, 'x', sizeof payload);
     char *out = stream;
     while (out + 2 * PAYLOAD + 100 < stream + sizeof stream) {
-        ri_nats_line line;
-        ri_nats_line_init(&line, subject, reply, 0, PAYLOAD);
-        out = ri_nats_put_pub(out, &line);
+        out = ri_nats_put_pub(out, subject, reply, 0, PAYLOAD);
         out = ri_str_put(out, (ri_str){payload, PAYLOAD});
         out = ri_str_put(out, RI_NATS_CRLF);
     }

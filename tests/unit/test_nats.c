@@ -383,12 +383,14 @@ START_TEST(test_round_trip)
             sent[n].header = rng_below(&r, 2) ? 12 : 0;
             sent[n].data = rng_below(&r, sizeof payload);
             ri_nats_line line;
-            ri_nats_line_init(&line, ri_str_of(sent[n].subject), ri_str_of(sent[n].reply),
-                              sent[n].header, sent[n].data);
+            ri_str subject = ri_str_of(sent[n].subject), reply = ri_str_of(sent[n].reply);
+            ri_nats_line_init(&line, subject, reply, sent[n].header, sent[n].data);
             char *start = out;
-            out = client ? ri_nats_put_pub(out, &line)
+            out = client ? ri_nats_put_pub(out, subject, reply, sent[n].header, sent[n].data)
                          : ri_nats_put_msg(out, &line, ri_str_of(sent[n].sid));
-            ck_assert((size_t)(out - start) <= ri_nats_line_room(&line, strlen(sent[n].sid)));
+            ck_assert((size_t)(out - start) <=
+                      (client ? RI_NATS_PUB_ROOM(subject.len, reply.len)
+                              : ri_nats_line_room(&line, strlen(sent[n].sid))));
             if (sent[n].header) out = ri_str_put(out, RI_STR("NATS/1.0\r\n\r\n"));
             memset(payload, 'a' + (int)(n % 26), sizeof payload);
             out = ri_str_put(out, (ri_str){payload, sent[n].data});
@@ -442,8 +444,13 @@ START_TEST(test_writers)
     ri_nats_line_init(&line, RI_STR("a.b"), RI_STR("r"), 12, 88);
     end = ri_nats_put_msg(out, &line, RI_STR("7"));
     WROTE("HMSG a.b 7 r 12 100\r\n");
-    end = ri_nats_put_pub(out, &line);
+    end = ri_nats_put_pub(out, RI_STR("a.b"), RI_STR("r"), 12, 88);
     WROTE("HPUB a.b r 12 100\r\n");
+    end = ri_nats_put_pub(out, RI_STR("a"), RI_STR_NONE, 0, 0);
+    WROTE("PUB a 0\r\n");
+    end = ri_nats_put_pub(out, RI_STR("a"), RI_STR("r"), SIZE_MAX - 1, 1);
+    WROTE("HPUB a r 18446744073709551614 18446744073709551615\r\n");
+    ck_assert((size_t)(end - out) <= RI_NATS_PUB_ROOM(1, 1));
     /* A client's headers may be as long as its payload. */
     ri_nats_line_init(&line, RI_STR("a.b"), RI_STR_NONE, 70000, 30000);
     end = ri_nats_put_msg(out, &line, RI_STR("7"));

@@ -521,14 +521,9 @@ int ri_nats_parse_many(ri_nats *p, ri_str *in, ri_nats_op *ops, int max)
 
 /* ---- Writing ---- */
 
-void ri_nats_line_init(ri_nats_line *line, ri_str subject, ri_str reply, size_t header_len,
-                       size_t data_len)
+/* "[headers' ]size CRLF" */
+static char *nats_put_sizes(char *at, size_t header_len, size_t data_len)
 {
-    RI_ASSERT(subject.len > 0);
-    line->subject = subject;
-    line->reply = reply;
-    line->headers = header_len > 0;
-    char *at = line->tail;
     if (header_len > 0) {
         at += ri_number_write(at, header_len);
         *at++ = ' ';
@@ -536,18 +531,32 @@ void ri_nats_line_init(ri_nats_line *line, ri_str subject, ri_str reply, size_t 
     at += ri_number_write(at, header_len + data_len);
     *at++ = '\r';
     *at++ = '\n';
-    line->tail_len = (uint8_t)(at - line->tail);
+    return at;
+}
+
+void ri_nats_line_init(ri_nats_line *line, ri_str subject, ri_str reply, size_t header_len,
+                       size_t data_len)
+{
+    RI_ASSERT(subject.len > 0);
+    line->subject = subject;
+    line->reply = reply;
+    line->headers = header_len > 0;
+    line->tail_len = (uint8_t)(nats_put_sizes(line->tail, header_len, data_len) - line->tail);
     RI_ASSERT(line->tail_len <= sizeof line->tail);
 }
 
-char *ri_nats_put_pub(char *out, const ri_nats_line *line)
+char *ri_nats_put_pub(char *out, ri_str subject, ri_str reply, size_t header_len, size_t data_len)
 {
-    RI_ASSERT(line->subject.len > 0);
-    if (line->headers) *out++ = 'H';
+    RI_ASSERT(subject.len > 0);
+    if (header_len > 0) *out++ = 'H';
     memcpy(out, "PUB ", 4);
-    out = ri_str_put(out + 4, line->subject);
+    out = ri_str_put(out + 4, subject);
     *out++ = ' ';
-    return ri_nats_put_tail(out, line);
+    if (reply.len > 0) {
+        out = ri_str_put(out, reply);
+        *out++ = ' ';
+    }
+    return nats_put_sizes(out, header_len, data_len);
 }
 
 char *ri_nats_put_sub(char *out, ri_str subject, ri_str queue, uint64_t sid)

@@ -108,7 +108,7 @@ typedef struct ri_nats_line {
 void ri_nats_line_init(ri_nats_line *line, ri_str subject, ri_str reply, size_t header_len,
                        size_t data_len);
 
-/* Room that a MSG or PUB line needs. */
+/* Room that a MSG line needs. */
 static inline size_t ri_nats_line_room(const ri_nats_line *line, size_t sid_len)
 {
     return sizeof "HPUB " + line->subject.len + sid_len + line->reply.len + 3 + sizeof line->tail;
@@ -138,9 +138,12 @@ static inline char *ri_nats_put_msg(char *out, const ri_nats_line *line, ri_str 
     *out++ = ' ';
     return ri_nats_put_tail(out, line);
 }
-/* "PUB subject [reply] size CRLF", or HPUB. */
-char *ri_nats_put_pub(char *out, const ri_nats_line *line);
+/* "PUB subject [reply] size CRLF", or HPUB. It is for one receiver, and so its sizes are written
+ * where they stay: what was written as digits and is read at once as more is waited for. */
+char *ri_nats_put_pub(char *out, ri_str subject, ri_str reply, size_t header_len, size_t data_len);
 
+#define RI_NATS_PUB_ROOM(subject_len, reply_len) \
+    (sizeof "HPUB " + (subject_len) + (reply_len) + 2 * RI_NUMBER_MAX + 6)
 #define RI_NATS_SUB_ROOM(subject_len, queue_len) (RI_NUMBER_MAX + 8 + (subject_len) + (queue_len))
 #define RI_NATS_UNSUB_ROOM (2 * RI_NUMBER_MAX + 10)
 char *ri_nats_put_sub(char *out, ri_str subject, ri_str queue, uint64_t sid);

@@ -22,14 +22,12 @@ static size_t nats_send_pending(const ri_nats_peer *peer)
 int ri_nats_send_message(ri_nats_peer *peer, const ri_message *m)
 {
     RI_ASSERT(ri_nats_peer_is_entered(peer));
-    ri_nats_line line;
     if (ri_unlikely(m->headers.len && peer->state == RI_NATS_UP && !peer->headers))
         return ri_err(RILL_ENOTSUP, "%s takes no headers", peer->server);
-    ri_nats_line_init(&line, m->subject, m->reply, m->headers.len, m->data.len);
-    size_t room = ri_nats_line_room(&line, 0) + m->headers.len + m->data.len + 2;
+    size_t room = RI_NATS_PUB_ROOM(m->subject.len, m->reply.len) + m->headers.len + m->data.len + 2;
     char *start = ri_outq_room(&peer->out, &peer->chunks, room);
     if (ri_unlikely(!start)) return RILL_ENOMEM;
-    char *at = ri_nats_put_pub(start, &line);
+    char *at = ri_nats_put_pub(start, m->subject, m->reply, m->headers.len, m->data.len);
     if (m->headers.len) memcpy(at, m->headers.ptr, m->headers.len);
     at += m->headers.len;
     if (m->data.len) memcpy(at, m->data.ptr, m->data.len);
