@@ -305,11 +305,20 @@ static bool log_put_json(const log_kind *kind, const char *text, size_t len, int
     return taken;
 }
 
+/* U+0080 to U+009F in UTF-8, which terminals obey as they do ESC. */
+static bool log_is_control(const char *text, size_t len)
+{
+    return len > 1 && (unsigned char)text[0] == 0xc2 && (unsigned char)text[1] >= 0x80 &&
+           (unsigned char)text[1] < 0xa0;
+}
+
 /* What a stranger has chosen, such as a name, ends no line and moves no terminal's cursor. */
 static void log_tame(char *text, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < len; i++) {
+        if (log_is_control(text + i, len - i)) text[i] = text[i + 1] = '?';
         if (((unsigned char)text[i] < ' ' && text[i] != '\t') || text[i] == 127) text[i] = '?';
+    }
 }
 
 /* A line with its end, of which so many bytes are before what it says. */

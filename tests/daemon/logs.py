@@ -209,13 +209,13 @@ class Logs(Case):
 
     def test_names_of_strangers(self):
         """What they chose ends no line and moves no cursor; JSON has it as it is."""
-        name = "a\x1b[2J\r\nb\x7f\tc"
+        name = "a\x1b[2J\r\nb\x7f\tc\x9b1A\xe9"
         path = self.write("a.conf", "authorization { users: [%s] }" % (
             "{ user: \"%s\", password: x }," % name * 2))
         done = self.run_once("-p", "-1", "-T=false", "-c", path)
         self.assertEqual(done.returncode, 1)
-        self.assertIn('[FTL] Duplicate user "a?[2J??b?\tc" detected\n', done.stderr)
-        self.assertNotRegex(done.stderr, r"[\x00-\x08\x0b-\x1f\x7f]")
+        self.assertIn('[FTL] Duplicate user "a?[2J??b?\tc??1A\xe9" detected\n', done.stderr)
+        self.assertNotRegex(done.stderr, r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
         done = self.run_once("-p", "-1", "--log_format", "json", "-c", path)
         self.assertEqual(json.loads(done.stderr.splitlines()[-1])["msg"],
                          'Duplicate user "%s" detected' % name)
