@@ -157,11 +157,7 @@ static int syslog_dial(syslog_peer *peer)
     if (connect(peer->fd, (const struct sockaddr *)&to->at, to->len) == 0) return 0;
     int why = errno;
     peer->connecting = why == EINPROGRESS;
-    if (why == EPROTOTYPE) {
-        peer->type = peer->type == SOCK_DGRAM ? SOCK_STREAM : SOCK_DGRAM;
-        peer->queued = 0; /* of a stream: it is no datagram */
-        peer->cut = false;
-    }
+    if (why == EPROTOTYPE) peer->type = peer->type == SOCK_DGRAM ? SOCK_STREAM : SOCK_DGRAM;
     return peer->connecting ? 0 : why;
 }
 
@@ -227,12 +223,18 @@ static size_t syslog_make_line(syslog_peer *peer, int severity, const char *text
     return head + len;
 }
 
+static ssize_t syslog_send_datagram(syslog_peer *peer, const char *line, size_t len, int wait_ms)
+{
+    ssize_t sent = syslog_send(peer, line, len, wait_ms);
+    if (sent < 0 && errno == EMSGSIZE && len > SYSLOG_SHORT)
+        sent = syslog_send(peer, line, SYSLOG_SHORT, wait_ms);
+    return sent;
+}
+
 static bool syslog_put_datagram(syslog_peer *peer, size_t len, int wait_ms)
 {
     if (!syslog_is_up(peer, 0)) return false;
-    ssize_t sent = syslog_send(peer, peer->line, len, wait_ms);
-    if (sent < 0 && errno == EMSGSIZE && len > SYSLOG_SHORT)
-        sent = syslog_send(peer, peer->line, SYSLOG_SHORT, wait_ms);
+    ssize_t sent = syslog_send_datagram(peer, peer->line, len, wait_ms);
     if (sent < 0 && errno != EAGAIN && errno != ENOBUFS) syslog_lose(peer, errno);
     return sent >= 0;
 }
@@ -240,6 +242,7 @@ static bool syslog_put_datagram(syslog_peer *peer, size_t len, int wait_ms)
 bool syslog_put(syslog_peer *peer, int severity, const char *text, size_t len, int wait_ms)
 {
     len = syslog_make_line(peer, severity, text, len);
+    if (peer->type == SOCK_DGRAM && peer->queued > 0) syslog_flush(peer, wait_ms);
     if (peer->type == SOCK_DGRAM) return syslog_put_datagram(peer, len, wait_ms);
     if (peer->queued + len + 1 > sizeof peer->queue) syslog_flush(peer, wait_ms);
     if (peer->queued + len + 1 > sizeof peer->queue) return false;
@@ -262,11 +265,21 @@ static int syslog_left_ms(int64_t until_ms)
     return left_ms > 0 ? (int)left_ms : 0;
 }
 
+/* How much of it has gone. A stream that has come back as a socket of datagrams takes a line with
+ * each. */
+static ssize_t syslog_send_queue(syslog_peer *peer, int wait_ms)
+{
+    if (peer->type == SOCK_STREAM)
+        return syslog_send(peer, peer->queue, peer->queued, wait_ms);
+    size_t len = (size_t)((const char *)memchr(peer->queue, '\n', peer->queued) - peer->queue);
+    return syslog_send_datagram(peer, peer->queue, len, wait_ms) < 0 ? -1 : (ssize_t)len + 1;
+}
+
 int syslog_flush(syslog_peer *peer, int wait_ms)
 {
     const int64_t until_ms = wait_ms > 0 ? syslog_now_ms() + wait_ms : 0;
     while (peer->queued > 0 && syslog_is_up(peer, wait_ms)) {
-        ssize_t sent = syslog_send(peer, peer->queue, peer->queued, wait_ms);
+        ssize_t sent = syslog_send_queue(peer, wait_ms);
         if (sent < 0 && errno == EAGAIN) break;
         if (sent < 0) {
             syslog_lose(peer, errno);

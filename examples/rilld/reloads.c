@@ -9,7 +9,10 @@
 #include "base/rfc3339.h"
 #include "log.h"
 
-enum { RELOADS_BODY = 64 * 1024 }; /* bytes of the options of a request */
+enum {
+    RELOADS_BODY = 4096, /* bytes of the options of a request, as of others in $SYS.REQ */
+    RELOADS_NAME = 256,
+};
 
 /* ---- Answers ---- */
 
@@ -52,21 +55,25 @@ static void reloads_say(reloads *self, const rill_msg *m, int code, const char *
     }
     ri_buffer_puts(&out, "}");
     ri_str text = ri_buffer_str(&out);
-    if (m->reply.len && !out.failed && rill_reply(m, text.ptr, text.len, NULL) < 0)
+    if (!out.failed && rill_reply(m, text.ptr, text.len, NULL) < 0)
         log_line(RILL_ERROR, "reload: %s", rill_errmsg());
     ri_buffer_fini(&out);
 }
 
 /* ---- Requests ---- */
 
-/* A request may name a server, by a part of its name unless it says otherwise. */
+/* A request may name a server, by a part of its name unless it says otherwise; or a cluster or
+ * tags, of which there are none here. */
 static bool reloads_is_meant(reloads *self, ri_json root)
 {
-    char name[256];
+    char name[RELOADS_NAME];
+    ri_json wanted = ri_json_get(root, "server_name"), cluster = ri_json_get(root, "cluster");
     rill_broker_info info = {.size = sizeof info};
     rill_broker_about(self->broker, &info);
-    if (!info.name || !ri_json_copy(ri_json_get(root, "server_name"), name, sizeof name))
-        return true;
+    if (ri_json_kind_of(cluster) == RI_JSON_STRING && ri_json_copy(cluster, name, sizeof name))
+        return false;
+    if (ri_json_len(ri_json_get(root, "tags")) > 0) return false;
+    if (!info.name || !ri_json_copy(wanted, name, sizeof name)) return true;
     bool exact = ri_json_bool(ri_json_get(root, "exact_match"));
     return exact ? strcmp(info.name, name) == 0 : strstr(info.name, name) != NULL;
 }
@@ -76,6 +83,7 @@ static void reloads_on_msg(rill_sub *sub, const rill_msg *m, void *arg)
     reloads *self = arg;
     ri_json root;
     (void)sub;
+    if (!m->reply.len) return; /* as of all that is asked for in $SYS.REQ nothing is done */
     bool good = m->data.len <= RELOADS_BODY &&
                 (!m->data.len || ri_json_parse(&root, (ri_str){m->data.ptr, m->data.len}) >= 0);
     if (good && m->data.len) good = ri_json_kind_of(root) == RI_JSON_OBJECT;

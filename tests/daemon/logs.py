@@ -451,6 +451,27 @@ class Logs(Case):
             self.until(peer, b"Server Exiting..", lines)
             peer.close()
 
+    def test_syslog_of_another_kind(self):
+        """Lines that waited for a stream go a datagram each where that is what comes back."""
+        path = self.path("dev")
+        sock = self.socket(socket.AF_UNIX, socket.SOCK_STREAM, path)
+        server = self.start("-a", "127.0.0.1", "-p", "-1", "-D", "-r", "unix://" + path)
+        peer = sock.accept()[0]
+        server.port = self.port_in(self.until(peer, b"Server is ready"))
+        os.unlink(path)
+        peer.close()
+        sock.close()
+        for _ in range(3):
+            self.log_some(server)
+        server.logged("lines are lost until it takes them")
+        sock = self.socket(socket.AF_UNIX, socket.SOCK_DGRAM, path)
+        seen = 0
+        while seen < 3:
+            line = sock.recv(65536)
+            self.assertRegex(line, rb"^<\d+>[^\n]*$")
+            seen += b"connection closed" in line
+        self.assertEqual(server.end(), 0)
+
     def test_syslog_here(self):
         server = self.start("-a", "127.0.0.1", "-p", "-1", "-s", "--ports_file_dir", self.folder)
         if not os.path.exists("/dev/log"):

@@ -226,6 +226,13 @@ class System(OperatorCase):
             self.assertEqual(list(asks.request(at, '{"server_name":"n"}')), ["server"])
             self.assertEqual(self.enter(server, "a").info["max_payload"], 4096)
             with open(path, "a") as file:
+                file.write("max_payload: 8192\n")
+            asks.write("PUB %s 0\r\n\r\n" % at)  # who wants no answer, and means others
+            for others in ("server_name", "cluster"):
+                self.stays_silent(asks, at[len("$SYS.REQ."):], '{"%s":"none"}' % others)
+            self.stays_silent(asks, at[len("$SYS.REQ."):], '{"tags":["none"]}')
+            self.assertEqual(self.enter(server, "a").info["max_payload"], 4096)
+            with open(path, "a") as file:
                 file.write("max_payload: none of these\n")
             self.assertEqual(asks.request(at)["error"]["code"], 500)
             self.assertEqual(asks.request(at, "{")["error"]["code"], 400)
