@@ -4,6 +4,7 @@ SIGTERM ends it. Each test makes work that is long or has no end, and asks in be
 bystander."""
 
 import json
+import re
 import signal
 import urllib.request
 
@@ -76,6 +77,21 @@ class Turns(Case):
             if between:
                 return
         self.fail("the bystander was never answered in between")
+
+    def turns(self):
+        with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % self.monitor) as page:
+            return int(re.search(rb"^rill_turns(?:_total)? (\d+)", page.read(), re.M)[1])
+
+    def test_traced(self):
+        """A line of the log for what a client does is work of his turn: with two of them for each
+        message, as many messages are many turns."""
+        self.server.end()
+        messages = 10000
+        self.server = self.serve("-V", "-m", str(self.monitor), "--max_traced_msg_len", "1")
+        sender, before = self.client(self.server), self.turns()
+        sender.socket.sendall(b"PUB s 1\r\nx\r\n" * messages)
+        self.assertTrue(sender.ping())
+        self.assertGreater(self.turns() - before, messages // 250)  # of 10 000 units, at most
 
 
 if __name__ == "__main__":

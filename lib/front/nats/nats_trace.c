@@ -10,6 +10,8 @@
 #include "base/json_text.h"
 #include "front/nats/nats_session.h"
 
+enum { TRACE_UNITS = 20 }; /* of the turn's budget, a line: it is written at once */
+
 /* One character of one byte. */
 static void trace_put_char(ri_buffer *out, unsigned char c)
 {
@@ -58,6 +60,14 @@ static void trace_end(ri_buffer *line, rill_level level)
     ri_buffer_put(line, "", 1);
     if (!line->failed) line->host->log(line->host->arg, level, line->ptr);
     ri_buffer_fini(line);
+}
+
+/* Inside the gate: a line of what a client does, which is work of his turn. */
+static void trace_end_in_turn(const ri_nats_session *s, ri_buffer *line, rill_level level)
+{
+    ri_budget_spend(&s->server->broker->router.budget,
+                    TRACE_UNITS + ri_budget_bytes(ri_buffer_size(line)));
+    trace_end(line, level);
 }
 
 void ri_nats_trace_say(const ri_nats_session *s, rill_level level, const char *what,
@@ -120,7 +130,7 @@ static void trace_body(const ri_nats_session *s, const char *arrow, ri_str heade
     trace_put_quoted(&line, headers);
     trace_put_quoted(&line, data);
     ri_buffer_puts(&line, cut ? "...\"]" : "\"]");
-    trace_end(&line, RILL_TRACE);
+    trace_end_in_turn(s, &line, RILL_TRACE);
 }
 
 void ri_nats_trace_in(const ri_nats_session *s, const ri_nats_op *op, const char *bytes)
@@ -141,7 +151,7 @@ void ri_nats_trace_in(const ri_nats_session *s, const ri_nats_op *op, const char
     if (op->kind == RI_NATS_CONNECT) trace_put_login(&line, args);
     else ri_buffer_put(&line, args.ptr, args.len);
     ri_buffer_puts(&line, "]");
-    trace_end(&line, RILL_TRACE);
+    trace_end_in_turn(s, &line, RILL_TRACE);
     if (op->kind == RI_NATS_PUB && op->m.data.len) trace_body(s, "<<-", RI_STR_NONE, op->m.data);
     if (op->kind == RI_NATS_HPUB) trace_body(s, "<<-", op->m.headers, op->m.data);
 }
@@ -174,7 +184,7 @@ void ri_nats_trace_msg(const ri_nats_session *s, const ri_message *m, const ri_s
         trace_begin(s, &line);
         ri_buffer_printf(&line, "Auto-unsubscribe limit of %llu reached for sid '%.*s'",
                          (unsigned long long)sub->max, RI_ARG(sid));
-        trace_end(&line, RILL_DEBUG);
+        trace_end_in_turn(s, &line, RILL_DEBUG);
     }
     trace_begin(s, &line);
     ri_buffer_printf(&line, "->> [%s %.*s %.*s ", header_len ? "HMSG" : "MSG", RI_ARG(m->subject),
@@ -182,7 +192,7 @@ void ri_nats_trace_msg(const ri_nats_session *s, const ri_message *m, const ri_s
     if (m->reply.len) ri_buffer_printf(&line, "%.*s ", RI_ARG(m->reply));
     if (header_len) ri_buffer_printf(&line, "%zu ", header_len);
     ri_buffer_printf(&line, "%zu]", header_len + m->data.len);
-    trace_end(&line, RILL_TRACE);
+    trace_end_in_turn(s, &line, RILL_TRACE);
     if (header_len + m->data.len == 0) return;
     trace_body(s, "->>", header_len ? m->headers : RI_STR_NONE, m->data);
 }
@@ -192,5 +202,5 @@ void ri_nats_trace_gone(const ri_nats_session *s, ri_str sid)
     ri_buffer line;
     trace_begin(s, &line);
     ri_buffer_printf(&line, "<-> [DELSUB %.*s]", RI_ARG(sid));
-    trace_end(&line, RILL_TRACE);
+    trace_end_in_turn(s, &line, RILL_TRACE);
 }
