@@ -15,6 +15,7 @@
 #define KAFKA_TAKEN_NS (200 * RI_MS)  /* ... and a queue without acks */
 enum {
     KAFKA_ROUNDS = 16,      /* takes of one reader before the next one's turn */
+    KAFKA_AHEAD = 4,        /* records before whose turn the next one's data are fetched */
     KAFKA_LOAN = 256 << 10, /* bytes that one read lends, unless a single record has more */
 };
 
@@ -188,17 +189,15 @@ void ri_kafka_read_leave(rill_sub *sub)
 
 /* ---- A record as a message ---- */
 
-/* `name` is the mark, and the key behind it. */
-static inline void kafka_view(ri_bus_msg *view, const ri_kafka_mark *mark, ri_str name)
+static inline void kafka_view(ri_bus_msg *view, const ri_kafka_mark *mark, const char *key)
 {
-    view->ack = name;
     view->m.stream = view->m.subject;
     view->m.seq = ri_kafka_seq_of(mark->offset);
     view->m.partition = mark->partition;
     view->m.deliveries = 1;
     view->m.pending = mark->pending;
     view->m.time_ns = mark->time_ns;
-    if (mark->key_len != UINT32_MAX) view->m.key = ri_str_from(name, sizeof *mark);
+    if (mark->key_len != UINT32_MAX) view->m.key = (ri_str){key, mark->key_len};
     if (view->headers.len && ri_bus_msg_is_deletion(view->headers))
         view->m.flags |= RILL_MSG_DELETED;
 }
@@ -210,7 +209,8 @@ bool ri_kafka_read_view(ri_bus_msg *view)
     if (reply.len < sizeof mark || memcmp(reply.ptr, "$KAF", 4) != 0) return false;
     memcpy(&mark, reply.ptr, sizeof mark);
     view->m.reply = (ri_str){"", 0};
-    kafka_view(view, &mark, reply);
+    view->ack = reply;
+    kafka_view(view, &mark, reply.ptr + sizeof mark);
     return true;
 }
 
@@ -521,7 +521,7 @@ static void kafka_member_turn(ri_kafka_reader *reader)
 /* ---- Pulled: by the thread that reads ---- */
 
 /* What is taken out of librdkafka's queue becomes views in one go. The bytes of a message lie as
- * those of a packet: subject 0 mark key 0 headers data 0. */
+ * those of a packet: subject 0 key 0 headers data 0. */
 typedef struct kafka_pulling {
     ri_kafka_reader *reader;
     rill_sub *sub;
@@ -594,17 +594,16 @@ static inline char *kafka_put_text(char *at, ri_str text)
 }
 
 /* Its bytes, and a view of them; false: there is no room for it in this read. */
-static bool kafka_lend(kafka_pulling *p, const ri_message *m, const ri_kafka_mark *mark, ri_str key)
+static inline bool kafka_lend(kafka_pulling *p, const ri_message *m, const ri_kafka_mark *mark,
+                              ri_str key)
 {
-    size_t name_len = sizeof *mark + key.len;
-    size_t size = m->subject.len + 1 + name_len + 1 + m->headers.len + m->data.len + 1;
+    size_t size = m->subject.len + 1 + key.len + 1 + m->headers.len + m->data.len + 1;
     char *subject = kafka_pull_room(p, size);
     if (!subject) return false;
     ri_bus_msg *view = &p->views[p->n];
     char *name = kafka_put_text(subject, m->subject) + 1;
     name[-1] = 0;
-    memcpy(name, mark, sizeof *mark);
-    char *headers = kafka_put_text(name + sizeof *mark, key) + 1;
+    char *headers = kafka_put_text(name, key) + 1;
     headers[-1] = 0;
     char *data = kafka_put_text(headers, m->headers);
     *kafka_put_text(data, m->data) = 0;
@@ -615,16 +614,16 @@ static bool kafka_lend(kafka_pulling *p, const ri_message *m, const ri_kafka_mar
     view->headers = (ri_str){headers, m->headers.len};
     view->packet = NULL;
     ri_bus_msg_view_init(view, p->sub->bus, 0);
-    kafka_view(view, mark, (ri_str){name, name_len});
+    kafka_view(view, mark, name);
     if (p->sub->no_headers) ri_bus_msg_view_bare(view);
     p->n++;
     p->bytes += m->data.len;
     return true;
 }
 
-/* What it has besides a value is in the reader's buffers. */
-static bool kafka_pull_message(kafka_pulling *p, const ri_kafka_place *place,
-                               const rd_kafka_message_t *record)
+/* What it has besides a value is in the reader's buffers. It is not to be settled: without acks it
+ * needs no name. */
+static bool kafka_pull_message(kafka_pulling *p, const rd_kafka_message_t *record)
 {
     ri_kafka_reader *reader = p->reader;
     ri_message m = {.subject = {reader->stream, reader->stream_len},
@@ -636,9 +635,7 @@ static bool kafka_pull_message(kafka_pulling *p, const ri_kafka_place *place,
         return false;
     }
     ri_kafka_mark mark = kafka_mark(reader->peer, record);
-    mark.reader = reader->number;
     mark.pending = reader->pending;
-    mark.epoch = place->epoch;
     return kafka_lend(p, &m, &mark, (ri_str){record->key, record->key ? record->key_len : 0});
 }
 
@@ -664,7 +661,7 @@ static bool kafka_pull_one(kafka_pulling *p, const rd_kafka_message_t *record)
     if (!place) return true;
     if (ri_unlikely(record->offset < place->seen)) kafka_pull_fault(reader, place, record);
     bool early = record->offset < place->next;
-    if (!early && !kafka_pull_message(p, place, record)) return false;
+    if (!early && !kafka_pull_message(p, record)) return false;
     place->seen = record->offset + 1;
     if (early) return true;
     atomic_store_explicit(&place->next, record->offset + 1, memory_order_relaxed);
@@ -685,6 +682,19 @@ static bool kafka_pull_held(ri_kafka_reader *reader)
     return true;
 }
 
+/* librdkafka's thread has written the records, on another core: those that come next are fetched
+ * in time. */
+static inline void kafka_pull_ahead(const ri_kafka_reader *reader)
+{
+    uint32_t left = reader->held_end - reader->held_first;
+    rd_kafka_message_t *const *next = reader->held + reader->held_first;
+    if (left > 2 * KAFKA_AHEAD) __builtin_prefetch(next[2 * KAFKA_AHEAD], 1);
+    if (left <= KAFKA_AHEAD) return;
+    const char *data = next[KAFKA_AHEAD]->payload;
+    __builtin_prefetch(data);
+    __builtin_prefetch(data + 64);
+}
+
 int ri_kafka_read_pull(rill_sub *sub, ri_bus_msg *views, uint32_t max)
 {
     ri_kafka_reader *reader = kafka_pull_begin(sub);
@@ -693,6 +703,7 @@ int ri_kafka_read_pull(rill_sub *sub, ri_bus_msg *views, uint32_t max)
     kafka_pulling p = {.reader = reader, .sub = sub, .views = views, .max = max};
     while (p.n < max && (!reader->ending || reader->rest > 0) && kafka_pull_held(reader)) {
         rd_kafka_message_t *record = reader->held[reader->held_first];
+        kafka_pull_ahead(reader);
         if (!kafka_pull_one(&p, record)) break;
         reader->held_first++;
         reader->rest -= reader->rest > 0;
