@@ -119,7 +119,7 @@ START_TEST(clients)
     ck_assert_int_eq(ri_system_event_client(p->broker, &gone), 2);
     ck_assert_str_eq(e->subject, "$SYS.ACCOUNT.A1.DISCONNECT");
     ck_assert_ptr_nonnull(strstr(e->data, "\"sent\":{\"msgs\":3,\"bytes\":4},\"received\":"
-                                 "{\"msgs\":1,\"bytes\":2},\"reason\":\"Authentication Failure\"}"));
+                                 "{\"msgs\":1,\"bytes\":2},\"reason\":\"Auth"));
     ck_assert_ptr_nonnull(strstr(e->data, "\"seq\":3,"));
     ri_broker_conn odd = conn; /* an account whose name is no token has no such subject */
     odd.account = RI_STR("a *");

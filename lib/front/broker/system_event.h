@@ -6,9 +6,9 @@
  *     $SYS.SERVER.ACCOUNT.<account>.CONNS, and        an account has another number of them; not of
  *     $SYS.ACCOUNT.<account>.SERVER.CONNS             $G, which nats-server says nothing of, either
  *     $SYS.SERVER.<id>.LAMEDUCK                       it takes no more
- *     $SYS.SERVER.<id>.STATSZ                         each 10 s, where there are streams: the answer
- *                                                     to $SYS.REQ.SERVER.<id>.STATSZ, which is asked
- *                                                     for; CONNS of who has connections each 30 s
+ *     $SYS.SERVER.<id>.STATSZ                         each 10 s, where there are streams: the
+ *                                                     answer to $SYS.REQ.SERVER.<id>.STATSZ, which
+ *                                                     is asked; CONNS come each 30 s, too
  *
  * A text is made when somebody listens for it, and not else: without a system's account all of
  * this is one comparison, and with one a look at its interest. What is said of one connection is
@@ -31,7 +31,7 @@ bool ri_system_event_heard(const ri_broker *b);
 int ri_system_event_client(ri_broker *b, const ri_system_client *client);
 void ri_system_event_conns(ri_broker *b, const ri_account *account);
 void ri_system_event_lame_duck(ri_broker *b);
-/* What is said from time to time, in slices: CONNS of each account that has connections, and STATSZ.
+/* What is said from time to time, in slices: CONNS of each account that has connections, STATSZ.
  * When it wants to be called again: monotonic; INT64_MAX: never. */
 int64_t ri_system_event_tend(ri_broker *b);
 /* The number of the next answer or event of the system: they are counted from 1. */
