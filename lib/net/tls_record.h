@@ -26,9 +26,9 @@ typedef struct ri_tls_records ri_tls_records;
 /* Of a line of the handshake's log of keys: those that are of use here are taken. */
 void ri_tls_secrets_take(ri_tls_secrets *secrets, const char *line);
 
-/* From behind a handshake on, whose last output is `tickets`: records by the key that `secrets` has.
- * `host` outlives it. NULL: there is no memory, or it is not a cipher, or not an output, of which
- * these records can be. */
+/* From behind a handshake on, whose last output is `tickets`: records by the key that `secrets`
+ * has. `host` outlives it. NULL: there is no memory, or these are not a cipher and an output of
+ * which such records can be. */
 ri_tls_records *ri_tls_records_new(const ri_host *host, const SSL_CIPHER *cipher,
                                    const ri_tls_secrets *secrets, ri_str tickets);
 void ri_tls_records_free(ri_tls_records *r); /* NULL: nothing */
