@@ -382,7 +382,7 @@ static bool daemon_start(rill_daemon *self)
         log_fatal("%s", rill_errmsg());
         return false;
     }
-    if (self->resolver && !resolver_start(self->resolver, self->broker, options, error)) {
+    if (self->resolver && !resolver_start(self->resolver, NULL, self->broker, options, error)) {
         log_fatal("resolver: %s", error);
         return false;
     }
@@ -458,7 +458,7 @@ static void daemon_read_again(rill_daemon *self)
         self->resolver = accounts;
         accounts = before;
         if (self->resolver &&
-            !resolver_start(self->resolver, self->broker, &self->options, error))
+            !resolver_start(self->resolver, before, self->broker, &self->options, error))
             log_line(RILL_ERROR, "resolver: %s", error);
         daemon_notes(&self->options);
         log_line(RILL_INFO, "Reloaded server configuration");

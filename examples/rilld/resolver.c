@@ -24,6 +24,13 @@ typedef enum resolver_kind {
     RESOLVER_MEMORY,
 } resolver_kind;
 
+/* Where it is asked. A reload hands it over, with the requests that wait. */
+typedef struct resolver_line {
+    resolver *owner;            /* who answers */
+    rill_bus *bus;
+    rill_sub *subs[RESOLVER_SUBS];
+} resolver_line;
+
 struct resolver {
     resolver_kind kind;
     bool deletes, for_good;     /* accounts may be deleted; without a copy that stays */
@@ -37,8 +44,7 @@ struct resolver {
     size_t cap;
     rill_broker *broker;
     const daemon_options *options;
-    rill_bus *bus;
-    rill_sub *subs[RESOLVER_SUBS];
+    resolver_line *line;        /* owned; NULL: nobody is there who could ask */
     uint64_t answers;           /* so far */
 };
 
@@ -260,22 +266,28 @@ static void resolver_update(resolver *r, const rill_msg *m, const char *key)
     resolver_say(r, m, about, good ? did : failed, good ? NULL : error);
 }
 
+static resolver *resolver_asked(void *arg)
+{
+    const resolver_line *line = arg;
+    return line->owner;
+}
+
 static void resolver_on_update(rill_sub *sub, const rill_msg *m, void *arg)
 {
     (void)sub;
-    resolver_update(arg, m, NULL);
+    resolver_update(resolver_asked(arg), m, NULL);
 }
 
 static void resolver_on_update_of(rill_sub *sub, const rill_msg *m, void *arg)
 {
     char key[JWT_DIR_KEY + 1];
     (void)sub;
-    if (resolver_key_of(m->subject, key)) resolver_update(arg, m, key);
+    if (resolver_key_of(m->subject, key)) resolver_update(resolver_asked(arg), m, key);
 }
 
 static void resolver_on_lookup(rill_sub *sub, const rill_msg *m, void *arg)
 {
-    resolver *r = arg;
+    resolver *r = resolver_asked(arg);
     char key[JWT_DIR_KEY + 1];
     (void)sub;
     if (!m->reply.len || !resolver_key_of(m->subject, key)) return;
@@ -291,7 +303,7 @@ static bool resolver_is_over(const jwt_dir_entry *entry)
 
 static void resolver_on_list(rill_sub *sub, const rill_msg *m, void *arg)
 {
-    resolver *r = arg;
+    resolver *r = resolver_asked(arg);
     ri_buffer out;
     (void)sub;
     bool first = true;
@@ -311,7 +323,7 @@ static void resolver_on_list(rill_sub *sub, const rill_msg *m, void *arg)
 
 static void resolver_on_pack(rill_sub *sub, const rill_msg *m, void *arg)
 {
-    resolver *r = arg;
+    resolver *r = resolver_asked(arg);
     uint8_t hash[JWT_DIR_HASH];
     ri_buffer out;
     (void)sub;
@@ -420,7 +432,7 @@ static void resolver_delete(resolver *r, const rill_msg *m, ri_arena *arena)
 
 static void resolver_on_delete(rill_sub *sub, const rill_msg *m, void *arg)
 {
-    resolver *r = arg;
+    resolver *r = resolver_asked(arg);
     ri_arena arena;
     (void)sub;
     ri_arena_init(&arena, &r->host);
@@ -484,11 +496,18 @@ bool resolver_open(resolver **out, daemon_options *options)
     return good;
 }
 
+static void resolver_hang_up(resolver_line *line)
+{
+    if (!line) return;
+    for (size_t i = 0; i < RESOLVER_SUBS; i++) rill_sub_close(line->subs[i]);
+    if (line->bus) rill_close(line->bus, 0);
+    free(line);
+}
+
 void resolver_close(resolver *r)
 {
     if (!r) return;
-    for (size_t i = 0; i < RESOLVER_SUBS; i++) rill_sub_close(r->subs[i]);
-    if (r->bus) rill_close(r->bus, 0);
+    resolver_hang_up(r->line);
     jwt_dir_free(&r->dir);
     free(r->texts);
     ri_arena_fini(&r->arena);
@@ -509,25 +528,47 @@ static const struct {
     {"$SYS.REQ.CLAIMS.PACK", "responder", resolver_on_pack, 1 << RESOLVER_FULL},
 };
 
-bool resolver_start(resolver *r, rill_broker *broker, const daemon_options *options,
-                    char error[JWT_DIR_ERROR])
+static int resolver_listen(resolver *r)
+{
+    const rill_user who = {.size = sizeof who, .user = "resolver", .account = r->system};
+    resolver_line *line = r->line = calloc(1, sizeof *line);
+    if (!line) return ri_err(RILL_ENOMEM, "out of memory");
+    line->owner = r;
+    int rc = rill_broker_bus(r->broker, &line->bus, RILL_OPTS(rill_opts, .identity = &who,
+                                                              .drive = RILL_DRIVE_HOST));
+    for (size_t i = 0; rc == RILL_OK && i < RESOLVER_SUBS; i++) {
+        if (!(resolver_rows[i].kinds & 1u << r->kind)) continue;
+        const rill_sub_opts opts = {.size = sizeof opts, .on_msg = resolver_rows[i].on_msg,
+                                    .arg = line, .group = resolver_rows[i].group,
+                                    .pending_bytes = RESOLVER_PENDING_BYTES,
+                                    .pending_msgs = RESOLVER_PENDING};
+        rc = rill_subscribe(line->bus, &line->subs[i], resolver_rows[i].subject, &opts);
+    }
+    return rc;
+}
+
+/* Is it asked the same in the same account? Then what waits is answered by who comes. */
+static bool resolver_hand_over(resolver *before, resolver *r)
+{
+    if (!before || !before->line || before->kind != r->kind ||
+        strcmp(before->system, r->system) != 0)
+        return false;
+    r->line = before->line;
+    r->line->owner = r;
+    r->answers = before->answers;
+    before->line = NULL;
+    return true;
+}
+
+bool resolver_start(resolver *r, resolver *before, rill_broker *broker,
+                    const daemon_options *options, char error[JWT_DIR_ERROR])
 {
     r->broker = broker;
     r->options = options;
     bool kept = jwt_dir_keep(&r->dir, error);
     if (!r->system) return kept; /* nobody is there who could ask */
-    const rill_user who = {.size = sizeof who, .user = "resolver", .account = r->system};
-    int rc = rill_broker_bus(broker, &r->bus, RILL_OPTS(rill_opts, .drive = RILL_DRIVE_HOST,
-                                                        .identity = &who));
-    for (size_t i = 0; rc == RILL_OK && i < RESOLVER_SUBS; i++) {
-        if (!(resolver_rows[i].kinds & 1u << r->kind)) continue;
-        const rill_sub_opts opts = {.size = sizeof opts, .on_msg = resolver_rows[i].on_msg,
-                                    .arg = r, .group = resolver_rows[i].group,
-                                    .pending_bytes = RESOLVER_PENDING_BYTES,
-                                    .pending_msgs = RESOLVER_PENDING};
-        rc = rill_subscribe(r->bus, &r->subs[i], resolver_rows[i].subject, &opts);
-    }
-    if (rc < 0) return resolver_fail(error, rill_errmsg());
+    if (!resolver_hand_over(before, r) && resolver_listen(r) < 0)
+        return resolver_fail(error, rill_errmsg());
     if (r->dir.path)
         log_line(RILL_INFO, "Managing %s jwt in exclusive directory %s",
                  r->kind == RESOLVER_FULL ? "all" : "some", r->dir.path);
@@ -541,16 +582,16 @@ const char *resolver_system(const resolver *r)
 
 int resolver_fd(resolver *r)
 {
-    return r && r->bus ? rill_fd(r->bus) : -1;
+    return r && r->line ? rill_fd(r->line->bus) : -1;
 }
 
 int resolver_wait_ms(resolver *r)
 {
-    return r && r->bus ? rill_wait_ms(r->bus) : -1;
+    return r && r->line ? rill_wait_ms(r->line->bus) : -1;
 }
 
 void resolver_turn(resolver *r)
 {
-    if (r && r->bus && rill_poll(r->bus, 0) < 0)
+    if (r && r->line && rill_poll(r->line->bus, 0) < 0)
         log_line(RILL_ERROR, "resolver: %s", rill_errmsg());
 }

@@ -31,9 +31,10 @@ bool resolver_open(resolver **out, daemon_options *options);
 void resolver_close(resolver *self);
 
 /* The broker runs with them: what is preloaded is written to the directory, and requests are
- * answered from now on. `options` stay where they are. False leaves a sentence. */
-bool resolver_start(resolver *self, rill_broker *broker, const daemon_options *options,
-                    char error[JWT_DIR_ERROR]);
+ * answered from now on, also those that wait for `before`, who is closed next; NULL: there is none.
+ * `options` stay where they are. False leaves a sentence. */
+bool resolver_start(resolver *self, resolver *before, rill_broker *broker,
+                    const daemon_options *options, char error[JWT_DIR_ERROR]);
 /* The system's account, as operators have it; NULL: they have none. */
 const char *resolver_system(const resolver *self);
 /* For the caller's poll(): -1: there is nothing to wait for; likewise, milliseconds. */

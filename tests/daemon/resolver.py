@@ -203,6 +203,26 @@ class Resolver(OperatorCase):
         self.assertEqual(self.ask(asks, UPDATE, account(of=OTHER, by=OTHER))["error"]["code"], 500)
         self.assertEqual(self.said(server, user()), "PONG")
 
+    def test_a_reload_loses_no_request(self):
+        """Requests wait while the configuration is read again: each has one answer."""
+        server, many = self.serve("-c", self.conf()), 100
+        asks = self.come(server, user(by=SYSTEM))
+        for turn in range(10):
+            asks.say("SUB turn.%d.* %d" % (turn, turn + 1))
+            self.assertTrue(asks.ping())
+            server.send_signal(signal.SIGHUP)
+            for i in range(many):
+                asks.say("PUB %s turn.%d.%d 0\r\n" % (LIST, turn, i))
+            answered = []
+            while len(answered) < many:
+                line = asks.read()
+                if line == "PING":
+                    asks.say("PONG")
+                    continue
+                answered.append(line.split()[1])
+                asks.read_body(line)
+            self.assertEqual(len(set(answered)), many)
+
     def test_no_more_than_the_limit(self):
         def play(server):
             asks = self.come(server, user(by=SYSTEM))
