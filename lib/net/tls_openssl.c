@@ -787,9 +787,7 @@ static void tls_openssl_slim(SSL *ssl)
 static void tls_openssl_take_over(ri_tls *tls, ri_str tickets)
 {
     const SSL_CIPHER *cipher = SSL_get_current_cipher(tls->ssl);
-    if (!tls->secrets || SSL_version(tls->ssl) != TLS1_3_VERSION || !cipher ||
-        SSL_has_pending(tls->ssl))
-        return;
+    if (!tls->secrets || !cipher || !ri_tls_records_do(tls->ssl)) return;
     tls->records = ri_tls_records_new(&tls->conf->conf.host, cipher, tls->secrets, tickets);
     if (!tls->records) return; /* OpenSSL goes on */
     tls->cipher = SSL_CIPHER_standard_name(cipher);
@@ -808,6 +806,8 @@ static int tls_openssl_handshake(ri_tls *tls, ri_tls_io *io)
         tls_openssl_forget_secrets(tls);
         if (tls->ssl) tls_openssl_slim(tls->ssl);
     } else {
+        /* The last step is told by its output: one that was cut is not taken over behind. */
+        if (SSL_want_write(tls->ssl)) tls_openssl_forget_secrets(tls);
         rc = tls_openssl_result(tls, io, rc);
     }
     if (rc == 0 && io->ended) return ri_tls_fault_err(RI_TLS_FAULT_MESSAGE);

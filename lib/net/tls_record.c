@@ -2,6 +2,7 @@
 #include "net/tls_record.h"
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/hmac.h>
 
 #include "base/error.h"
@@ -48,6 +49,8 @@ struct ri_tls_records {
     uint8_t *kept;     /* room for a record: a part of one that came, or of what one had; or NULL */
     uint32_t at, len;  /* of that: [at, len) */
     bool plain;        /* it is of what one had */
+    bool broken;       /* what comes is of no use any more */
+    bool shut;         /* this side has said that it sends no more */
     uint8_t updates;   /* of the peer's key since data came */
 };
 
@@ -146,6 +149,13 @@ static const EVP_CIPHER *record_aead(const SSL_CIPHER *cipher)
     }
 }
 
+bool ri_tls_records_do(const SSL *ssl)
+{
+    uint8_t most = SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl)); /* a code */
+    bool small = most >= TLSEXT_max_fragment_length_512 && most <= TLSEXT_max_fragment_length_4096;
+    return SSL_version(ssl) == TLS1_3_VERSION && !SSL_has_pending(ssl) && !small;
+}
+
 /* How many records these bytes are; -1: not all of them are whole and encrypted. */
 static int record_count(ri_str bytes)
 {
@@ -180,7 +190,7 @@ ri_tls_records *ri_tls_records_new(const ri_host *host, const SSL_CIPHER *cipher
 static void record_drop_kept(ri_tls_records *r)
 {
     if (!r->kept) return;
-    OPENSSL_cleanse(r->kept, r->len);
+    if (r->plain) OPENSSL_cleanse(r->kept, RECORD_HEAD + RECORD_BODY_MAX);
     ri_free(r->host, r->kept, RECORD_HEAD + RECORD_BODY_MAX);
     r->kept = NULL;
     r->at = r->len = 0;
@@ -190,12 +200,12 @@ static void record_drop_kept(ri_tls_records *r)
 void ri_tls_records_free(ri_tls_records *r)
 {
     if (!r) return;
+    const ri_host *host = r->host;
     record_drop_kept(r);
     EVP_CIPHER_CTX_free(r->in.ctx); /* which wipes it */
     EVP_CIPHER_CTX_free(r->out.ctx);
-    OPENSSL_cleanse(r->in.secret, sizeof r->in.secret);
-    OPENSSL_cleanse(r->out.secret, sizeof r->out.secret);
-    ri_delete(r->host, r);
+    OPENSSL_cleanse(r, sizeof *r);
+    ri_delete(host, r);
 }
 
 /* ---- One record ---- */
@@ -239,7 +249,9 @@ static int record_put(ri_tls_records *r, ri_tls_io *io, record_type type, const 
 static int record_refuse(ri_tls_records *r, ri_tls_io *io, record_alert alert, ri_tls_fault fault)
 {
     enum { FATAL = 2 };
-    record_put(r, io, RECORD_ALERT, (uint8_t[]){FATAL, (uint8_t)alert}, 2);
+    r->broken = true;
+    if (!r->shut) record_put(r, io, RECORD_ALERT, (uint8_t[]){FATAL, (uint8_t)alert}, 2);
+    ERR_clear_error(); /* the queue is the thread's, and others' calls look at it, too */
     return ri_tls_fault_err(fault);
 }
 
@@ -315,7 +327,7 @@ static int record_on_message(ri_tls_records *r, ri_tls_io *io, const uint8_t *m,
     if (m[4] > 1) return record_refuse(r, io, ALERT_VALUE, RI_TLS_FAULT_MESSAGE);
     bool asked = m[4] == 1;
     if (!record_next_key(r, &r->in)) return ri_tls_nomem_err("TLS");
-    if (!asked) return 0;
+    if (!asked || r->shut) return 0; /* behind our last word there is no answer */
     int rc = record_put(r, io, RECORD_HANDSHAKE, (uint8_t[]){KEY_UPDATE, 0, 0, 1, 0},
                         RECORD_MESSAGE);
     if (rc < 0) return rc;
@@ -326,7 +338,9 @@ static int record_on_alert(ri_tls_records *r, ri_tls_io *io, const uint8_t *aler
 {
     if (len != 2) return record_refuse(r, io, ALERT_MESSAGE, RI_TLS_FAULT_MESSAGE);
     if (alert[1] == ALERT_CLOSE) io->ended = true;
-    return alert[1] == ALERT_CLOSE || alert[1] == ALERT_CANCELED ? 0 : ri_tls_alert_err(alert[1]);
+    if (alert[1] == ALERT_CLOSE || alert[1] == ALERT_CANCELED) return 0;
+    r->broken = true;
+    return ri_tls_alert_err(alert[1]);
 }
 
 /* Of what a record had, the caller has room for `len` bytes: the others are kept. */
@@ -383,6 +397,7 @@ int ri_tls_records_read(ri_tls_records *r, ri_tls_io *io, void *buf, size_t len)
     uint8_t *record;
     int rc = 0;
     if (r->plain) return record_take_rest(r, buf, len);
+    if (r->broken) return ri_tls_fault_err(RI_TLS_FAULT_RECORD);
     while (rc == 0 && !io->ended) {
         int size = record_next(r, io, &record);
         if (size <= 0) return size;
@@ -405,5 +420,7 @@ int ri_tls_records_write(ri_tls_records *r, ri_tls_io *io, const void *bytes, si
 void ri_tls_records_shut(ri_tls_records *r, ri_tls_io *io)
 {
     enum { WARNING = 1 };
+    if (r->shut) return;
     record_put(r, io, RECORD_ALERT, (uint8_t[]){WARNING, ALERT_CLOSE}, 2);
+    r->shut = true;
 }

@@ -5,7 +5,8 @@
  * used upon the wire's own buffers, and a connection that rests takes two and a half kilobytes.
  *
  * Of a server's side, and where no certificate of a client is looked at. What may come then is
- * data, an alert, and KeyUpdate, whole in a record of its own; all else ends the connection. */
+ * data, an alert, and KeyUpdate, whole in a record of its own; all else ends the connection, and
+ * behind an error every read fails. */
 #ifndef RI_TLS_RECORD_H
 #define RI_TLS_RECORD_H
 
@@ -25,6 +26,11 @@ typedef struct ri_tls_records ri_tls_records;
 
 /* Of a line of the handshake's log of keys: those that are of use here are taken. */
 void ri_tls_secrets_take(ri_tls_secrets *secrets, const char *line);
+
+/* Are records all that is left to do on this connection, whose handshake is done? Of TLS 1.3, with
+ * nothing that was read and not used, and of any length: a client may have asked for short ones by
+ * RFC 6066's max_fragment_length. */
+bool ri_tls_records_do(const SSL *ssl);
 
 /* From behind a handshake on, whose last output is `tickets`: records by the key that `secrets`
  * has. `host` outlives it. NULL: there is no memory, or these are not a cipher and an output of

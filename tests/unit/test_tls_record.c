@@ -61,11 +61,11 @@ static void pair_write(const void *bytes, size_t len)
     pair_done(&io);
 }
 
-static void pair_open(const char *ciphers)
+/* A server, and a client that has not begun. */
+static void pair_set_up(const char *ciphers)
 {
     const rill_tls server = {.size = sizeof server, .cert_file = TLS_DIR "server.pem",
                              .key_file = TLS_DIR "server.key"};
-    int done = 0;
     memset(&p, 0, sizeof p);
     ri_host_init(&p.host, NULL);
     ck_assert_ok(ri_tls_conf_new(&p.conf, &p.host, &server, true));
@@ -75,6 +75,11 @@ static void pair_open(const char *ciphers)
     ck_assert_ptr_nonnull(p.client = SSL_new(p.ctx));
     SSL_set_bio(p.client, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
     SSL_set_connect_state(p.client);
+}
+
+static void pair_shake(void)
+{
+    int done = 0;
     for (int i = 0; i < 10 && done != RI_TLS_DONE; i++) {
         SSL_do_handshake(p.client);
         ri_tls_io io = pair_io();
@@ -84,6 +89,12 @@ static void pair_open(const char *ciphers)
     }
     ck_assert_int_eq(done, RI_TLS_DONE);
     ck_assert_int_eq(SSL_do_handshake(p.client), 1);
+}
+
+static void pair_open(const char *ciphers)
+{
+    pair_set_up(ciphers);
+    pair_shake();
 }
 
 static void pair_close(void)
@@ -265,6 +276,129 @@ START_TEST(ends)
 }
 END_TEST
 
+/* A client that has asked for short records gets no others. */
+START_TEST(short_records)
+{
+    fill_text();
+    pair_set_up(suites[0]);
+    ck_assert_int_eq(SSL_set_tlsext_max_fragment_length(p.client, (uint8_t)(_i + 1)), 1);
+    pair_shake();
+    pair_write(text, RI_TLS_RECORD);
+    char *bytes;
+    long len = BIO_get_mem_data(SSL_get_rbio(p.client), &bytes);
+    size_t most = 0;
+    for (long at = 0; at < len;) {
+        size_t body = (size_t)((uint8_t)bytes[at + 3] << 8 | (uint8_t)bytes[at + 4]);
+        most = RI_MAX(most, body);
+        at += 5 + (long)body;
+    }
+    ck_assert_uint_eq(most, ((size_t)512 << _i) + 17);
+    pair_talk(5000, 1000);
+    pair_close();
+}
+END_TEST
+
+/* A client's last message of the handshake comes with its data and its end, cut at each place. */
+START_TEST(cut_anywhere)
+{
+    size_t len = 0;
+    fill_text();
+    for (size_t cut = 0; cut == 0 || cut < len; cut++) {
+        bool ended = false;
+        size_t n = 0;
+        int done = 0;
+        pair_set_up(suites[cut % RI_LEN(suites)]);
+        SSL_do_handshake(p.client);
+        ri_tls_io io = pair_io();
+        ck_assert_int_eq(p.conf->library->handshake(p.tls, &io), 0);
+        pair_done(&io);
+        ck_assert_int_eq(SSL_do_handshake(p.client), 1);
+        ck_assert_int_eq(SSL_key_update(p.client, SSL_KEY_UPDATE_REQUESTED), 1);
+        ck_assert_int_eq(SSL_write(p.client, text, 100), 100);
+        SSL_shutdown(p.client);
+        io = pair_io();
+        len = io.in_len;
+        const char *end = io.in + io.in_len;
+        io.in_len = cut;
+        for (int i = 0; i < 100 && !ended; i++) {
+            if (done != RI_TLS_DONE) done = p.conf->library->handshake(p.tls, &io);
+            ck_assert_int_ge(done, 0);
+            while (done == RI_TLS_DONE && !ended) {
+                int rc = p.conf->library->read(p.tls, &io, got + n, sizeof got - n);
+                ck_assert_int_ge(rc, 0);
+                n += (size_t)rc;
+                ended = io.ended;
+                if (rc == 0) break;
+            }
+            io.in_len = (size_t)(end - io.in);
+        }
+        ck_assert(ended && n == 100 && memcmp(got, text, n) == 0);
+        pair_done(&io);
+        pair_close();
+    }
+}
+END_TEST
+
+static void pair_client_anew(SSL_SESSION *session)
+{
+    SSL_free(p.client);
+    p.conf->library->close(p.tls);
+    ck_assert_ok(p.conf->library->open(&p.tls, p.conf, &p.desk, NULL));
+    ck_assert_ptr_nonnull(p.client = SSL_new(p.ctx));
+    SSL_set_bio(p.client, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL_set_connect_state(p.client);
+    ck_assert_int_eq(SSL_set_session(p.client, session), 1);
+    SSL_SESSION_free(session);
+    p.in_len = 0;
+}
+
+/* A ticket that was given before resumes, again and again. */
+START_TEST(resumes)
+{
+    fill_text();
+    pair_open(suites[_i]);
+    for (int i = 0; i < 5; i++) {
+        ri_tls_about about;
+        pair_talk(1000, 300);
+        SSL_SESSION *session = SSL_get1_session(p.client);
+        ck_assert(SSL_SESSION_is_resumable(session));
+        SSL_shutdown(p.client);
+        pair_client_anew(session);
+        pair_shake();
+        p.conf->library->about(p.tls, &about);
+        ck_assert(SSL_session_reused(p.client) && about.resumed);
+    }
+    pair_talk(1000, 300);
+    pair_close();
+}
+END_TEST
+
+/* Behind our last word nothing is said: no answer to new keys, and not why it ends. */
+START_TEST(silent)
+{
+    static const char none[] = "\x17\3\3\0\x14 no record of it   ";
+    pair_open(suites[0]);
+    ri_tls_io io = pair_io();
+    p.conf->library->shut(p.tls, &io);
+    p.conf->library->shut(p.tls, &io);
+    ck_assert_uint_eq(io.out_len, 24);
+    pair_done(&io);
+    ck_assert_int_eq(SSL_key_update(p.client, SSL_KEY_UPDATE_REQUESTED), 1);
+    ck_assert_int_eq(SSL_write(p.client, "last", 4), 4);
+    io = pair_io();
+    ck_assert_int_eq(p.conf->library->read(p.tls, &io, got, sizeof got), 4);
+    ck_assert_uint_eq(io.out_len, 0);
+    pair_done(&io);
+    if (_i) SSL_shutdown(p.client);
+    else ck_assert_int_eq(BIO_write(SSL_get_wbio(p.client), none, 25), 25);
+    io = pair_io();
+    ck_assert_int_eq(p.conf->library->read(p.tls, &io, got, sizeof got), _i ? 0 : RILL_EPROTO);
+    ck_assert(io.out_len == 0 && io.ended == (_i == 1));
+    pair_done(&io);
+    pair_close();
+}
+END_TEST
+
 /* ---- Damage ---- */
 
 typedef struct damage {
@@ -309,10 +443,13 @@ START_TEST(replayed)
     memmove(p.in + (_i ? half : 0), p.in + (_i ? 0 : half), half); /* one, one; or two, two */
     if (_i) ck_assert_int_eq(pair_read(got, 3, NULL), 3);
     ck_assert_int_eq(pair_read(got, sizeof got, NULL), RILL_EPROTO);
+    ck_assert_int_eq(SSL_write(p.client, "three", 5), 5); /* which has the next number */
+    ck_assert_int_eq(pair_read(got, sizeof got, NULL), RILL_EPROTO);
     pair_close();
 }
 END_TEST
 
-SUITE_MAIN_ROWS("tls_record", SUITE_ONCE(rfc_8448, dribble, updates_alone, ends),
-                SUITE_EACH(RI_LEN(suites), both_ways, updates),
-                SUITE_EACH(RI_LEN(damages), damaged), SUITE_EACH(2, replayed))
+SUITE_MAIN_ROWS("tls_record", SUITE_ONCE(rfc_8448, dribble, updates_alone, ends, cut_anywhere),
+                SUITE_EACH(RI_LEN(suites), both_ways, updates, resumes),
+                SUITE_EACH(4, short_records), SUITE_EACH(RI_LEN(damages), damaged),
+                SUITE_EACH(2, replayed, silent))
