@@ -806,7 +806,7 @@ static int tls_openssl_handshake(ri_tls *tls, ri_tls_io *io)
         tls_openssl_forget_secrets(tls);
         if (tls->ssl) tls_openssl_slim(tls->ssl);
     } else {
-        /* The last step is told by its output: one that was cut is not taken over behind. */
+        /* What the last step writes is counted: where a step was cut, OpenSSL goes on. */
         if (SSL_want_write(tls->ssl)) tls_openssl_forget_secrets(tls);
         rc = tls_openssl_result(tls, io, rc);
     }
