@@ -4,7 +4,8 @@
  *
  * OpenSSL takes memory and randomness from the system, and its machine-wide configuration is not
  * read: what is agreed upon is the same on every machine. A handshake is one step, since OpenSSL
- * goes as far as the bytes that have come; a step is one signature at most. */
+ * goes as far as the bytes that have come; a step is one signature at most. What a server is left
+ * with behind one of TLS 1.3 is in tls_record.c. */
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -13,7 +14,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "net/tls.h"
+#include "net/tls_record.h"
 
 enum {
     TLS_OPENSSL_BYTES = 16 * 1024, /* its buffers go while nothing moves */
@@ -50,7 +51,12 @@ struct ri_tls_desk {
 };
 
 struct ri_tls {
-    SSL *ssl;
+    SSL *ssl;                /* NULL: it was slimmed to its records ... */
+    ri_tls_records *records; /* ... which are here, or NULL */
+    tls_openssl_conf *conf;  /* its wire's */
+    ri_tls_secrets *secrets; /* within a handshake whose records may be taken over; or NULL */
+    const char *cipher;      /* with records: what was agreed upon, and whether ... */
+    bool resumed;            /* ... a session was resumed */
     ri_tls_verdict *verdict; /* NULL: no flaw was found, or there was no memory for it */
     bool failed;
     char name[];             /* whom a client wants to reach, with a 0; or empty */
@@ -515,6 +521,14 @@ static int tls_openssl_on_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
+/* A secret of the handshake, which nobody else gets to see. */
+static void tls_openssl_on_secret(const SSL *ssl, const char *line)
+{
+    ri_tls *tls = tls_openssl_called(ssl);
+    if (!tls->secrets) tls->secrets = ri_new(&tls->conf->conf.host, ri_tls_secrets);
+    if (tls->secrets) ri_tls_secrets_take(tls->secrets, line);
+}
+
 static void tls_openssl_configure(tls_openssl_conf *c, const ri_tls_rules *rules)
 {
     int mode = !rules->verify ? SSL_VERIFY_NONE
@@ -535,6 +549,7 @@ static void tls_openssl_configure(tls_openssl_conf *c, const ri_tls_rules *rules
                                                          : SSL_SESS_CACHE_CLIENT |
                                                                SSL_SESS_CACHE_NO_INTERNAL);
     if (!rules->server) SSL_CTX_sess_set_new_cb(c->ctx, tls_openssl_on_session);
+    if (rules->server && !rules->verify) SSL_CTX_set_keylog_callback(c->ctx, tls_openssl_on_secret);
 }
 
 /* What a server signs with is said by its key: OpenSSL keeps for each connection those that both
@@ -577,12 +592,28 @@ static int tls_openssl_conf_new(ri_tls_conf **conf, const ri_host *host, const r
 
 /* OpenSSL takes a session for a bad one if its connection ends without a word: ours may, and is
  * only bad if something was wrong. */
-static void tls_openssl_close(ri_tls *tls)
+static void tls_openssl_free_ssl(ri_tls *tls)
 {
-    RI_ASSERT(tls_openssl_desk_of(tls->ssl)->tls != tls);
-    const ri_host *host = &tls_openssl_conf_of(tls->ssl)->conf.host;
+    RI_ASSERT(tls->ssl && tls_openssl_desk_of(tls->ssl)->tls != tls);
     if (!tls->failed) SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(tls->ssl);
+    tls->ssl = NULL;
+}
+
+static void tls_openssl_forget_secrets(ri_tls *tls)
+{
+    if (!tls->secrets) return;
+    OPENSSL_cleanse(tls->secrets, sizeof *tls->secrets);
+    ri_delete(&tls->conf->conf.host, tls->secrets);
+    tls->secrets = NULL;
+}
+
+static void tls_openssl_close(ri_tls *tls)
+{
+    const ri_host *host = &tls->conf->conf.host;
+    if (tls->ssl) tls_openssl_free_ssl(tls);
+    tls_openssl_forget_secrets(tls);
+    ri_tls_records_free(tls->records);
     if (tls->verdict) ri_delete(host, tls->verdict);
     ri_free(host, tls, sizeof *tls + strlen(tls->name) + 1);
 }
@@ -619,6 +650,7 @@ static int tls_openssl_open(ri_tls **out, ri_tls_conf *conf, ri_tls_desk **desk,
     if (!*desk && !(*desk = tls_openssl_desk_new(&conf->host))) return RILL_ENOMEM;
     ri_tls *tls = ri_calloc(&conf->host, sizeof *tls + len + 1);
     if (!tls) return RILL_ENOMEM;
+    tls->conf = tls_openssl_of(conf);
     tls->ssl = SSL_new(tls_openssl_of(conf)->ctx);
     if (!tls->ssl) {
         ri_free(&conf->host, tls, sizeof *tls + len + 1);
@@ -750,13 +782,34 @@ static void tls_openssl_slim(SSL *ssl)
     ERR_clear_error();
 }
 
+/* Behind a handshake: where its records are all that is left of TLS, OpenSSL's structure goes. Its
+ * last step has read the client's last message, no byte more, and has written tickets alone. */
+static void tls_openssl_take_over(ri_tls *tls, ri_str tickets)
+{
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(tls->ssl);
+    if (!tls->secrets || !cipher || !ri_tls_records_do(tls->ssl)) return;
+    tls->records = ri_tls_records_new(&tls->conf->conf.host, cipher, tls->secrets, tickets);
+    if (!tls->records) return; /* OpenSSL goes on */
+    tls->cipher = SSL_CIPHER_standard_name(cipher);
+    tls->resumed = SSL_session_reused(tls->ssl) != 0;
+    tls_openssl_free_ssl(tls);
+}
+
 static int tls_openssl_handshake(ri_tls *tls, ri_tls_io *io)
 {
+    size_t before = io->out_len;
     ri_tls_desk *desk = tls_openssl_enter(tls, io);
     int rc = SSL_do_handshake(tls->ssl);
     tls_openssl_leave(desk);
-    if (rc == 1) tls_openssl_slim(tls->ssl);
-    else rc = tls_openssl_result(tls, io, rc);
+    if (rc == 1) {
+        tls_openssl_take_over(tls, (ri_str){io->out + before, io->out_len - before});
+        tls_openssl_forget_secrets(tls);
+        if (tls->ssl) tls_openssl_slim(tls->ssl);
+    } else {
+        /* What the last step writes is counted: where a step was cut, OpenSSL goes on. */
+        if (SSL_want_write(tls->ssl)) tls_openssl_forget_secrets(tls);
+        rc = tls_openssl_result(tls, io, rc);
+    }
     if (rc == 0 && io->ended) return ri_tls_fault_err(RI_TLS_FAULT_MESSAGE);
     return rc == 1 ? RI_TLS_DONE : rc;
 }
@@ -764,6 +817,7 @@ static int tls_openssl_handshake(ri_tls *tls, ri_tls_io *io)
 static int tls_openssl_read(ri_tls *tls, ri_tls_io *io, void *buf, size_t len)
 {
     RI_ASSERT(buf && len > 0);
+    if (tls->records) return ri_tls_records_read(tls->records, io, buf, len);
     ri_tls_desk *desk = tls_openssl_enter(tls, io);
     int rc = SSL_read(tls->ssl, buf, (int)RI_MIN(len, INT32_MAX));
     tls_openssl_leave(desk);
@@ -772,12 +826,13 @@ static int tls_openssl_read(ri_tls *tls, ri_tls_io *io, void *buf, size_t len)
 
 static bool tls_openssl_pending(const ri_tls *tls)
 {
-    return SSL_pending(tls->ssl) > 0;
+    return tls->records ? ri_tls_records_pending(tls->records) : SSL_pending(tls->ssl) > 0;
 }
 
 static int tls_openssl_write(ri_tls *tls, ri_tls_io *io, const void *bytes, size_t len)
 {
     RI_ASSERT(len > 0 && len <= RI_TLS_RECORD && io->out_cap - io->out_len >= RI_TLS_RECORD_MAX);
+    if (tls->records) return ri_tls_records_write(tls->records, io, bytes, len);
     ri_tls_desk *desk = tls_openssl_enter(tls, io);
     int rc = SSL_write(tls->ssl, bytes, (int)len);
     tls_openssl_leave(desk);
@@ -787,6 +842,10 @@ static int tls_openssl_write(ri_tls *tls, ri_tls_io *io, const void *bytes, size
 
 static void tls_openssl_shut(ri_tls *tls, ri_tls_io *io)
 {
+    if (tls->records) {
+        ri_tls_records_shut(tls->records, io);
+        return;
+    }
     RI_ASSERT(SSL_is_init_finished(tls->ssl));
     ri_tls_desk *desk = tls_openssl_enter(tls, io);
     SSL_shutdown(tls->ssl);
@@ -796,6 +855,10 @@ static void tls_openssl_shut(ri_tls *tls, ri_tls_io *io)
 
 static void tls_openssl_about(const ri_tls *tls, ri_tls_about *out)
 {
+    if (tls->records) {
+        *out = (ri_tls_about){"1.3", tls->cipher ? tls->cipher : "", tls->resumed};
+        return;
+    }
     RI_ASSERT(SSL_is_init_finished(tls->ssl));
     const char *version = SSL_get_version(tls->ssl); /* "TLSv1.3" */
     const char *cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(tls->ssl));
@@ -806,6 +869,7 @@ static void tls_openssl_about(const ri_tls *tls, ri_tls_about *out)
 
 static void tls_openssl_shown(const ri_tls *tls, ri_buffer *out)
 {
+    if (tls->records) return; /* it had to show none */
     const X509 *cert = SSL_get0_peer_certificate(tls->ssl);
     int len = cert ? i2d_X509(cert, NULL) : 0;
     RI_ASSERT(SSL_is_init_finished(tls->ssl) && out);

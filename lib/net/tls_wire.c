@@ -187,7 +187,7 @@ static int tls_wire_flush(ri_tls_wire *w)
 /* What the library has made goes on its way, behind what is kept. */
 static int tls_wire_send(ri_tls_wire *w, const ri_tls_io *io)
 {
-    if (io->out_len == 0 || w->mute) return RILL_OK;
+    if (io->out_len == 0 || w->mute || w->below_shut) return RILL_OK;
     if (tls_wire_has_out(w)) return tls_wire_keep_out(w, io->out, io->out_len);
     int n = tls_wire_put(w, io->out, io->out_len);
     if (n < 0) return n;

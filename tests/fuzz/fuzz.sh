@@ -61,8 +61,15 @@ if [ ! -f "$lib" ]; then
     ar rc "$lib.part" "$work"/objects/*.o && mv "$lib.part" "$lib"
 fi
 exec 9>&-
-clang $flags -fsanitize=fuzzer "$root/tests/fuzz/fuzz_$name.c" "$root/tests/fuzz/fuzz_main.c" "$lib" \
-    -o "$work/fuzz" $(pkg-config --libs check) -lz $libs -lmbedcrypto
+
+# Of TLS only what stands upon OpenSSL, and sentences.
+more=""
+if [ "$name" = tls_record ]; then
+    more="$root/lib/net/tls_record.c $root/lib/net/tls.c $root/lib/net/tls_mbedtls.c"
+    libs="$libs -lmbedtls -lmbedx509 -lssl -lcrypto"
+fi
+clang $flags -fsanitize=fuzzer "$root/tests/fuzz/fuzz_$name.c" "$root/tests/fuzz/fuzz_main.c" \
+    $more "$lib" -o "$work/fuzz" $(pkg-config --libs check) -lz $libs -lmbedcrypto
 # Its own code for a crash is 77, by which a test says that it is skipped.
 "$work/fuzz" -max_total_time="$seconds" -max_len=65536 -timeout=20 -error_exitcode=1 \
     ${corpus:+"$corpus"}
