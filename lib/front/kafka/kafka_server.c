@@ -460,14 +460,17 @@ int64_t ri_kafka_server_share(ri_kafka_server *server)
     return RI_MAX(2 * RI_BUDGET_TURN / (1 + (int64_t)server->inputs_last), KAFKA_SERVER_SHARE_MIN);
 }
 
-/* Between two parts of a turn, each of which may use up a budget: where the last did, whoever
- * sleeps before the gate has it first. Inside the gate; the store may be closed behind this. */
-static void kafka_server_part(ri_kafka_server *server)
+/* Between two parts of a turn, each of which may use up a budget: where one did since the budget
+ * had been cut `*cut` times, whoever sleeps before the gate has it first. Inside the gate; the
+ * store may be closed behind this. */
+static void kafka_server_part(ri_kafka_server *server, uint64_t *cut)
 {
-    if (ri_likely(ri_budget_left(&server->broker->router.budget))) return;
+    const ri_budget *budget = &server->broker->router.budget;
+    if (ri_likely(budget->cut == *cut)) return;
     ri_kafka_server_leave(server);
     ri_gate_pass(&server->broker->gate);
     ri_kafka_server_enter(server);
+    *cut = budget->cut;
 }
 
 static void kafka_server_on_turn(void *arg)
@@ -481,15 +484,16 @@ static void kafka_server_on_turn(void *arg)
     server->inputs_last = server->inputs;
     server->inputs = 0;
     ri_kafka_server_enter(server);
+    uint64_t cut = server->broker->router.budget.cut;
     ri_broker_relieve(server->broker);
     kafka_server_obey(server);
     ri_kafka_making_step(server);
     kafka_server_step(server);
-    kafka_server_part(server);
+    kafka_server_part(server, &cut);
     kafka_server_durable_turn(server);
-    kafka_server_part(server);
+    kafka_server_part(server, &cut);
     kafka_server_step_woken(server);
-    kafka_server_part(server);
+    kafka_server_part(server, &cut);
     if (ri_unlikely(!ri_list_empty(&server->ending))) kafka_server_note_ends(server);
     kafka_server_collect(server);
     kafka_server_keep(server);
