@@ -116,8 +116,6 @@ START_TEST(without_headers)
     rill_bus *bus = join(_i, NULL);
     append_all(bus);
     rill_sub *sub = tail(bus, RILL_OPTS(rill_sub_opts, .no_headers = true));
-    rill_sub *calls = tail(bus, RILL_OPTS(rill_sub_opts, .no_headers = true, .on_msg = take_bare,
-                                          .arg = (void *)&called));
     for (uint64_t at = 0; at < RECORDS;) {
         int n = rill_read(sub, msgs, 1000, 40000);
         OK(n);
@@ -127,9 +125,11 @@ START_TEST(without_headers)
         is_record(kept, at, true);
         rill_msg_unref(kept);
     }
+    rill_sub_close(sub); /* then who is called back has is_record() for himself */
+    sub = tail(bus, RILL_OPTS(rill_sub_opts, .no_headers = true, .on_msg = take_bare,
+                              .arg = (void *)&called));
     DRIVEN(bus, _i, called == RECORDS);
     rill_sub_close(sub);
-    rill_sub_close(calls);
     end(bus);
 }
 END_TEST
