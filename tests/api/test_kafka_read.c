@@ -50,7 +50,7 @@ static void is_record(const rill_msg *m, uint64_t i, bool bare)
     TEXT_IS(m->key, has_key(i) ? key : "");
     bool traced = has_header(i) && !bare;
     ck_assert_int_eq(rill_header_get(m, "trace", &trace), traced);
-    TEXT_IS(trace, traced ? key : "");
+    if (traced) TEXT_IS(trace, key);
     ck_assert_uint_eq(m->nheaders,
                       bare ? 0 : (uint32_t)(has_key(i) + has_header(i) + is_gone(i)));
     ck_assert_int_eq((m->flags & RILL_MSG_DELETED) != 0, is_gone(i));
@@ -116,8 +116,6 @@ START_TEST(without_headers)
     rill_bus *bus = join(_i, NULL);
     append_all(bus);
     rill_sub *sub = tail(bus, RILL_OPTS(rill_sub_opts, .no_headers = true));
-    rill_sub *calls = tail(bus, RILL_OPTS(rill_sub_opts, .no_headers = true, .on_msg = take_bare,
-                                          .arg = (void *)&called));
     for (uint64_t at = 0; at < RECORDS;) {
         int n = rill_read(sub, msgs, 1000, 40000);
         OK(n);
@@ -127,9 +125,11 @@ START_TEST(without_headers)
         is_record(kept, at, true);
         rill_msg_unref(kept);
     }
+    rill_sub_close(sub); /* then who is called back has is_record() for himself */
+    sub = tail(bus, RILL_OPTS(rill_sub_opts, .no_headers = true, .on_msg = take_bare,
+                              .arg = (void *)&called));
     DRIVEN(bus, _i, called == RECORDS);
     rill_sub_close(sub);
-    rill_sub_close(calls);
     end(bus);
 }
 END_TEST
