@@ -301,6 +301,38 @@ class Tls(Case):
         self.stack.callback(client.close)
         return client
 
+    def test_records(self):
+        """What is said comes back as it was, and an end on this side is one on the other; records
+        that are none end their connection alone, also behind the server's last word."""
+        server = self.serve("-c", self.write("a.conf", self.block() + "max_payload: 2MB\n"))
+        data = os.urandom(1 << 20)
+        client = self.tls_client(server)
+        client.say("SUB a 1")
+        self.assertTrue(client.ping())
+        for size in (1, 100, 16383, 16384, 16385, len(data)):
+            head = b"PUB a %d\r\n" % size
+            client.socket.sendall(head + data[:size] + b"\r\n")
+            while (line := client.input.readline()) == b"PING\r\n":
+                client.say("PONG")
+            self.assertEqual(line, b"MSG a 1 %d\r\n" % size)
+            self.assertEqual(client.input.read(size + 2), data[:size] + b"\r\n")
+        client.socket.settimeout(BOUND_S)
+        client.socket.unwrap().close()
+        for says in (b"", b"NONSENSE\r\n"):
+            bad = self.tls_client(server)
+            self.assertTrue(bad.ping())
+            if says:
+                bad.socket.sendall(says)
+                while bad.input.readline():
+                    pass # its last word, and close_notify
+            with socket.socket(fileno=os.dup(bad.socket.fileno())) as below:
+                try:
+                    below.sendall(b"\x17\3\3\0\x20" + bytes(32))
+                except OSError:
+                    pass # it has gone already
+            bad.close()
+        self.assertTrue(self.tls_client(server).ping())
+
     def test_tickets(self):
         """A session is resumed by its ticket, and after a reload, by other keys, it is not."""
         path = self.config("server", "handshake_first: true")
