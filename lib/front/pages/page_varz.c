@@ -51,7 +51,7 @@ void ri_page_js_put_sums(const ri_page_js_sums *sums, bool account, ri_page_json
     ri_page_json_uint(j, "accounts", account ? 0 : sums->accounts);
     ri_page_json_uint(j, "ha_assets", 0);
     ri_page_json_open(j, "api", '{');
-    ri_page_json_uint(j, "level", account ? 0 : RI_JS_API_LEVEL);
+    ri_page_json_uint(j, "level", account || !sums->accounts ? 0 : RI_JS_API_LEVEL);
     ri_page_json_uint(j, "total", sums->total);
     ri_page_json_uint(j, "errors", sums->errors);
     ri_page_json_close(j, '}');
@@ -278,7 +278,7 @@ static bool varz_counts(ri_page *page, varz_work *w)
 {
     const ri_broker *broker = page->broker;
     RI_ASSERT(ri_broker_is_entered(broker));
-    if (!w->begun) w->house = broker->durable_opening ? NULL : broker->durable;
+    if (!w->begun) w->house = broker->durable_opening ? NULL : ri_durable_streams(broker);
     w->begun = true;
     if (w->house && w->house != broker->durable) w->house = NULL; /* it was closed meanwhile */
     return varz_count(w, broker, &page->broker->router.budget);
