@@ -23,10 +23,10 @@ SERVER = ["STATSZ", "SUBSZ", "CONNZ", "JSZ", "ROUTEZ", "GATEWAYZ", "LEAFZ", "ACC
           "IDZ", "VARZ", "IPQUEUESZ", "RAFTZ", "PROFILEZ"]
 # Where the two differ, each with its reason.
 DIFFER = {
-    "go": "feature_flags gomaxprocs config_digest disk_io_wait_stats default_max_consumers",
+    "go": "feature_flags config_digest disk_io_wait_stats default_max_consumers",
     "a queue that Go has": "System recvQ|System sendQ|JetStream API queue",
     "a limit or a time that is shown where it is set": "sync_interval sync_always limits "
-                                                       "tls_timeout auth_required",
+                                                       "auth_required",
     "the memory budget, which is rill's": "memory_budget memory_used memory_refusals",
     "services that nats-server imports into each account": "imports",
     "subscriptions within nats-server": "subscriptions_list",
