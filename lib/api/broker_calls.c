@@ -28,8 +28,25 @@ static int broker_check(rill_broker *handle)
     return rc < 0 ? rc : ri_args_process(broker_of(handle)->stamp);
 }
 
+/* Do the options speak of streams? If not, streams are there, without limits, once a bus asks. */
+static bool broker_says_of_streams(const rill_broker_opts *opts)
+{
+    return opts->dir || opts->jetstream || opts->max_stream_memory_bytes || opts->max_dedupe_ms ||
+           opts->max_unacked || opts->max_pull_batch;
+}
+
+/* Is there an account whose questions about the server are answered without JetStream, too? */
+static bool broker_attends(ri_broker *broker, const rill_broker_opts *opts)
+{
+    ri_broker_enter(broker);
+    bool asks = ri_accounts_system(broker->conf.accounts) != NULL;
+    ri_broker_leave(broker);
+    return asks && !opts->jetstream && ri_build_service;
+}
+
 static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
 {
+    bool attends = broker_attends(broker, opts);
     ri_durable_opts durable = {
         .dir = opts->dir,
         .domain = opts->domain,
@@ -38,13 +55,16 @@ static int broker_open_streams(ri_broker *broker, const rill_broker_opts *opts)
         .duplicate_window_ns = ri_ns_of_ms(opts->max_dedupe_ms),
         .max_ack_pending = opts->max_unacked,
         .max_batch = opts->max_pull_batch,
-        .service = opts->jetstream ? ri_build_service : NULL,
+        .service = opts->jetstream || attends ? ri_build_service : NULL,
+        .attends = attends,
         .hosted = opts->drive == RILL_DRIVE_HOST,
         .max_subjects = RI_MIN(opts->max_subjects ? opts->max_subjects : RI_LIMIT_JS_NAMED,
                                RI_LIMIT_JS_NAMED_MAX),
     };
     int rc = ri_durable_set_sync(&durable, opts->sync, opts->sync_interval_ms);
-    return rc < 0 ? rc : ri_broker_need_durable(broker, &durable);
+    if (rc == RILL_OK) rc = ri_broker_need_durable(broker, &durable);
+    if (rc == RILL_OK && broker_says_of_streams(opts)) rc = ri_broker_need_durable(broker, NULL);
+    return rc;
 }
 
 static int broker_users(const rill_broker_opts *own)
@@ -133,13 +153,6 @@ static int broker_opts(rill_broker_opts *own, const rill_broker_opts *opts)
                         "rill_mapping");
 }
 
-/* Do the options speak of streams? If not, streams are there, without limits, once a bus asks. */
-static bool broker_says_of_streams(const rill_broker_opts *opts)
-{
-    return opts->dir || opts->jetstream || opts->max_stream_memory_bytes || opts->max_dedupe_ms ||
-           opts->max_unacked || opts->max_pull_batch;
-}
-
 int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts)
 {
     rill_broker_opts own;
@@ -149,8 +162,8 @@ int rill_broker_open(rill_broker **broker, const rill_broker_opts *opts)
     if (rc < 0) return rc;
     ri_broker *made = NULL;
     rc = ri_broker_new(&made, &own);
-    if (rc == RILL_OK && broker_says_of_streams(&own) &&
-        (rc = broker_open_streams(made, &own)) < 0) {
+    bool opens = rc == RILL_OK && (broker_says_of_streams(&own) || broker_attends(made, &own));
+    if (opens && (rc = broker_open_streams(made, &own)) < 0) {
         ri_broker_unref(made);
         made = NULL;
     }
@@ -246,7 +259,9 @@ int rill_broker_reload(rill_broker *broker, const rill_broker_opts *opts)
     int rc = broker_check(broker);
     if (rc < 0) return rc;
     if ((rc = broker_opts(&own, opts)) < 0) return rc;
-    return ri_broker_reload(broker_of(broker), &own);
+    rc = ri_broker_reload(broker_of(broker), &own);
+    bool attends = rc == RILL_OK && broker_attends(broker_of(broker), &own);
+    return attends ? broker_open_streams(broker_of(broker), &own) : rc;
 }
 
 int rill_broker_lame_duck(rill_broker *broker, uint32_t grace_ms, uint32_t duration_ms)

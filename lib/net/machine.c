@@ -2,6 +2,7 @@
 #include "net/machine.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,15 @@ uint64_t ri_machine_memory(void)
     return least == UINT64_MAX ? 0 : least;
 }
 
+static long machine_usable(long cores)
+{
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+    return cores;
+}
+
 void ri_machine_use_of(ri_machine_use *out)
 {
     char text[128];
@@ -82,6 +92,7 @@ void ri_machine_use_of(ri_machine_use *out)
     long page = sysconf(_SC_PAGESIZE);
     RI_ASSERT(out);
     *out = (ri_machine_use){.cores = RI_MAX(sysconf(_SC_NPROCESSORS_ONLN), 0L)};
+    out->usable = machine_usable(out->cores);
     if (getrusage(RUSAGE_SELF, &used) == 0)
         out->cpu_ns = ri_ns_of_s(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
                       (used.ru_utime.tv_usec + used.ru_stime.tv_usec) * INT64_C(1000);

@@ -12,7 +12,8 @@ uint64_t ri_machine_memory(void);
 typedef struct ri_machine_use { /* of this process; 0: nobody knows */
     uint64_t resident_bytes;
     int64_t cpu_ns;             /* of all its threads, so far */
-    long cores;                 /* that are there */
+    long cores;                 /* that are there ... */
+    long usable;                /* ... and of these, those that this process may run on */
 } ri_machine_use;
 void ri_machine_use_of(ri_machine_use *out);
 

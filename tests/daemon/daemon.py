@@ -857,7 +857,8 @@ class Daemon(Case):
                            ("connections", 1), ("total_connections", 1), ("subscriptions", 2),
                            ("in_msgs", 1), ("in_bytes", 3), ("out_msgs", 1), ("out_bytes", 3),
                            ("max_payload", 1 << 20), ("ping_interval", 120 * 10**9),
-                           ("max_connections", 65536), ("slow_consumers", 0)):
+                           ("max_connections", 65536), ("slow_consumers", 0), ("tls_timeout", 2),
+                           ("gomaxprocs", len(os.sched_getaffinity(0)))):
             self.assertEqual(varz[key], value, key)
         self.assertGreater(varz["mem"], 100000)
         self.assertRegex(varz["now"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$")

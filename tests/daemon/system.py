@@ -23,10 +23,10 @@ SERVER = ["STATSZ", "SUBSZ", "CONNZ", "JSZ", "ROUTEZ", "GATEWAYZ", "LEAFZ", "ACC
           "IDZ", "VARZ", "IPQUEUESZ", "RAFTZ", "PROFILEZ"]
 # Where the two differ, each with its reason.
 DIFFER = {
-    "go": "feature_flags gomaxprocs config_digest disk_io_wait_stats default_max_consumers",
+    "go": "feature_flags config_digest disk_io_wait_stats default_max_consumers",
     "a queue that Go has": "System recvQ|System sendQ|JetStream API queue",
     "a limit or a time that is shown where it is set": "sync_interval sync_always limits "
-                                                       "tls_timeout auth_required",
+                                                       "auth_required",
     "the memory budget, which is rill's": "memory_budget memory_used memory_refusals",
     "services that nats-server imports into each account": "imports",
     "subscriptions within nats-server": "subscriptions_list",
@@ -70,9 +70,14 @@ SILENT = [("PING.STATSZ", '{"server_name":"x"}'), ("PING.STATSZ", '{"domain":"d"
 
 class System(OperatorCase):
     maxDiff = None
+    off = False  # no JetStream
 
     def conf(self, **kwargs):
-        return self.write("nats.conf", CONF % self.path("store"))
+        text = CONF % self.path("store")
+        if self.off:
+            text = "".join(line.replace("jetstream: enabled, ", "")
+                           for line in text.splitlines(True) if "store_dir" not in line)
+        return self.write("nats.conf", text)
 
     def enter(self, server, name):
         client = self.client(server, connect=json.dumps(
@@ -132,6 +137,69 @@ class System(OperatorCase):
                          ["$G", "A", "B", "SYS"])
         self.assertEqual(said["$SYS.REQ.ACCOUNT.NONE.INFO"]["error"]["description"],
                          "Account NONE does not exist")
+
+    def test_without_jetstream(self):
+        """The server is asked about itself, and says how it is, whether or not it has streams."""
+        self.off = True
+        all_said = []
+        for server in self.each_server():
+            asks, other = self.enter(server, "s"), self.enter(server, "a")
+            info = asks.info["server_id"]
+            self.assertFalse(asks.info.get("jetstream", False))
+            subjects = ["$SYS.REQ.SERVER.%s.%s" % (at, verb) for verb in SERVER
+                        for at in ("PING", info)]
+            subjects += ["$SYS.REQ.ACCOUNT.A." + verb for verb in
+                         ("CONNZ", "SUBSZ", "LEAFZ", "JSZ", "INFO")]
+            subjects += ["$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.PING.STATZ",
+                         "$SYS.REQ.ACCOUNT.NONE.INFO", "$SYS.REQ.USER.INFO"]
+            said = self.answers(asks, subjects)
+            server_of = asks.request("$SYS.REQ.SERVER.PING.JSZ")["server"]
+            self.assertEqual((server_of["jetstream"], server_of["flags"]), (False, 0))
+            asks.answers = True
+            asks.say("SUB $SYS.SERVER.%s.STATSZ 901" % info)
+            while not (line := asks.read()).startswith("MSG $SYS.SERVER"):
+                self.assertIn(line, ("+OK", "PONG"))
+            told = json.loads(asks.read_body(line)[3])
+            self.assertNotIn("jetstream", told["statsz"])
+            said["told"] = self.shape(told["statsz"])
+            other.say("CONNECT " + json.dumps({"verbose": False, "user": "a", "pass": "p",
+                                               "headers": True, "no_responders": True}))
+            other.say("SUB none 9\r\nPUB $JS.API.INFO none 0\r\n")
+            while not (line := other.read()).startswith("HMSG none 9"):
+                self.assertEqual(line, "PING")
+            self.assertIn("503", str(other.read_body(line)))
+            all_said.append({key.replace(info, "ID"): value for key, value in said.items()})
+        jsz = all_said[0]["$SYS.REQ.SERVER.PING.JSZ"]["data"]
+        self.assertIn("disabled", jsz)
+        self.assertEqual(all_said[0]["$SYS.REQ.ACCOUNT.A.JSZ"]["error"]["description"],
+                         "jetstream not enabled")
+        for other in all_said[1:]:
+            for key, value in other.items():
+                with self.subTest(subject=key):
+                    self.assertEqual(all_said[0][key], value)
+
+    def test_reload_brings_the_account(self):
+        """Who asks is answered from the moment that the configuration names the account."""
+        self.off = True
+        path = self.conf()
+        with open(path) as file:
+            text = file.read()
+        self.write("nats.conf", text.replace("system_account: SYS", ""))
+        server = self.serve("-c", path)
+        self.assertFalse(self.is_heard(server))
+        self.write("nats.conf", text)
+        server.send_signal(signal.SIGHUP)
+        wait_for("an answer", lambda: self.is_heard(server))
+
+    def is_heard(self, server):
+        asks = self.enter(server, "s")
+        asks.say("CONNECT " + json.dumps({"verbose": False, "user": "s", "pass": "p",
+                                          "headers": True, "no_responders": True}))
+        asks.say("SUB one 9\r\nPUB $SYS.REQ.SERVER.PING one 0\r\n")
+        while not (line := asks.read()).startswith(("MSG one", "HMSG one")):
+            self.assertEqual(line, "PING")
+        asks.close()
+        return line.startswith("MSG")
 
     def stays_silent(self, client, subject, body):
         """What is asked behind it is answered first: who asks is answered in turn."""

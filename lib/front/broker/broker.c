@@ -414,6 +414,7 @@ static int broker_open_durable(ri_broker *b, const ri_durable_opts *opts)
     int rc = ri_durable_open(&durable, b, opts);
     ri_broker_enter(b);
     b->durable = durable;
+    if (durable && !opts->attends) ri_durable_want(durable);
     if (durable && !opts->hosted) rc = ri_driver_need_thread(b);
     if (rc < 0) b->durable = NULL;
     ri_broker_leave(b);
@@ -434,6 +435,7 @@ int ri_broker_need_durable(ri_broker *b, const ri_durable_opts *opts)
     int rc = b->closed ? ri_err(RILL_ECLOSED, "the broker is closed") : RILL_OK;
     bool open = rc == RILL_OK && !b->durable;
     b->durable_opening = open;
+    if (b->durable && !(opts && opts->attends)) ri_durable_want(b->durable);
     ri_broker_leave(b);
     return open ? broker_open_durable(b, opts ? opts : &in_memory) : rc;
 }
@@ -750,8 +752,7 @@ int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
     broker_adopt_global(b);
     ri_memory_set_limit(&b->router.memory, conf.memory_bytes);
     ri_list_each (link, &b->doors) BROKER_DOOR(link)->ops->reload(BROKER_DOOR(link));
-    ri_service *service = b->durable ? ri_durable_service(b->durable) : NULL;
-    if (service && service->ops->accounts) service->ops->accounts(service);
+    if (b->durable) ri_durable_accounts(b->durable);
     ri_accounts_free(old.accounts); /* sessions that end at this moment let go of them, too */
     old.accounts = NULL;
     ri_broker_leave(b);

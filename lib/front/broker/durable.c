@@ -23,7 +23,26 @@ ri_js *ri_durable_js(ri_durable *d)
 
 ri_service *ri_durable_service(ri_durable *d)
 {
-    return d->service;
+    return d->opts.attends ? NULL : d->service;
+}
+
+void ri_durable_accounts(ri_durable *d)
+{
+    RI_ASSERT(ri_broker_is_entered(d->broker));
+    if (d->service && d->service->ops->accounts) d->service->ops->accounts(d->service);
+}
+
+void ri_durable_want(ri_durable *d)
+{
+    RI_ASSERT(ri_broker_is_entered(d->broker));
+    d->wanted = true;
+}
+
+ri_durable *ri_durable_streams(const ri_broker *broker)
+{
+    ri_durable *d = broker->durable;
+    bool idle = d && d->opts.attends && !d->wanted && ri_js_nstreams(d->js) == 0;
+    return idle ? NULL : d;
 }
 
 int ri_durable_groups(ri_durable *d, const ri_groups_conf *conf, ri_groups **groups)
@@ -133,7 +152,8 @@ static void durable_event(void *arg, const ri_js_event *event)
 {
     ri_durable *d = arg;
     char sentence[RI_ERROR_TEXT_MAX];
-    if (d->service) d->service->ops->event(d->service, event);
+    ri_service *service = ri_durable_service(d);
+    if (service) service->ops->event(service, event);
     if (event->kind == RI_JS_IDS_FORGOTTEN) durable_forgotten(d, event);
     if (event->kind != RI_JS_DEAD_LETTER_STUCK && event->kind != RI_JS_UNREADABLE) return;
     snprintf(sentence, sizeof sentence, "%.*s", RI_ARG(event->reason));
@@ -708,7 +728,8 @@ static int durable_open_logs(ri_durable *d)
 static int durable_open_service(ri_durable *d)
 {
     ri_service_opts opts = {
-        .broker = d->broker, .account = d->account, .domain = d->domain};
+        .broker = d->broker, .account = d->account, .domain = d->domain,
+        .attends = d->opts.attends};
     return d->opts.service->open(&d->service, &opts);
 }
 
@@ -749,7 +770,8 @@ static int durable_open_engine(ri_durable *d)
     ri_broker_enter(b);
     int rc = d->opts.service ? durable_open_service(d) : RILL_OK;
     if (rc == RILL_OK) rc = ri_js_open(&d->js, &opts, ri_wall_ns(&b->host), ri_mono_ns(&b->host));
-    if (rc == RILL_OK && d->service) rc = d->service->ops->start(d->service, d->js);
+    ri_js *shown = d->opts.attends ? NULL : d->js;
+    if (rc == RILL_OK && d->service) rc = d->service->ops->start(d->service, shown);
     ri_broker_leave(b);
     return rc;
 }
@@ -809,7 +831,7 @@ int ri_durable_open_account(ri_durable **out, ri_broker *broker, ri_account *acc
 int ri_durable_open(ri_durable **out, ri_broker *broker, const ri_durable_opts *opts)
 {
     int rc = ri_durable_open_account(out, broker, &broker->router.global, NULL, opts);
-    if (rc == RILL_OK && opts->service) rc = ri_rooms_open(*out);
+    if (rc == RILL_OK && opts->service && !opts->attends) rc = ri_rooms_open(*out);
     if (rc == RILL_OK) return rc;
     ri_failure why;
     ri_failure_keep(&why, rc);

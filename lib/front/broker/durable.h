@@ -36,6 +36,8 @@ typedef struct ri_durable_opts {
     int64_t duplicate_window_ns, max_ack_pending, max_batch; /* as in ri_js_opts */
     uint32_t max_subjects;    /* the same */
     const ri_service_ops *service; /* hosted beside the streams; NULL: none */
+    bool attends;             /* the service answers the system's account, and nobody has streams
+                               * of it: JetStream is off */
     bool hosted;              /* no thread: the buses' hosts drive */
 } ri_durable_opts;
 
@@ -45,7 +47,14 @@ int ri_durable_open(ri_durable **durable, ri_broker *broker, const ri_durable_op
 void ri_durable_close(ri_durable *durable);
 
 ri_js *ri_durable_js(ri_durable *durable);
-ri_service *ri_durable_service(ri_durable *durable); /* NULL: none */
+ri_service *ri_durable_service(ri_durable *durable); /* of the streams; NULL: none */
+/* Inside the gate: the broker has other accounts now. */
+void ri_durable_accounts(ri_durable *durable);
+/* Inside the gate: somebody has asked for streams, and may have some from now on. */
+void ri_durable_want(ri_durable *durable);
+/* Inside the gate: the broker's durable half, but NULL while it only attends to the system's
+ * account. */
+ri_durable *ri_durable_streams(const ri_broker *broker);
 /* What it was opened with; the texts have gone. */
 const ri_durable_opts *ri_durable_opts_of(const ri_durable *durable);
 /* Inside the gate: the groups, which are read from the disk when somebody asks for the first time,

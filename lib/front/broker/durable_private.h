@@ -11,6 +11,7 @@
 struct ri_durable {
     ri_broker *broker;
     ri_durable_opts opts;
+    bool wanted;               /* streams of it have been asked for */
     ri_account *account;       /* whose streams these are; a reference, but to $G */
     ri_durable *house;         /* the one of $G, of whose rooms this is one; NULL: it is that */
     ri_rooms rooms;            /* of the house */

@@ -25,6 +25,7 @@ typedef struct ri_service_opts { /* texts live as long as the service */
     struct ri_broker *broker;
     ri_account *account;       /* whose streams these are */
     const char *domain;        /* NULL: none */
+    bool attends;              /* it is asked about the broker alone: it gets no engine */
 } ri_service_opts;
 
 typedef struct ri_service ri_service;

@@ -59,7 +59,7 @@ static void event_put_time(ri_buffer *out, const char *name, int64_t wall_ns)
 static void event_put_server(ri_broker *b, ri_buffer *out)
 {
     const ri_venue *at = ri_venue_find(b, RI_URL_NATS);
-    const char *domain = b->durable ? ri_durable_domain(b->durable) : NULL;
+    const char *domain = ri_durable_streams(b) ? ri_durable_domain(b->durable) : NULL;
     ri_buffer_puts(out, "\"name\":");
     ri_json_put_string(out, ri_str_of(b->name));
     event_put_string(out, "host", ri_str_of(at && at->name ? at->name : ""));
@@ -67,7 +67,7 @@ static void event_put_server(ri_broker *b, ri_buffer *out)
     event_put_given(out, "domain", ri_str_of(domain));
     event_put_string(out, "ver", ri_str_of(b->version));
     ri_buffer_printf(out, ",\"jetstream\":%s,\"flags\":%d,\"seq\":%llu",
-                     b->durable ? "true" : "false", b->durable ? 1 : 0,
+                     ri_durable_streams(b) ? "true" : "false", ri_durable_streams(b) ? 1 : 0,
                      (unsigned long long)ri_system_event_number(b));
     event_put_time(out, "time", ri_wall_ns(&b->host));
 }

@@ -638,7 +638,7 @@ static bool metrics_step(ri_http_answer *a)
     ri_budget *budget = &broker->router.budget;
     RI_ASSERT(ri_broker_is_entered(broker));
     if (!w) return false;
-    if (!w->begun) w->house = broker->durable_opening ? NULL : broker->durable;
+    if (!w->begun) w->house = broker->durable_opening ? NULL : ri_durable_streams(broker);
     w->begun = true;
     w->now_ns = ri_wall_ns(&broker->host);
     if (w->house && w->house != broker->durable) { /* what is not walked yet is gone */

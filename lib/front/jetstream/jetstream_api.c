@@ -558,6 +558,7 @@ int ri_jetstream_api_start(ri_jetstream_api *api, ri_js *js)
 {
     RI_ASSERT(ri_js_api_is_sound(api));
     api->js = js;
+    if (api->opts.attends) return ri_js_system_start(api);
     api->party.queues = js != NULL; /* whose steps deliver it */
     api->subs[0].entry.subject = RI_STR(API_PREFIX ">");
     int rc = ri_router_subscribe(&api->party, &api->subs[0]);

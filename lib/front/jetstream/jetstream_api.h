@@ -50,6 +50,7 @@ typedef struct ri_jetstream_api_opts {
     bool lenient;              /* pass over unknown fields of requests */
     uint32_t max_msg_bytes;    /* of a message in an archive; 0: RI_LIMIT_PAYLOAD_MAX */
     void *broker;              /* what $SYS is asked about; NULL: there is none */
+    bool attends;              /* no $JS.API is heard: JetStream is off, $SYS.REQ is not */
     const ri_js_house *house;  /* NULL where `broker` is */
 } ri_jetstream_api_opts;
 

@@ -33,7 +33,7 @@ static int service_open(ri_service **service, const ri_service_opts *opts)
         .host = &b->host, .router = &b->router, .account = opts->account,
         .domain = opts->domain, .server_name = b->name,
         .server_id = b->keys.id, .version = b->version, .max_msg_bytes = b->conf.max_msg_bytes,
-        .broker = b, .house = &service_house,
+        .broker = b, .house = &service_house, .attends = opts->attends,
     };
     int rc = ri_jetstream_api_open(&api, &own);
     if (rc < 0) return rc;

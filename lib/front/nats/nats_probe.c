@@ -14,6 +14,7 @@
 #include "base/rfc3339.h"
 #include "codec/nats/headers.h"
 #include "codec/subject/subject.h"
+#include "front/broker/durable.h"
 #include "front/nats/nats_session.h"
 
 enum {
@@ -118,7 +119,7 @@ static void probe_put_server(const ri_nats_session *s, const nats_probe *p, ri_b
     probe_put_text(out, "id", ri_str_of(broker->keys.id));
     probe_put_text(out, "ver", ri_str_of(broker->version));
     ri_buffer_printf(out, ",\"jetstream\":%s,\"time\":\"%.*s\"},",
-                     broker->durable ? "true" : "false", (int)p->ts_len, p->ts);
+                     ri_durable_streams(broker) ? "true" : "false", (int)p->ts_len, p->ts);
 }
 
 /* To whoever listens there, the asker too, with whatever it says of echoes. */

@@ -7,6 +7,7 @@
 #include "base/saturate.h"
 #include "codec/limits.h"
 #include "engine/live/trade.h"
+#include "front/broker/durable.h"
 #include "front/pages/page.h"
 
 enum { ACCOUNTZ_NAME = 256 };
@@ -191,7 +192,7 @@ static void accountz_put_detail(const ri_broker *broker, const ri_account *accou
     if (account->system) ri_page_json_bool(j, "is_system", true);
     ri_page_json_bool(j, "expired", false);
     ri_page_json_bool(j, "complete", true);
-    ri_page_json_bool(j, "jetstream_enabled", global ? broker->durable != NULL
+    ri_page_json_bool(j, "jetstream_enabled", global ? ri_durable_streams(broker) != NULL
                                                      : ri_account_has_streams(account));
     ri_page_json_uint(j, "leafnode_connections", 0);
     ri_page_json_uint(j, "client_connections", sum->conns);

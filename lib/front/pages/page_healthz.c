@@ -81,7 +81,7 @@ static void healthz_look(healthz_ask *ask, const ri_broker *broker)
     if (trouble)
         healthz_fail(ask, 503, broker->durable || broker->durable_opening ? "JETSTREAM" : "CONN",
                      "%s", trouble);
-    else if (!broker->durable && (ask->streams || named))
+    else if (!ri_durable_streams(broker) && (ask->streams || named))
         healthz_fail(ask, 503, "JETSTREAM", "JetStream not enabled");
     else if (!named && ask->stream[0])
         healthz_fail(ask, 400, "BAD_REQUEST",

@@ -225,6 +225,10 @@ static void jsz_end_inner(jsz_work *w)
     if (w->in_list) return;
     for (size_t i = 0; !there && (account = ri_broker_account_at(broker, i)) != NULL; i++)
         there = strcmp(account->name, w->account) == 0;
+    if (there && !w->house) {
+        ri_page_say(w->page, 400, "jetstream not enabled");
+        return;
+    }
     ri_page_say(w->page, 400, there ? "account \"%s\" not jetstream enabled"
                                     : "account \"%s\" not found", w->account);
 }
@@ -247,15 +251,27 @@ static void jsz_end(jsz_work *w)
     ri_page_json_close(j, '}');
 }
 
+/* Of JetStream that is off: as many zeros as nats-server has, at the level of no API. */
+static void jsz_put_none(ri_page_json *j)
+{
+    static const ri_page_js_sums none;
+    ri_page_json_bool(j, "disabled", true);
+    ri_page_json_open(j, "config", '{');
+    ri_page_json_int(j, "max_memory", 0);
+    ri_page_json_int(j, "max_storage", 0);
+    ri_page_json_close(j, '}');
+    ri_page_js_put_sums(&none, false, j);
+}
+
 static void jsz_start(ri_page *page, jsz_work *w)
 {
     const ri_broker *broker = page->broker;
-    w->house = broker->durable_opening ? NULL : broker->durable;
+    w->house = broker->durable_opening ? NULL : ri_durable_streams(broker);
     w->begun = true;
     if (page->inner) return;
     ri_page_json_begin(page, &w->json, false);
     if (!w->house) {
-        ri_page_json_bool(&w->json, "disabled", true);
+        jsz_put_none(&w->json);
         return;
     }
     ri_page_json_open(&w->json, "config", '{');

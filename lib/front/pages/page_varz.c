@@ -51,7 +51,7 @@ void ri_page_js_put_sums(const ri_page_js_sums *sums, bool account, ri_page_json
     ri_page_json_uint(j, "accounts", account ? 0 : sums->accounts);
     ri_page_json_uint(j, "ha_assets", 0);
     ri_page_json_open(j, "api", '{');
-    ri_page_json_uint(j, "level", account ? 0 : RI_JS_API_LEVEL);
+    ri_page_json_uint(j, "level", account || !sums->accounts ? 0 : RI_JS_API_LEVEL);
     ri_page_json_uint(j, "total", sums->total);
     ri_page_json_uint(j, "errors", sums->errors);
     ri_page_json_close(j, '}');
@@ -115,11 +115,11 @@ static void varz_put_client_port(const ri_broker *broker, ri_page_json *j)
     ri_page_json_text(j, "host", at ? at->name : "");
     ri_page_json_int(j, "port", at ? at->port : 0);
     if (varz_asks(&broker->conf)) ri_page_json_bool(j, "auth_required", true);
+    uint32_t timeout_ms = at && at->tls_timeout_ms ? at->tls_timeout_ms : default_ms;
+    ri_page_json_number(j, "tls_timeout", timeout_ms / 1000.0);
     if (!at || !at->tls) return;
     if (!at->tls_optional) ri_page_json_bool(j, "tls_required", true);
     if (at->tls_verify) ri_page_json_bool(j, "tls_verify", true);
-    ri_page_json_number(j, "tls_timeout",
-                        (at->tls_timeout_ms ? at->tls_timeout_ms : default_ms) / 1000.0);
     if (expires_ns) ri_page_json_time(j, "tls_cert_not_after", expires_ns);
 }
 
@@ -197,6 +197,7 @@ static void varz_put_process(const ri_broker *broker, const ri_machine_use *use,
     ri_page_json_span(j, "uptime", up_ns);
     ri_page_json_uint(j, "mem", use->resident_bytes);
     ri_page_json_int(j, "cores", use->cores);
+    ri_page_json_int(j, "gomaxprocs", use->usable);
     ri_page_json_number(j, "cpu", up_ns > 0 ? (double)use->cpu_ns * 100 / (double)up_ns : 0);
 }
 
@@ -278,7 +279,7 @@ static bool varz_counts(ri_page *page, varz_work *w)
 {
     const ri_broker *broker = page->broker;
     RI_ASSERT(ri_broker_is_entered(broker));
-    if (!w->begun) w->house = broker->durable_opening ? NULL : broker->durable;
+    if (!w->begun) w->house = broker->durable_opening ? NULL : ri_durable_streams(broker);
     w->begun = true;
     if (w->house && w->house != broker->durable) w->house = NULL; /* it was closed meanwhile */
     return varz_count(w, broker, &page->broker->router.budget);
@@ -338,6 +339,7 @@ static void varz_put_short(const varz_work *w, const ri_broker *broker, ri_page_
     ri_page_json_uint(j, "slow_consumers", s.slow_conns);
     ri_page_json_uint(j, "active_servers", 1);
     if (w->house) varz_put_jetstream(w, false, j);
+    ri_page_json_int(j, "gomaxprocs", w->use.usable);
 }
 
 static bool varz_step_short(ri_page *page)
