@@ -414,7 +414,7 @@ static void take_bare(rill_sub *sub, const rill_msg *m, void *arg)
 }
 
 /* It comes without headers to who asks for that, in a tail, a group and a callback; it has them for
- * all others, and a bucket that is watched knows what was deleted. */
+ * all others. */
 START_TEST(messages_come_without_headers)
 {
     rill_bus *bus = begin_kind(_i);
@@ -451,6 +451,15 @@ START_TEST(messages_come_without_headers)
     OK(rill_next(sub, &m, 20000));
     ck_assert_int_eq(rill_header_get(m, "trace", &value), 1);
     rill_sub_close(sub);
+    end_kind(bus);
+}
+END_TEST
+
+START_TEST(a_watch_needs_headers)
+{
+    rill_bus *bus = begin_kind(_i);
+    const rill_msg *m;
+    rill_sub *sub;
     rill_kv *kv;
     OK(rill_kv_open(bus, &kv, "B", NULL));
     OK(rill_kv_delete(kv, "k", NULL));
@@ -470,4 +479,4 @@ SUITE_MAIN_ROWS("options",
     EACH_KIND(a_message_has_a_time_to_live_of_its_own, a_message_can_wait_for_its_time,
               a_stream_copies_others, subjects_are_changed_and_messages_published_anew,
               what_is_denied_stays_denied, a_configuration_is_read_back,
-              all_streams_are_described, messages_come_without_headers))
+              all_streams_are_described, messages_come_without_headers, a_watch_needs_headers))

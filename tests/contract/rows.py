@@ -126,8 +126,9 @@ LACKS = [
     (KAFKA, "batch", OPTION, "", "the same"),
     (KAFKA, "place", OPTION, "", "the same"),
     (KAFKA, "groups", OPTION, "", "the same"),
-    (KAFKA, "options", OPTION,
-     "all_streams_are_described streams_are_promised_no_more_than_there_may_be", "the same"),
+    (KAFKA, "options", OPTION + "|" + BUCKETS,
+     "all_streams_are_described streams_are_promised_no_more_than_there_may_be "
+     "messages_come_without_headers", "the same, and a bucket"),
     (KAFKA, "refused", BUCKETS, "nulls_in_appends nulls_in_streams nulls_in_brokers "
      "the_broker_is_gone", "buckets"),
 ]
