@@ -93,6 +93,26 @@ class Turns(Case):
         self.assertTrue(sender.ping())
         self.assertGreater(self.turns() - before, messages // 250)  # of 10 000 units, at most
 
+    def test_compared_subscriptions(self):
+        """A page compares the subscriptions of one connection, however many, in many turns."""
+        many, client = 60000, self.client(self.server)
+        client.say("\r\n".join("SUB x.%d.y %d" % (i, i) for i in range(many)))
+        client.say("SUB late.> a")
+        self.assertTrue(client.ping())
+
+        def page(path):
+            with urllib.request.urlopen("http://127.0.0.1:%d%s" % (self.monitor, path)) as got:
+                return got.read()
+        for path, key, want in (
+                ("/subsz?test=x.5.y", "total", 1), ("/subsz?test=none", "total", 0),
+                ("/connz?acc=$G&filter_subject=late.a", "num_connections", 1),
+                ("/connz?acc=$G&filter_subject=none", "num_connections", 0),
+                ("/connz?acc=$G&filter_subject=none&sort=subs", "num_connections", 0),
+                ("/connz?acc=$G&filter_subject=late.a&sort=subs", "num_connections", 1)):
+            self.assertEqual(json.loads(page(path))[key], want, path)
+        longest = int(re.search(rb"^rill_turn_longest_units (\d+)", page("/metrics"), re.M)[1])
+        self.assertLess(longest, many // 2)
+
 
 if __name__ == "__main__":
     main(Turns)

@@ -2,6 +2,7 @@
 /* Pages that $SYS.REQ asks for, in slices of a few units: each is that of one piece, within its
  * bounds; and the search for one connection. */
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -35,28 +36,39 @@ static house house_open(const rill_broker_opts *opts)
     return h;
 }
 
+/* One stay in the gate: true if there is more. */
+static bool slice(const house *h, ri_page *page, bool sliced)
+{
+    ri_budget *budget = &h->inside->router.budget;
+    ri_broker_enter(h->inside);
+    ri_budget_open_part(budget, sliced ? PART : RI_BUDGET_TURN);
+    int64_t before = budget->left;
+    bool more = ri_page_step(page);
+    if (sliced) more = ri_page_between(page, budget) || more;
+    ck_assert_int_le(before - budget->left, PART + SLACK + RI_BUDGET_TURN * !sliced);
+    ri_budget_close(budget);
+    ri_broker_leave(h->inside);
+    if (!sliced) ri_page_between(page, NULL);
+    return more;
+}
+
+/* What is left of a page: so many slices. */
+static int make_rest(const house *h, ri_page *page, bool sliced)
+{
+    int slices = 1;
+    for (; slice(h, page, sliced); slices++) continue;
+    ri_page_finish(page);
+    ck_assert(!page->body.failed);
+    return slices;
+}
+
 /* The page as $SYS.REQ has it, and how many slices it took; `sliced` false: as HTTP sorts it. */
 static int make(const house *h, const ri_page_kind *kind, const char *query, bool sliced,
                 ri_page *page)
 {
-    ri_budget *budget = &h->inside->router.budget;
-    int slices = 0;
     *page = (ri_page){.system = true};
     ri_page_begin(page, kind, h->inside, ri_str_of(query));
-    for (bool more = true; more; slices++) {
-        ri_broker_enter(h->inside);
-        ri_budget_open_part(budget, sliced ? PART : RI_BUDGET_TURN);
-        int64_t before = budget->left;
-        more = ri_page_step(page);
-        if (sliced) more = ri_page_between(page, budget) || more;
-        ck_assert_int_le(before - budget->left, PART + SLACK + RI_BUDGET_TURN * !sliced);
-        ri_budget_close(budget);
-        ri_broker_leave(h->inside);
-        if (!sliced) ri_page_between(page, NULL);
-    }
-    ri_page_finish(page);
-    ck_assert(!page->body.failed);
-    return slices;
+    return make_rest(h, page, sliced);
 }
 
 static void drop(const house *h, ri_page *page)
@@ -236,6 +248,112 @@ START_TEST(long_requests)
 }
 END_TEST
 
+enum { SUBS = 3000 };
+
+static void subscribe(peer *p, int first, int end)
+{
+    char say[64];
+    for (int i = first; i < end; i++) {
+        snprintf(say, sizeof say, "SUB x.%d.y %d\r\n", i, i + 1);
+        peer_send(p, say);
+    }
+    peer_sync(p);
+}
+
+/* Three that hear of late.a, of which the second has subscribed to very much more, and two that
+ * have subscribed to nothing. */
+static void many_open(house *h, peer peers[static 3])
+{
+    *h = house_open(NULL);
+    ri_door *lines = line_door_of(h->inside);
+    for (int i = 0; i < 3; i++) {
+        peer_open(&peers[i], h->port);
+        if (i == 1) subscribe(&peers[i], 0, SUBS);
+        peer_send(&peers[i], "SUB late.> late\r\n");
+        peer_sync(&peers[i]);
+        if (i < 2) line_dial(lines);
+    }
+}
+
+static void many_close(house *h, peer peers[static 3])
+{
+    for (int i = 0; i < 3; i++) close(peers[i].fd);
+    ck_assert_ok(rill_broker_close(h->broker, WAIT_MS));
+}
+
+/* The subscriptions of one connection are compared in many slices; none is met twice. */
+START_TEST(compared)
+{
+    static const struct {
+        const ri_page_kind *kind;
+        const char *query, *wanted;
+    } rows[] = {
+        {&ri_page_connz, "filter_subject=late.a", "\"num_connections\":3,\"total\":3,"},
+        {&ri_page_connz, "filter_subject=late.a&sort=subs", "\"num_connections\":3,\"total\":3,"},
+        {&ri_page_connz, "filter_subject=late.a&limit=1", "\"num_connections\":1,\"total\":3,"},
+        {&ri_page_connz, "filter_subject=none", "\"num_connections\":0,\"total\":0,"},
+        {&ri_page_connz, "filter_subject=none&acc=$G", "\"num_connections\":0,\"total\":0,"},
+        {&ri_page_connz, "filter_subject=x.7.*", "\"num_connections\":1,\"total\":1,"},
+        {&ri_page_subsz, "test=late.a", "\"total\":3,"},
+        {&ri_page_subsz, "test=x.7.y&subs=1", "\"total\":1,"},
+        {&ri_page_subsz, "test=none", "\"total\":0,"},
+    };
+    house h;
+    static peer peers[3];
+    many_open(&h, peers);
+    for (size_t i = 0; i < RI_LEN(rows); i++) {
+        ri_page page;
+        int slices = make(&h, rows[i].kind, rows[i].query, true, &page);
+        ck_assert_msg(has(&page, rows[i].wanted), "row %zu: %.400s", i, page.body.ptr);
+        bool whole = rows[i].kind == &ri_page_subsz || has(&page, "\"total\":0,");
+        ck_assert_int_gt(slices, whole ? SUBS / PART : 0); /* else: until the first is met */
+        drop(&h, &page);
+    }
+    many_close(&h, peers);
+}
+END_TEST
+
+static uint64_t subs_of(const house *h)
+{
+    rill_stats stats = {.size = sizeof stats};
+    ck_assert_ok(rill_broker_stats(h->broker, &stats));
+    return stats.subs;
+}
+
+/* Meanwhile they become many more, or none, or the connection goes: the rest is met once. */
+START_TEST(compared_meanwhile)
+{
+    enum { MORE, NONE, GONE, CASES };
+    const ri_page_kind *const kinds_of[] = {&ri_page_connz, &ri_page_subsz};
+    for (int i = 0; i < 2 * CASES; i++) {
+        house h;
+        static peer peers[3];
+        char say[64];
+        ri_page page = {.system = true};
+        many_open(&h, peers);
+        ri_page_begin(&page, kinds_of[i % 2], h.inside,
+                      ri_str_of(i % 2 ? "test=late.a" : "filter_subject=late.>"));
+        for (int k = 0; k < 5 && slice(&h, &page, true); k++) continue; /* or all were met */
+        if (i / 2 == MORE) subscribe(&peers[1], SUBS, 4 * SUBS);
+        for (int k = 0; k < SUBS && i / 2 == NONE; k++) {
+            snprintf(say, sizeof say, "UNSUB %d\r\n", k + 1);
+            peer_send(&peers[1], say);
+        }
+        if (i / 2 == NONE) peer_send(&peers[1], "UNSUB late\r\n");
+        if (i / 2 == NONE) peer_sync(&peers[1]);
+        if (i / 2 == GONE) shutdown(peers[1].fd, SHUT_RDWR);
+        while (i / 2 == GONE && subs_of(&h) == SUBS + 3) usleep(1000); /* until some have */
+        make_rest(&h, &page, true);
+        uint64_t total[2 * LINES];
+        ck_assert_uint_ge(numbers(&page, "\"total\":", total), 1);
+        ck_assert_uint_ge(total[0], i / 2 == MORE ? 3 : 2);
+        ck_assert_uint_le(total[0], i / 2 == MORE && i % 2 ? 4 : 3);
+        drop(&h, &page);
+        many_close(&h, peers);
+    }
+}
+END_TEST
+
 /* What is none of its kind, a sentence in place of a page, and one that is full. */
 START_TEST(refused)
 {
@@ -256,4 +374,5 @@ START_TEST(refused)
 }
 END_TEST
 
-SUITE_MAIN("pages", sorted, acted, streams, long_requests, refused)
+SUITE_MAIN("pages", sorted, acted, streams, long_requests, compared, compared_meanwhile,
+           refused)

@@ -888,8 +888,11 @@ bool ri_broker_list_conns(ri_broker *b, ri_broker_conns_query *query)
         if (wanted && query->skip) {
             query->skip--;
         } else if (wanted) {
+            query->again = false;
             query->put(query->arg, &conn);
-            query->max--;
+            left = left && (!query->budget || ri_budget_left(query->budget));
+            if (query->again) query->after--;
+            else query->max--;
         }
         if (!left) return query->max > 0;
     }

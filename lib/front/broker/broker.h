@@ -205,6 +205,10 @@ typedef struct ri_broker_subs_query {
     void (*put)(void *arg, const ri_broker_sub *sub);
     void *arg;
     ri_str overlaps; /* a filter: only those that have a subject in common with it; empty: all */
+    ri_budget *budget; /* where they are compared with something; NULL: it is not cut */
+    bool more;       /* out: it is used up, and the connection at hand is asked again ... */
+    size_t at;       /* ... from here on (another one: from 0). What comes and goes meanwhile may
+                        make one that stays be met twice, or, rarely, not at all */
     uint64_t count;  /* out: listed, ... */
     uint64_t total;  /* ... of so many */
 } ri_broker_subs_query;
@@ -219,6 +223,7 @@ typedef struct ri_broker_conns_query { /* what is left of it, as it goes on */
     const ri_account *account; /* of that one; NULL: of all */
     bool ids;                  /* of each its id alone is wanted */
     ri_budget *budget;         /* NULL: it is not cut */
+    bool again;                /* put() sets it, the budget being used up: that one is met again */
     void (*put)(void *arg, const ri_broker_conn *conn);
     void *arg;
 } ri_broker_conns_query;

@@ -777,40 +777,6 @@ void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_brok
     out->name = ri_str_of(name ? name : "");
 }
 
-/* Are all that are not looked at yet listed by their number alone, `all` being here? A session may
- * have a million. */
-static bool session_subs_are_counted(const ri_broker_subs_query *query, uint64_t before,
-                                     uint64_t all)
-{
-    return !query->opts->matches && !query->overlaps.len &&
-           (query->count == query->max || before + all <= query->opts->skip);
-}
-
-void ri_nats_session_list_subs(const ri_nats_session *s, ri_broker_subs_query *query)
-{
-    const char *matches = query->opts->matches;
-    uint64_t before = query->total, all = s->subs.len;
-    ri_list_each (item, &s->party.subs) {
-        if (session_subs_are_counted(query, before, all)) {
-            query->total = before + all;
-            return;
-        }
-        if (query->overlaps.len && query->count == query->max) return; /* it is heard of */
-        ri_budget_spend(&s->party.router->budget, 1);
-        const ri_subscription *sub = ri_container_of(item, ri_subscription, link);
-        const ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);
-        const ri_interest_entry *entry = &sub->entry;
-        if (ri_nats_session_has_forgotten(s, nats_sub)) continue;
-        if (matches && !ri_subject_match(entry->subject, ri_str_of(matches))) continue;
-        if (query->overlaps.len && !ri_subject_overlaps(entry->subject, query->overlaps)) continue;
-        if (!ri_broker_subs_want(query)) continue;
-        const ri_broker_sub found = {
-            .info = {.conn = s->cid, .msgs = sub->delivered, .max_msgs = sub->max},
-            .subject = entry->subject, .queue = entry->queue, .sid = nats_sub->sid};
-        query->put(query->arg, &found);
-    }
-}
-
 void ri_nats_session_configure(ri_nats_session *s)
 {
     const ri_broker_conf *conf = &s->server->broker->conf;

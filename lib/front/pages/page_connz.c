@@ -57,6 +57,8 @@ typedef struct connz_work {
     char user[CONNZ_NAME], account[CONNZ_NAME]; /* of these; empty: of all */
     char filter[RI_PAGE_QUERY_VALUE];  /* that have subscribed to some of it; empty: all */
     uint64_t offset, limit;
+    uint64_t asked;          /* the connection whose subscriptions are compared with it ... */
+    size_t asked_at;         /* ... from here on */
     ri_page_conn_show show;
     ri_page *page;
     ri_broker_conns_query walk;
@@ -115,13 +117,19 @@ static void connz_ignore(void *arg, const ri_broker_sub *sub)
     (void)sub;
 }
 
-/* Has it subscribed to something of what is asked for? */
+/* Has it subscribed to something of what is asked for? If the turn ends before that is known, the
+ * walk meets it again. */
 static bool connz_hears(connz_work *w, uint64_t id)
 {
     const rill_conn_subs_opts opts = {.size = sizeof opts, .conn = id};
     ri_broker_subs_query query = {.opts = &opts, .max = 1, .put = connz_ignore,
-                                  .overlaps = ri_str_of(w->filter)};
-    return ri_broker_subs_of(w->page->broker, &query) && query.total > 0;
+                                  .budget = w->walk.budget, .overlaps = ri_str_of(w->filter),
+                                  .at = w->asked == id ? w->asked_at : 0};
+    bool there = ri_broker_subs_of(w->page->broker, &query);
+    w->asked = id;
+    w->asked_at = query.at;
+    w->walk.again = query.more;
+    return there && query.total > 0;
 }
 
 static bool connz_means(connz_work *w, const ri_broker_conn *conn, bool open)

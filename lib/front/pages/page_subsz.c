@@ -40,12 +40,14 @@ static void subsz_on_sub(void *arg, const ri_broker_sub *sub)
 }
 
 /* What is looked at is a connection after the other: a subscription that is there all the time is
- * listed once. */
+ * listed once, unless it is compared with something and the connection's others come and go. */
 static void subsz_on_conn(void *arg, const ri_broker_conn *conn)
 {
     subsz_work *w = arg;
+    w->query.more = false;
     w->of = conn->account.len ? conn->account : ri_str_of(RI_ACCOUNT_GLOBAL);
     if (w->account[0] && !ri_str_is(w->of, w->account)) return;
+    if (w->opts.conn != conn->info.id) w->query.at = 0;
     w->opts.conn = conn->info.id;
     ri_broker_subs_of(w->page->broker, &w->query);
 }
@@ -57,6 +59,7 @@ static bool subsz_conns(subsz_work *w, ri_broker *broker)
         ri_broker_list_conns(broker, &one);
         RI_ASSERT(one.after >= w->conn);
         if (one.after == w->conn) return true;
+        if (w->query.more) return false;
         w->conn = one.after;
         if (!ri_budget_spend(&broker->router.budget, 1)) return false;
     }
@@ -141,7 +144,8 @@ static void subsz_begin(ri_page *page, ri_str query)
     w->opts = (rill_conn_subs_opts){.size = sizeof w->opts, .skip = w->offset,
                                     .matches = w->test[0] ? w->test : NULL};
     w->query = (ri_broker_subs_query){.opts = &w->opts, .max = w->list ? w->limit : 0,
-                                      .put = subsz_on_sub, .arg = w};
+                                      .put = subsz_on_sub, .arg = w,
+                                      .budget = &page->broker->router.budget};
 }
 
 static void subsz_drop(ri_page *page)
