@@ -138,7 +138,7 @@ MASKS = [(re.compile(pattern), becomes) for pattern, becomes in (
     (r"^(│ (?:SYS|<cid> │ NATS CLI) .*│) \d+ B │ (?:\d+ B|<much>) (│ \d+ │)$",
      r"\1 <much> │ <much> \2"),
     (r"(?<=<much> │ )\d+(\.\d+)?(?= │ \d+ │ 0 │ <while>)", "<cpu>"),
-    (r"^(CPU Cores|Messages|Bytes): .*", r"\1: <n>"),
+    (r"^(CPU Cores|GOMAXPROCS|Messages|Bytes): .*", r"\1: <n>"),
     (r"^(\d+ replies) max: .*", r"\1 <while>"),
     # Of top.
     (r"^<address> \d+", "<address> <cid>"),
@@ -160,7 +160,6 @@ DIFFERENCES = (
     (".*", r"[-+] .*server\.flags = \d|[-+] .*\.server\[n\]\.flags = \d",
      "bits: of these here are JetStream's, and not those of feature flags"),
     (".*", r"[-+] (.*\.go = .*|Go Version: .*)", "no Go"),
-    (".*", r"\+ (.*gomaxprocs = <moment>|GOMAXPROCS: \d+)", "no Go"),
     (".*", r"[-+] .*config_digest = .*|\+ Configuration Digest: .*", "no digest is made"),
     (".*", r"[-+] .*\bdisk_io_wait_stats.*", "the store waits in no pool of threads"),
     ("s server request variables", r"[-+] data\.http_req_stats.*", "requests are in /metrics"),
@@ -172,7 +171,6 @@ DIFFERENCES = (
      "no limit of consumers unless one is configured"),
     (".*", r"\+ data\.auth_required = true|[-+] Auth Required: .*",
      "with no_auth_user nobody has to say who he is"),
-    ("s server request variables", r"[-+] data\.tls_timeout = \d", "no TLS, so none is told"),
     # Accounts.
     (".*", r"[-+] Active Accounts: \d|[-+] (\S*\.)?(data|stats)\.(accounts|total) = \d|"
      r"- data\.account_details\[\$G\]\..*", "$G has JetStream beside configured accounts, too"),
