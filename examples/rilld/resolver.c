@@ -567,8 +567,12 @@ bool resolver_start(resolver *r, resolver *before, rill_broker *broker,
     r->options = options;
     bool kept = jwt_dir_keep(&r->dir, error);
     if (!r->system) return kept; /* nobody is there who could ask */
-    if (!resolver_hand_over(before, r) && resolver_listen(r) < 0)
-        return resolver_fail(error, rill_errmsg());
+    if (!resolver_hand_over(before, r) && resolver_listen(r) < 0) {
+        resolver_fail(error, rill_errmsg());
+        resolver_hang_up(r->line); /* or a line without a bus would be waited at */
+        r->line = NULL;
+        return false;
+    }
     if (r->dir.path)
         log_line(RILL_INFO, "Managing %s jwt in exclusive directory %s",
                  r->kind == RESOLVER_FULL ? "all" : "some", r->dir.path);
