@@ -60,7 +60,8 @@ static uint32_t log_max_files;
 
 /* ---- Where lines go ---- */
 
-/* Nobody waits for who reads a pipe of that name: what comes before him stands in it. */
+/* A pipe of that name may have no reader: the open does not wait for one, and what is written
+ * before one comes stays in the pipe. */
 static int log_open_file(const char *path)
 {
     const int how = O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
@@ -202,7 +203,7 @@ void log_turn(void)
     uint64_t times;
     if (read(log_wake, &times, sizeof times) < 0 && errno != EAGAIN) return;
     if (log_is_full()) log_rotate(); /* whose own lines wake nobody, however small a file may be */
-    log_woken = false; /* last: or a line in between would be the last that wakes us */
+    log_woken = false; /* behind the read, which else took the wake of a line in between */
 }
 
 static void log_wake_main(void)

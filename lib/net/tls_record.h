@@ -2,7 +2,8 @@
 /* TLS 1.3 behind a handshake: the records of RFC 8446 §5 and no more. OpenSSL makes the handshake,
  * which is nearly all of TLS; what is left then are two keys and two counters, for which it goes on
  * holding twelve kilobytes a connection and copies each byte twice. Here the same AEADs of it are
- * used upon the wire's own buffers, and a connection that rests takes two and a half kilobytes.
+ * used upon the wire's own buffers, and TLS holds two and a half kilobytes of a connection that
+ * rests.
  *
  * Of a server's side, and where no certificate of a client is looked at. What may come then is
  * data, an alert, and KeyUpdate, whole in a record of its own; all else ends the connection, and

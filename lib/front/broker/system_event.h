@@ -6,9 +6,9 @@
  *     $SYS.SERVER.ACCOUNT.<account>.CONNS, and        an account has another number of them; not of
  *     $SYS.ACCOUNT.<account>.SERVER.CONNS             $G, which nats-server says nothing of, either
  *     $SYS.SERVER.<id>.LAMEDUCK                       it takes no more
- *     $SYS.SERVER.<id>.STATSZ                         each 10 s, where there are streams: the
- *                                                     answer to $SYS.REQ.SERVER.<id>.STATSZ, which
- *                                                     is asked; CONNS come each 30 s, too
+ *     $SYS.SERVER.<id>.STATSZ                         how it fares, each 10 s: the answer to
+ *                                                     $SYS.REQ.SERVER.<id>.STATSZ, which it asks
+ *                                                     itself; CONNS come each 30 s, too
  *
  * A text is made when somebody listens for it, and not else: without a system's account all of
  * this is one comparison, and with one a look at its interest. What is said of one connection is
