@@ -14,7 +14,7 @@ static bool listed_by_number(const ri_broker_subs_query *query, uint64_t before,
 }
 
 static void listed_meet(const ri_nats_session *s, const ri_subscription *sub,
-                      ri_broker_subs_query *query)
+                        ri_broker_subs_query *query)
 {
     const char *matches = query->opts->matches;
     const ri_nats_sub *nats_sub = ri_container_of(sub, ri_nats_sub, sub);

@@ -64,8 +64,7 @@ static void probe_egress(ri_probe *probe, const ri_party *party, const ri_subscr
                      cid || party->local ? PROBE_CLIENT : PROBE_JETSTREAM,
                      (unsigned long long)cid);
     if (party->ops == &ri_nats_deliver_ops)
-        probe_put_name(out, ri_nats_session_name(ri_container_of((ri_party *)(uintptr_t)party,
-                                                                 ri_nats_session, party)));
+        probe_put_name(out, ri_nats_session_name(ri_nats_session_of((ri_party *)(uintptr_t)party)));
     probe_put_text(out, "sub", sub->entry.subject);
     if (sub->entry.queue.len) probe_put_text(out, "queue", sub->entry.queue);
     ri_buffer_puts(out, "}");

@@ -254,7 +254,6 @@ void ri_nats_session_configure(ri_nats_session *s); /* the broker's limits chang
 /* What others may know of it; boot_ns is what the monotonic clock lacks to the wall's. */
 void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_broker_conn *out);
 const char *ri_nats_session_name(const ri_nats_session *s); /* its own; NULL: it has none */
-void ri_nats_session_list_subs(const ri_nats_session *s, ri_broker_subs_query *query);
 void ri_nats_session_say_info(ri_nats_session *s, bool connect_info);
 /* The server is about to go: false, if it takes no INFO at any time. Any thread. */
 bool ri_nats_session_say_lame_duck(ri_nats_session *s);
@@ -399,14 +398,6 @@ bool ri_nats_access_enter(ri_nats_session *s);
 bool ri_nats_access_count(ri_nats_session *s);
 /* It counts no more as a connection of its account. */
 void ri_nats_access_leave(ri_nats_session *s);
-
-/* ---- nats_news.c ---- */
-/* It has logged in; it is taken off the router, and leaves its account: that is said in the
- * system's, which takes of what the turn may do with subscriptions. */
-void ri_nats_news_enter(const ri_nats_session *s);
-void ri_nats_news_leave(ri_nats_session *s, uint32_t *subs);
-
-/* ---- nats_access.c, go on ---- */
 /* After a reload, and where a verdict would take its time: has it shown already what is asked for?
  * If not, it may do from now on what its user may do now, until the verdict. */
 bool ri_nats_access_known(ri_nats_session *s);
@@ -427,6 +418,15 @@ static inline bool ri_nats_access_guards(const ri_nats_session *s, const ri_nats
  * is another subject than the message's. */
 bool ri_nats_access_deliver(ri_nats_session *s, ri_nats_sub *sub, const ri_message *m,
                             ri_str route);
+
+/* ---- nats_listed.c: inside the gate ---- */
+void ri_nats_session_list_subs(const ri_nats_session *s, ri_broker_subs_query *query);
+
+/* ---- nats_news.c: inside the gate ---- */
+/* It has logged in; it is taken off the router, and leaves its account: that is said in the
+ * system's, which takes of what the turn may do with subscriptions. */
+void ri_nats_news_enter(const ri_nats_session *s);
+void ri_nats_news_leave(ri_nats_session *s, uint32_t *subs);
 
 /* ---- nats_deliver.c: inside the gate ---- */
 extern const ri_party_ops ri_nats_deliver_ops;
