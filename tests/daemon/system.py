@@ -90,6 +90,8 @@ class System(OperatorCase):
         if isinstance(value, dict):
             return {k: self.shape(v, k) for k, v in sorted(value.items()) if k not in LEFT}
         if isinstance(value, list):
+            if key == "account_statz":  # in the order of a map there
+                value = sorted(value, key=lambda account: account["acc"])
             shapes = [self.shape(v, key) for v in value]
             return sorted(shapes) if key == "accounts" else shapes
         is_id = isinstance(value, str) and len(value) == 56 or "could not be resolved" in str(value)
