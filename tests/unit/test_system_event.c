@@ -92,7 +92,8 @@ START_TEST(unheard)
         ck_assert(!ri_system_event_heard(p->broker));
         ck_assert_int_eq(ri_system_event_client(p->broker, &(ri_system_client){
             .conn = &conn, .reason = "Kicked", .unknown = true}), 0);
-        if (n) ri_system_event_conns(p->broker, place_account(p, "A1"));
+        if (n)
+            ck_assert_int_eq(ri_system_event_conns(p->broker, place_account(p, "A1")), 0);
         ri_system_event_lame_duck(p->broker);
         ck_assert(ri_system_event_tend(p->broker) > 0);
         ck_assert_uint_eq(p->f.supply.calls, calls);
@@ -125,8 +126,10 @@ START_TEST(clients)
     odd.account = RI_STR("a *");
     ck_assert_int_eq(ri_system_event_client(p->broker, &(ri_system_client){.conn = &odd}), 0);
     ck_assert_int_eq(e->heard, 3);
-    ri_system_event_conns(p->broker, &p->broker->router.global);
+    ck_assert_int_eq(ri_system_event_conns(p->broker, &p->broker->router.global), 0);
     ck_assert_int_eq(e->heard, 3);
+    ck_assert_int_eq(ri_system_event_conns(p->broker, place_account(p, "A1")), 2);
+    ck_assert_int_eq(e->heard, 5);
     ri_system_event_lame_duck(p->broker);
     ck_assert_int_eq(strncmp(e->data, "{\"name\":\"n\",", 12), 0);
     place_close(p);

@@ -196,7 +196,7 @@ static void event_put_ways(ri_buffer *out, const char *name, uint64_t msgs, uint
     ri_buffer_puts(out, "}");
 }
 
-void ri_system_event_conns(ri_broker *b, const ri_account *account)
+int ri_system_event_conns(ri_broker *b, const ri_account *account)
 {
     static const char *const formats[] = {"$SYS.SERVER.ACCOUNT.*.CONNS",
                                           "$SYS.ACCOUNT.*.SERVER.CONNS"};
@@ -205,7 +205,8 @@ void ri_system_event_conns(ri_broker *b, const ri_account *account)
     ri_str to;
     ri_buffer out;
     RI_ASSERT(ri_broker_is_entered(b));
-    if (account == &b->router.global) return;
+    int made = 0;
+    if (account == &b->router.global) return 0;
     for (size_t i = 0; i < RI_LEN(formats); i++) {
         if (!event_wanted(b, formats[i], account->name, room, &to)) continue;
         event_begin(b, "account_connections", &out);
@@ -218,7 +219,9 @@ void ri_system_event_conns(ri_broker *b, const ri_account *account)
         event_put_ways(&out, "received", gone->in_msgs, gone->in_bytes);
         ri_buffer_puts(&out, ",\"slow_consumers\":0}");
         event_send(b, to, RI_STR_NONE, &out);
+        made++;
     }
+    return made;
 }
 
 /* ---- The server ---- */
@@ -238,7 +241,8 @@ void ri_system_event_lame_duck(ri_broker *b)
 
 /* ---- From time to time ---- */
 
-/* The page is made by who is asked for it: this one asks, and whoever listens gets the answer. */
+/* The page is made by who is asked for it, beside the durable half: this one asks, and whoever
+ * listens gets the answer. */
 static void event_ask_statsz(ri_broker *b)
 {
     char to_room[EVENT_SUBJECT], at_room[EVENT_SUBJECT];

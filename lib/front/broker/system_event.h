@@ -27,9 +27,9 @@ typedef struct ri_system_client {
 
 /* Is there anybody who could listen? Else nothing has to be known of a connection. */
 bool ri_system_event_heard(const ri_broker *b);
-/* So many messages were made of it, for whoever counts what a turn does. */
+/* So many messages were made of it, for whoever counts what a turn does: likewise below. */
 int ri_system_event_client(ri_broker *b, const ri_system_client *client);
-void ri_system_event_conns(ri_broker *b, const ri_account *account);
+int ri_system_event_conns(ri_broker *b, const ri_account *account);
 void ri_system_event_lame_duck(ri_broker *b);
 /* What is said from time to time, in slices: CONNS of each account that has connections, STATSZ.
  * When it wants to be called again: monotonic; INT64_MAX: never. */

@@ -107,14 +107,15 @@ static ri_account *access_account(const ri_nats_session *s)
     return ri_accounts_find(accounts, ri_access_account(s->who));
 }
 
-void ri_nats_access_leave(ri_nats_session *s)
+int ri_nats_access_leave(ri_nats_session *s)
 {
-    if (!s->counted) return;
+    if (!s->counted) return 0;
     RI_ASSERT(s->counted->nconns > 0);
     s->counted->nconns--;
-    ri_system_event_conns(s->server->broker, s->counted);
+    int events = ri_system_event_conns(s->server->broker, s->counted);
     ri_account_unref(s->counted);
     s->counted = NULL;
+    return events;
 }
 
 /* What is wrong with that account is said, and it ends. */

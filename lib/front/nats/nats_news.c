@@ -42,9 +42,9 @@ void ri_nats_news_leave(ri_nats_session *s, uint32_t *subs)
         account->gone.out_bytes += s->party.out_bytes;
         ri_account_ref(account); /* its name is said behind its leaving */
     }
-    ri_nats_access_leave(s);
+    int events = ri_nats_access_leave(s);
     s->counted = account;
-    int events = news_say(s, ri_nats_session_end_text(s->end));
+    events += news_say(s, ri_nats_session_end_text(s->end));
     s->counted = NULL;
     ri_account_unref(account);
     *subs -= RI_MIN(*subs, NEWS_SUBS * (uint32_t)events);

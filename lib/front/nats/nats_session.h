@@ -396,8 +396,8 @@ bool ri_nats_access_enter(ri_nats_session *s);
 /* The first that it says is no CONNECT: now it counts in the account that it is in. Before, it
  * takes no place from others. False: there is none, and it ends. */
 bool ri_nats_access_count(ri_nats_session *s);
-/* It counts no more as a connection of its account. */
-void ri_nats_access_leave(ri_nats_session *s);
+/* It counts no more as a connection of its account: so many messages said so. */
+int ri_nats_access_leave(ri_nats_session *s);
 /* After a reload, and where a verdict would take its time: has it shown already what is asked for?
  * If not, it may do from now on what its user may do now, until the verdict. */
 bool ri_nats_access_known(ri_nats_session *s);
