@@ -349,6 +349,7 @@ static int record_hand_over(ri_tls_records *r, const uint8_t *bytes, size_t n, u
 {
     if (bytes == buf) return (int)n;
     size_t taken = RI_MIN(n, len);
+    RI_ASSERT(!r->plain && r->len == 0 && n <= RI_TLS_RECORD);
     memcpy(buf, bytes, taken);
     if (taken == n) return (int)n;
     if (!record_make_room(r)) return RILL_ENOMEM;
@@ -396,6 +397,7 @@ int ri_tls_records_read(ri_tls_records *r, ri_tls_io *io, void *buf, size_t len)
 {
     uint8_t *record;
     int rc = 0;
+    RI_ASSERT(len > 0 && (r->len == 0 || r->kept));
     if (r->plain) return record_take_rest(r, buf, len);
     if (r->broken) return ri_tls_fault_err(RI_TLS_FAULT_RECORD);
     while (rc == 0 && !io->ended) {

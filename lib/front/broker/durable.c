@@ -41,6 +41,7 @@ void ri_durable_want(ri_durable *d)
 ri_durable *ri_durable_streams(const ri_broker *broker)
 {
     ri_durable *d = broker->durable;
+    RI_ASSERT(ri_broker_is_entered(broker));
     bool idle = d && d->opts.attends && !d->wanted && ri_js_nstreams(d->js) == 0;
     return idle ? NULL : d;
 }

@@ -106,6 +106,7 @@ static bool event_wanted(const ri_broker *b, const char *format, const char *nam
 static void event_send(ri_broker *b, ri_str to, ri_str reply, ri_buffer *out)
 {
     ri_account *system = event_account(b);
+    RI_ASSERT(system && to.len); /* as event_wanted() found */
     ri_message m = {.subject = to, .reply = reply, .data = ri_buffer_str(out)};
     if (!b->herald.router) {
         ri_party_init(&b->herald, &b->router, &event_ops);

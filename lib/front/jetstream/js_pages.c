@@ -140,6 +140,7 @@ bool ri_js_pages_read(ri_js_request *r, ri_json *root)
                         JS_PAGES_READS * r->body.len / RI_JS_TEXT_BYTES);
     bool good = fits && ri_json_parse(root, r->body) >= 0 &&
                 ri_json_kind_of(*root) == RI_JSON_OBJECT;
+    _Static_assert(RI_LIMIT_SYSTEM_BODY == 4096, "the sentence says how many bytes");
     if (!good)
         ri_js_system_fail(r, 400, false, fits ? RI_STR("invalid JSON")
                                               : RI_STR("the request has more than 4096 bytes"));

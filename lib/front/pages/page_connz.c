@@ -128,6 +128,7 @@ static bool connz_hears(connz_work *w, uint64_t id)
     bool there = ri_broker_subs_of(w->page->broker, &query);
     w->asked = id;
     w->asked_at = query.at;
+    RI_ASSERT(!query.more || w->walk.budget); /* a walk that is not cut meets each once */
     w->walk.again = query.more;
     return there && query.total > 0;
 }
