@@ -14,9 +14,9 @@
  *     group    -> {account,group} ----------> one buffer a family /
  *       what it has committed -> {account,group,topic,partition}  /
  *
- * Groups are those of a door that has some, and come last. Names of theirs may be long, and they may
- * commit for very many partitions, so there is a bound to their samples: the rest is left out, and
- * a sample says so.
+ * Groups are those of a door that has some, and come last. Names of theirs may be long, and they
+ * may commit for very many partitions, so there is a bound to their samples: the rest is left out,
+ * and a sample says so.
  *
  * What is known only by reading messages is not asked for, since 10 000 consumers would read 10 000
  * messages: the lag in bytes and in seconds is worked out from the stream's mean message and from
@@ -42,7 +42,7 @@
 enum {
     METRICS_UNITS = 12,     /* of the turn, for a stream or a consumer: ten samples are copied */
     METRICS_SEGMENTS = 32,  /* so many segments of a log that are looked at are a unit */
-    METRICS_NAMES = 64,     /* so many bytes of labels are a unit: they are copied for each sample */
+    METRICS_NAMES = 64,     /* so many bytes of labels are a unit: each sample copies them */
     METRICS_GROUPS = 16 * 1024 * 1024, /* bytes of the samples of groups, about, at most */
     METRICS_LAST = 64,      /* bytes of the last line, and more */
     METRICS_VALUE = RI_NUMBER_MAX + 8, /* bytes of a value with its decimals and the line's end */
@@ -134,7 +134,8 @@ static const metrics_family metrics_families[METRICS_FAMILIES] = {
         "Their size, by the mean record of the partition (an estimate)."),
     [GROUP_LAG_SECONDS] = METRICS_GAUGES(
         "rill_group_lag_seconds",
-        "Age of the first of them, as that of a consumer is told (an estimate)."),
+        "Age of the first of them, by its place between the first and the last of the "
+        "partition (an estimate)."),
 };
 
 /* What of a stream its consumers' lag, or that of groups, is worked out from. */
