@@ -245,6 +245,34 @@ class Metrics(Case):
         self.assertIn(("rill_door_connections", (("door", "kafka"),)),
                       found["rill_door_connections"][1])
 
+    @unittest.skipUnless(shutil.which("kcat"), "no kcat")
+    def test_left_out(self):
+        """A group with a long name that has committed for many: so much of it as there may be is
+        shown, and who asks and goes before it is made leaves nothing behind."""
+        server = self.broker(more="kafka { listen: '127.0.0.1:-1'\n"
+                             "group.initial.rebalance.delay.ms: 0 }")
+        broker = re.search(r"Kafka's clients on (\S+)\n", server.log())[1]
+        client, count = self.client(server), 700
+        for i in range(count):
+            name = "t%d" % i
+            self.asked(client, "$JS.API.STREAM.CREATE." + name, name=name, subjects=[name],
+                       storage="memory")
+            self.asked(client, name)
+        subprocess.run(["kcat", "-b", broker, "-q", "-c", str(count), "-X",
+                        "auto.offset.reset=earliest", "-G", "g" * 10000, "^t[0-9]+"], check=True,
+                       timeout=BOUND_S, capture_output=True)
+        for _ in range(3):
+            text, found = self.scrape_text(server)
+            self.assertEqual(found["rill_groups_left_out"][1].popitem()[1], 1)
+            lags = self.lags(found, "messages")
+            self.assertTrue(500 < len(lags) < count, len(lags))
+            self.assertEqual(set(lags.values()), {0})
+            self.assertLess(len(text), 18 * 1024 * 1024)
+            for _ in range(20):
+                conn = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=BOUND_S)
+                conn.request("GET", "/metrics")
+                conn.close()
+
     def test_while_it_grows(self):
         """Histograms are cumulative, and what is a counter goes up only."""
         server = self.broker()
