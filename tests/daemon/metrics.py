@@ -132,6 +132,25 @@ class Metrics(Case):
         self.assertNotIn("error", answer, subject)
         return answer
 
+    @staticmethod
+    def lags(found, unit):
+        rows = found["rill_group_lag_" + unit][1]
+        named = {tuple(dict(labels)[k] for k in ("group", "topic", "partition")): value
+                 for (_, labels), value in rows.items()}
+        assert len(named) == len(rows)
+        return named
+
+    @staticmethod
+    def members(found):
+        """Of each group, its state and how many members it has."""
+        states = {}
+        for (_, labels), value in found["rill_group_state"][1].items():
+            labels = dict(labels)
+            assert value == 1 and labels["group"] not in states
+            states[labels["group"]] = labels["state"]
+        return {dict(labels)["group"]: (states[dict(labels)["group"]], value)
+                for (_, labels), value in found["rill_group_members"][1].items()}
+
     # ---- The tests
 
     def test_hostile_names(self):
@@ -191,8 +210,68 @@ class Metrics(Case):
         found = self.read(server)
         self.assertEqual(found["rill_stream_messages"][1], {("rill_stream_messages", (
             ("account", "$G"), ("stream", "topic"))): 3})
+
+        # What kafka-consumer-groups counts: from what was committed to the end that is listed.
+        end = int(kcat("-Q", "-t", "topic:0:-1").split()[-1])
+        self.assertEqual(end, 3)
+        self.assertEqual(self.lags(found, "messages"),
+                         {(group, "topic", "0"): end - 2 for group in KAFKA_GROUPS})
+        for lag in self.lags(found, "bytes").values():
+            self.assertGreater(lag, 0)
+        self.assertEqual(set(self.lags(found, "seconds")), set(self.lags(found, "bytes")))
+        self.assertEqual(self.members(found), dict.fromkeys(KAFKA_GROUPS, ("Empty", 0)))
+        self.assertEqual(found["rill_groups_left_out"][1].popitem()[1], 0)
+
+        # Who goes on has none left, and more comes; a member that is there is counted.
+        reader = subprocess.Popen(
+            ["kcat", "-b", broker, "-q", "-u", "-X", "auto.commit.interval.ms=50", "-G",
+             KAFKA_GROUPS[0], "topic"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        try:
+            self.assertEqual(reader.stdout.readline(), b"c\n")
+            at = (KAFKA_GROUPS[0], "topic", "0")
+            for records in (b"", b"d\ne\n"):
+                if records:
+                    kcat("-P", "-t", "topic", data=records)
+                wait_for("the commit", lambda: self.lags(
+                    found := self.scrape_text(server)[1], "messages")[at] == 0 and
+                    found["rill_stream_messages"][1].popitem()[1] == 3 + len(records) // 2)
+            found = self.read(server)
+            self.assertEqual(self.members(found)[KAFKA_GROUPS[0]], ("Stable", 1))
+            self.assertEqual(self.lags(found, "seconds")[at], 0)
+            self.assertEqual(self.lags(found, "messages")[(KAFKA_GROUPS[1], "topic", "0")], 3)
+        finally:
+            reader.kill()
+            reader.communicate()
         self.assertIn(("rill_door_connections", (("door", "kafka"),)),
                       found["rill_door_connections"][1])
+
+    @unittest.skipUnless(shutil.which("kcat"), "no kcat")
+    def test_left_out(self):
+        """A group with a long name that has committed for many: so much of it as there may be is
+        shown, and who asks and goes before it is made leaves nothing behind."""
+        server = self.broker(more="kafka { listen: '127.0.0.1:-1'\n"
+                             "group.initial.rebalance.delay.ms: 0 }")
+        broker = re.search(r"Kafka's clients on (\S+)\n", server.log())[1]
+        client, count = self.client(server), 700
+        for i in range(count):
+            name = "t%d" % i
+            self.asked(client, "$JS.API.STREAM.CREATE." + name, name=name, subjects=[name],
+                       storage="memory")
+            self.asked(client, name)
+        subprocess.run(["kcat", "-b", broker, "-q", "-c", str(count), "-X",
+                        "auto.offset.reset=earliest", "-G", "g" * 10000, "^t[0-9]+"], check=True,
+                       timeout=BOUND_S, capture_output=True)
+        for _ in range(3):
+            text, found = self.scrape_text(server)
+            self.assertEqual(found["rill_groups_left_out"][1].popitem()[1], 1)
+            lags = self.lags(found, "messages")
+            self.assertTrue(500 < len(lags) < count, len(lags))
+            self.assertEqual(set(lags.values()), {0})
+            self.assertLess(len(text), 18 * 1024 * 1024)
+            for _ in range(20):
+                conn = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=BOUND_S)
+                conn.request("GET", "/metrics")
+                conn.close()
 
     def test_while_it_grows(self):
         """Histograms are cumulative, and what is a counter goes up only."""

@@ -152,7 +152,7 @@ static void pulse(play *p, int32_t epoch)
 
 int fuzz_one(const uint8_t *data, size_t size)
 {
-    static const ri_groups_topics topics = {by_name, by_id, version};
+    static const ri_groups_topics topics = {by_name, by_id, version, NULL};
     static play p;
     char said_text[CAP], given_text[CAP];
     bytes in = {data, data + size};

@@ -107,7 +107,7 @@ static uint64_t band_version(void *arg)
     return ((band *)arg)->version;
 }
 
-static const ri_groups_topics band_topics = {band_by_name, band_by_id, band_version};
+static const ri_groups_topics band_topics = {band_by_name, band_by_id, band_version, NULL};
 
 void band_set_topic(band *b, const char *name, int32_t partitions)
 {

@@ -451,6 +451,74 @@ START_TEST(test_sweep)
 }
 END_TEST
 
+/* Where a turn is one unit each group and each of its offsets is a slice, and is listed once. What
+ * goes meanwhile is not missed by the walk, and who closes the groups ends it. */
+static int walked_in_units(ri_groups_walk *walk, char *told, int until)
+{
+    ri_budget *budget = &b.w.router.budget;
+    ri_group_info info;
+    ri_group_offset offset;
+    bool in_group = false;
+    int slices = 0;
+    for (int rc = 1; slices < until && (rc || in_group); slices++) {
+        ri_budget_open(budget);
+        ri_budget_slice(budget, 1);
+        in_group = in_group && rc;
+        rc = in_group ? ri_groups_walk_offset(b.groups, walk, &offset)
+                      : ri_groups_walk_next(b.groups, walk, &info);
+        ck_assert_int_ne(rc, RI_CURSOR_CUT); /* each has a unit, and so goes on */
+        if (rc && in_group)
+            told += sprintf(told, " %.*s/%d=%d", RI_ARG(offset.topic), offset.partition,
+                            (int)offset.offset);
+        else if (rc)
+            told += sprintf(told, "%.*s:%zu", RI_ARG(info.name), info.nmembers);
+        else if (in_group)
+            told += sprintf(told, "; ");
+        if (!in_group && rc) in_group = true;
+        ck_assert(!rc || !ri_budget_left(budget));
+        ri_budget_whole(budget);
+        ri_budget_close(budget);
+    }
+    return slices;
+}
+
+START_TEST(test_walk_offsets)
+{
+    char told[200] = "";
+    ri_groups_walk walk = {0};
+    band_player *p = band_add(&b, "p", "g"), *m = band_add(&b, "m", "i");
+    b.quiet = true;
+    band_commit(p, "t/0=5 t/1=7 u/0=3");
+    band_turn(&b);
+    p->group = "h";
+    band_commit(p, "t/0=1 v/2=2");
+    band_turn(&b);
+    band_join(m);
+    band_join(m);
+    ri_groups_walk_begin(b.groups, &walk);
+    ck_assert_int_eq(walked_in_units(&walk, told, 100), 12);
+    ck_assert_str_eq(told, "g:0 t/0=5 t/1=7 u/0=3; h:0 t/0=1 v/2=2; i:1; ");
+    ri_groups_walk_end(&walk);
+    /* The group that it is in goes, behind an offset. */
+    ri_groups_walk_begin(b.groups, &walk);
+    ck_assert_int_eq(walked_in_units(&walk, told, 2), 2);
+    ck_assert_str_eq(told, "g:0 t/0=5");
+    band_delete(&b, "g");
+    ri_budget_open(&b.w.router.budget);
+    ck_assert_int_eq(ri_groups_walk_offset(b.groups, &walk, &(ri_group_offset){0}), 0);
+    walked_in_units(&walk, told, 100);
+    ck_assert_str_eq(told, "h:0 t/0=1 v/2=2; i:1; ");
+    /* Who closes the groups ends a walk that is on. */
+    ri_groups_walk_end(&walk);
+    ri_groups_walk_begin(b.groups, &walk);
+    ck_assert_int_eq(walked_in_units(&walk, told, 2), 2);
+    band_turn(&b);
+    ck_assert_ok(band_restart(&b)); /* they are closed, and read again */
+    ck_assert(!ri_groups_walk_is_on(&walk));
+    ri_groups_walk_end(&walk);
+}
+END_TEST
+
 /* The list is cut where the turn is over, and goes on whatever was deleted meanwhile. */
 START_TEST(test_walk)
 {
@@ -708,7 +776,8 @@ SUITE_MAIN_ROWS("groups",
                 SUITE_WITH(setup, teardown, test_join_faults, test_inconsistent, test_stable,
                            test_rejoin, test_votes, test_leave, test_leave_in_turns, test_delete,
                            test_pending, test_max_size, test_static, test_static_leader,
-                           test_restart, test_close, test_sweep, test_walk, test_bounds,
+                           test_restart, test_close, test_sweep, test_walk,
+                           test_walk_offsets, test_bounds,
                            test_ids_bound, test_memory, test_gone, test_give_way,
                            test_members_memory),
                 SUITE_ONCE(test_scarce))

@@ -167,7 +167,7 @@ static uint64_t version(void *arg)
     return (uint64_t)*(int *)arg;
 }
 
-static const ri_groups_topics topics = {by_name, by_id, version};
+static const ri_groups_topics topics = {by_name, by_id, version, NULL};
 
 START_TEST(test_reopened)
 {

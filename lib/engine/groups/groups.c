@@ -187,13 +187,16 @@ int ri_groups_make(ri_groups *groups, ri_str name, ri_group **out)
     return RILL_OK;
 }
 
-/* Walks that stand at it go on with the next. */
+/* Walks that stand at it, or in it, go on with the next. */
 static void groups_unlink(ri_group *group)
 {
     ri_groups *groups = group->groups;
     ri_list_each (link, &groups->walks) {
         ri_groups_walk *walk = ri_container_of(link, ri_groups_walk, link);
         if (walk->at == &group->link) walk->at = group->link.next;
+        if (walk->in != group) continue;
+        ri_offsets_walk_end(&walk->offsets);
+        walk->in = NULL;
     }
     ri_list_remove(&group->link);
 }
@@ -528,6 +531,7 @@ void ri_groups_close(ri_groups *groups)
         ri_offsets_clear(group);
         ri_groups_drop(group);
     }
+    while (ri_list_pop(&groups->walks)) continue;
     ri_groups_timer_fini(groups, &groups->sweep_timer);
     ri_map_fini(&groups->by_name);
     ri_heap_fini(&groups->timers);

@@ -152,11 +152,16 @@ typedef struct ri_groups_topic {
     int32_t partitions;
 } ri_groups_topic;
 
+struct ri_group_offset;
+
 /* Which topics there are, as modern groups ask their owner. False: there is no such one. */
 typedef struct ri_groups_topics {
     bool (*by_name)(void *arg, ri_str name, ri_groups_topic *out);
     bool (*by_id)(void *arg, const uint8_t *id, ri_groups_topic *out);
     uint64_t (*version)(void *arg); /* not 0; another whenever a topic came, went or grew */
+    /* What holds the partition that an offset was committed for; NULL: it is no more. The function
+     * may be NULL, where nobody asks. */
+    ri_stream *(*partition)(void *arg, const struct ri_group_offset *committed);
 } ri_groups_topics;
 
 typedef struct ri_groups_opts {
@@ -387,6 +392,7 @@ bool ri_groups_next_member(const ri_group *group, ri_group_place *place,
 typedef struct ri_group_info {
     ri_str name, state, type, protocol_type;
     ri_str protocol;       /* only of a stable group; empty */
+    size_t nmembers;
     const ri_group *group; /* its members by ri_groups_next_member() */
 } ri_group_info;
 /* RI_GROUP_NOT_FOUND: there is no such classic group; `out` says Dead then. */
@@ -426,6 +432,8 @@ bool ri_groups_next_part(ri_groups *groups, const ri_group_modern_member *member
 typedef struct ri_groups_walk {
     ri_list link;          /* among all walks */
     ri_list *at;           /* the group that is next */
+    ri_group *in;          /* the one that was listed last; NULL: it has gone, or there was none */
+    ri_offsets_walk offsets; /* of that one, once somebody asks for them */
     bool tired;            /* the budget was used up by the last one */
     const ri_str *states, *types; /* of those that are listed; lent; none: of all */
     size_t nstates, ntypes;
@@ -434,6 +442,16 @@ void ri_groups_walk_begin(ri_groups *groups, ri_groups_walk *walk);
 /* 1: `out` is the next, lent until the owner's next call; 0: there are no more; RI_CURSOR_CUT: the
  * budget of the turn is used up before the next was found. */
 int ri_groups_walk_next(ri_groups *groups, ri_groups_walk *walk, ri_group_info *out);
+/* The same for the next offset that the group which was listed last has committed, topic by topic.
+ * 0 as well if that group has gone. */
+int ri_groups_walk_offset(ri_groups *groups, ri_groups_walk *walk, ri_group_offset *out);
+/* What holds the partition that an offset was committed for; NULL: it is no more. */
+ri_stream *ri_groups_partition(const ri_groups *groups, const ri_group_offset *committed);
+/* Is there something to end? Closing the groups ends all walks. */
+static inline bool ri_groups_walk_is_on(const ri_groups_walk *walk)
+{
+    return ri_list_linked(&walk->link);
+}
 void ri_groups_walk_end(ri_groups_walk *walk);
 
 typedef struct ri_group_delete {

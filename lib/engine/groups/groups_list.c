@@ -30,7 +30,7 @@ static void list_fill(const ri_group *group, ri_group_info *out)
         *out = (ri_group_info){
             .name = ri_groups_name_of(group), .type = RI_STR("consumer"),
             .state = ri_str_of(ri_modern_state_name(group)), .protocol_type = RI_STR("consumer"),
-            .protocol = RI_STR("")};
+            .protocol = RI_STR(""), .nmembers = ri_modern_size(group)};
         return;
     }
     bool stable = group->state == RI_CLASSIC_STABLE;
@@ -38,7 +38,8 @@ static void list_fill(const ri_group *group, ri_group_info *out)
         .name = ri_groups_name_of(group), .type = RI_STR("classic"),
         .state = ri_str_of(ri_classic_state_name(group->state)),
         .protocol_type = group->protocol_type.ptr ? group->protocol_type : RI_STR(""),
-        .protocol = stable ? ri_classic_protocol_name(group) : RI_STR(""), .group = group,
+        .protocol = stable ? ri_classic_protocol_name(group) : RI_STR(""),
+        .nmembers = ri_classic_size(group), .group = group,
     };
 }
 
@@ -143,15 +144,22 @@ void ri_groups_walk_begin(ri_groups *groups, ri_groups_walk *walk)
     walk->at = groups->all.next;
 }
 
+/* The last one has used the budget up, and there is no other since. */
+static bool list_is_cut(const ri_groups *groups, ri_groups_walk *walk)
+{
+    bool tired = walk->tired;
+    walk->tired = false;
+    return tired && !ri_budget_left(&groups->router->budget);
+}
+
 int ri_groups_walk_next(ri_groups *groups, ri_groups_walk *walk, ri_group_info *out)
 {
-    RI_ASSERT(ri_list_linked(&walk->link));
+    RI_ASSERT(ri_groups_walk_is_on(walk));
     while (walk->at != &groups->all) {
-        if (walk->tired) {
-            walk->tired = false;
-            return RI_CURSOR_CUT;
-        }
+        if (list_is_cut(groups, walk)) return RI_CURSOR_CUT;
         ri_group *group = ri_container_of(walk->at, ri_group, link);
+        ri_offsets_walk_end(&walk->offsets);
+        walk->in = group;
         ri_groups_spend(groups, walk->nstates + walk->ntypes);
         walk->tired = !ri_budget_left(&groups->router->budget);
         walk->at = group->link.next;
@@ -163,8 +171,29 @@ int ri_groups_walk_next(ri_groups *groups, ri_groups_walk *walk, ri_group_info *
     return 0;
 }
 
+int ri_groups_walk_offset(ri_groups *groups, ri_groups_walk *walk, ri_group_offset *out)
+{
+    RI_ASSERT(ri_groups_walk_is_on(walk));
+    if (!walk->in) return 0;
+    if (list_is_cut(groups, walk)) return RI_CURSOR_CUT;
+    if (!ri_list_linked(&walk->offsets.link)) ri_offsets_walk_begin(walk->in, &walk->offsets);
+    const ri_offset *offset = ri_offsets_walk_next(walk->in, &walk->offsets);
+    if (!offset) return 0;
+    walk->tired = !ri_budget_spend(&groups->router->budget, 1);
+    ri_offsets_fill(offset, out);
+    return 1;
+}
+
+ri_stream *ri_groups_partition(const ri_groups *groups, const ri_group_offset *committed)
+{
+    RI_CHECK(groups, RI_GROUPS_MAGIC);
+    const ri_groups_topics *topics = groups->topics;
+    return topics && topics->partition ? topics->partition(groups->topics_arg, committed) : NULL;
+}
+
 void ri_groups_walk_end(ri_groups_walk *walk)
 {
+    ri_offsets_walk_end(&walk->offsets);
     ri_list_remove(&walk->link);
 }
 

@@ -124,7 +124,7 @@ ri_group_error ri_groups_fetch_begin(ri_groups *groups, ri_group_fetch *fetch)
     return error;
 }
 
-static void offsets_fill(const ri_offset *offset, ri_group_offset *out)
+void ri_offsets_fill(const ri_offset *offset, ri_group_offset *out)
 {
     out->topic = (ri_str){offset->topic->name, offset->topic->name_len};
     memcpy(out->topic_id, offset->topic_id, sizeof out->topic_id);
@@ -144,7 +144,7 @@ void ri_groups_fetch_get(ri_group_fetch *fetch, ri_group_offset *wanted)
     ri_offset *offset = ri_offsets_find(ri_offsets_topic(fetch->held, wanted->topic),
                                         wanted->partition);
     if (offset && offset->known && ri_offsets_is_of(offset, wanted->topic_id))
-        offsets_fill(offset, wanted);
+        ri_offsets_fill(offset, wanted);
 }
 
 int ri_groups_fetch_next(ri_group_fetch *fetch, ri_group_offset *out)
@@ -160,7 +160,7 @@ int ri_groups_fetch_next(ri_group_fetch *fetch, ri_group_offset *out)
     const ri_offset *offset = ri_offsets_walk_next(group, &fetch->walk);
     if (!offset) return 0;
     fetch->tired = !ri_budget_spend(&group->groups->router->budget, 1);
-    offsets_fill(offset, out);
+    ri_offsets_fill(offset, out);
     return 1;
 }
 

@@ -401,6 +401,7 @@ int ri_offsets_make(ri_group *group, ri_str topic, int32_t partition, ri_offset 
 int ri_offsets_set(ri_offset *offset, const ri_offset *as, ri_str metadata, bool writes);
 void ri_offsets_free(ri_offset *offset); /* its record stays */
 int ri_offsets_drop(ri_offset *offset);  /* the record first; a failure changes nothing */
+void ri_offsets_fill(const ri_offset *offset, ri_group_offset *out);
 void ri_offsets_walk_begin(ri_group *group, ri_offsets_walk *walk);
 bool ri_offsets_walk_begin_at(ri_group *group, ri_offsets_walk *walk, ri_str topic);
 ri_offset *ri_offsets_walk_next(ri_group *group, ri_offsets_walk *walk); /* NULL: the end */

@@ -36,6 +36,7 @@
 struct ri_broker;
 struct ri_broker_subs_query;
 struct ri_broker_conn;
+struct ri_groups;
 struct ri_wire;
 
 typedef enum ri_act_kind { RI_ACT_KICK, RI_ACT_LAME_DUCK } ri_act_kind;
@@ -72,6 +73,10 @@ typedef struct ri_door_ops {
 
     /* That one is ended, or hears that the server is about to go. NULL: neither can be. */
     ri_acted (*act)(ri_door *door, const void *at, ri_act_kind kind);
+
+    /* The groups of consumers that come here, which know where their partitions are. Where there
+     * are streams. NULL: they cannot be had, or the door has none. */
+    struct ri_groups *(*groups)(ri_door *door);
 
     uint64_t (*greediest)(const ri_door *door); /* the most output that waits for a connection */
     /* Ends connections with more than `cap` bytes of output waiting, until about `bytes` of that

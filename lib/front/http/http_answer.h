@@ -6,6 +6,7 @@
  *             begin has made all of it
  *     between outside the gate, behind each step; NULL: there is nothing to do
  *     finish  outside the gate, behind the last step; NULL: there is nothing to do
+ *     leave   inside the gate, of one that nobody wants any more; NULL: nothing is to be done there
  *     drop    in the end, also of one that nobody wants any more; NULL: nothing is kept
  *
  * A failed allocation shows in body.failed, and is answered with 503. */
@@ -32,6 +33,7 @@ typedef struct ri_http_route {
     bool (*step)(ri_http_answer *a);
     void (*between)(ri_http_answer *a);
     void (*finish)(ri_http_answer *a);
+    void (*leave)(ri_http_answer *a);
     void (*drop)(ri_http_answer *a);
     void (*join)(struct ri_http_session *s); /* of a stream: its head is queued; outside the gate */
 } ri_http_route;

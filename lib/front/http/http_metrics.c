@@ -11,6 +11,12 @@
  *     broker   -> body
  *     stream   -> {account,stream} ---------> one buffer a family \
  *       consumer -> {account,stream,consumer} -> one buffer a family > body
+ *     group    -> {account,group} ----------> one buffer a family /
+ *       what it has committed -> {account,group,topic,partition}  /
+ *
+ * Groups are those of a door that has some, and come last. Names of theirs may be long, and they
+ * may commit for very many partitions, so there is a bound to their samples: the rest is left out,
+ * and a sample says so.
  *
  * What is known only by reading messages is not asked for, since 10 000 consumers would read 10 000
  * messages: the lag in bytes and in seconds is worked out from the stream's mean message and from
@@ -24,7 +30,9 @@
 #include "base/number.h"
 #include "base/saturate.h"
 #include "codec/limits.h"
+#include "engine/groups/groups.h"
 #include "engine/streams/consumer.h"
+#include "engine/streams/fetch.h"
 #include "front/broker/durable.h"
 #include "front/broker/rooms.h"
 #include "front/http/http_answer.h"
@@ -34,6 +42,8 @@
 enum {
     METRICS_UNITS = 12,     /* of the turn, for a stream or a consumer: ten samples are copied */
     METRICS_SEGMENTS = 32,  /* so many segments of a log that are looked at are a unit */
+    METRICS_NAMES = 64,     /* so many bytes of labels are a unit: each sample copies them */
+    METRICS_GROUPS = 16 * 1024 * 1024, /* bytes of the samples of groups, about, at most */
     METRICS_LAST = 64,      /* bytes of the last line, and more */
     METRICS_VALUE = RI_NUMBER_MAX + 8, /* bytes of a value with its decimals and the line's end */
 };
@@ -48,7 +58,7 @@ typedef struct metrics_family {
 #define METRICS_COUNTERS(name, help) \
     {name, "counter", help, name "_total", sizeof name "_total" - 1}
 
-/* ---- Families of streams and consumers ---- */
+/* ---- Families of streams, consumers and groups ---- */
 
 typedef enum metrics_of {
     STREAM_MESSAGES,
@@ -67,6 +77,11 @@ typedef enum metrics_of {
     CONSUMER_WAITING,
     CONSUMER_DELIVERED,
     CONSUMER_PAUSED,
+    GROUP_MEMBERS,
+    GROUP_STATE,
+    GROUP_LAG,
+    GROUP_LAG_BYTES,
+    GROUP_LAG_SECONDS,
     METRICS_FAMILIES,
 } metrics_of;
 
@@ -109,9 +124,21 @@ static const metrics_family metrics_families[METRICS_FAMILIES] = {
     [CONSUMER_PAUSED] = METRICS_GAUGES(
         "rill_consumer_paused",
         "1 if the consumer is paused, else 0."),
+    [GROUP_MEMBERS] = METRICS_GAUGES("rill_group_members", "Members of the group of consumers."),
+    [GROUP_STATE] = METRICS_GAUGES("rill_group_state", "1, with the state that the group is in."),
+    [GROUP_LAG] = METRICS_GAUGES(
+        "rill_group_lag_messages",
+        "Records of the partition behind the offset that the group has committed."),
+    [GROUP_LAG_BYTES] = METRICS_GAUGES(
+        "rill_group_lag_bytes",
+        "Their size, by the mean record of the partition (an estimate)."),
+    [GROUP_LAG_SECONDS] = METRICS_GAUGES(
+        "rill_group_lag_seconds",
+        "Age of the first of them, by its place between the first and the last of the "
+        "partition (an estimate)."),
 };
 
-/* What of a stream its consumers' lag is worked out from. */
+/* What of a stream its consumers' lag, or that of groups, is worked out from. */
 typedef struct metrics_stream {
     uint64_t first_seq, last_seq, messages, bytes;
     int64_t first_ns, last_ns;
@@ -130,7 +157,12 @@ typedef struct metrics_work {
     bool in_stream;         /* the consumers of the stream named last are walked */
     ri_buffer stream, consumer; /* the names that were looked at last; empty: none */
     ri_buffer labels;       /* of the sample at hand */
-    size_t stream_labels;   /* bytes of these that are the stream's */
+    size_t stream_labels;   /* bytes of these that are the stream's, or the group's */
+    bool grouped;           /* the walk of groups is over, or there are none */
+    bool in_group;          /* what the last one has committed is walked */
+    bool groups_cut;        /* some of it is left out */
+    ri_groups *groups;      /* that are walked, as long as the walk is on */
+    ri_groups_walk walk;
     metrics_stream at;
     int64_t now_ns;         /* wall clock, of this slice */
     size_t *sizes;          /* of these buffers the last time, so that they need not grow */
@@ -241,14 +273,19 @@ static void metrics_label_consumer(metrics_work *w, ri_str consumer)
     ri_buffer_puts(&w->labels, "\"} ");
 }
 
+static void metrics_look_at(metrics_work *w, const ri_stream_state *state)
+{
+    w->at = (metrics_stream){state->first_seq, state->last_seq, state->messages, state->bytes,
+                             state->first_ts, state->last_ts};
+}
+
 static void metrics_stream_put(metrics_work *w, const char *account, ri_stream *stream)
 {
     ri_stream_state of_now;
     ri_str name = ri_stream_conf_of(stream)->name;
     ri_stream_state_at_hand(stream, &of_now);
     const ri_stream_state *state = &of_now;
-    w->at = (metrics_stream){state->first_seq, state->last_seq, state->messages, state->bytes,
-                             state->first_ts, state->last_ts};
+    metrics_look_at(w, state);
     ri_buffer_reset(&w->stream);
     ri_buffer_put_str(&w->stream, name);
     metrics_label_stream(w, account, name);
@@ -279,22 +316,120 @@ static int64_t metrics_age_ns(const metrics_stream *s, uint64_t floor, int64_t n
     return ri_ns_sub(ri_ns_sub(now_ns, s->first_ns), whole_ns);
 }
 
+static void metrics_put_sizes(metrics_work *w, metrics_of of, uint64_t messages)
+{
+    double mean = w->at.messages ? (double)w->at.bytes / (double)w->at.messages : 0;
+    metrics_put(w, of, (uint64_t)((double)messages * mean));
+}
+
+static void metrics_put_age(metrics_work *w, metrics_of of, bool behind, uint64_t floor)
+{
+    if (!behind) metrics_put_seconds(w, of, 0);
+    else if (metrics_has_age(&w->at))
+        metrics_put_seconds(w, of, metrics_age_ns(&w->at, floor, w->now_ns));
+}
+
 static void metrics_consumer_put(metrics_work *w, ri_consumer *consumer)
 {
     ri_consumer_info info;
     ri_consumer_info_of(consumer, &info);
     bool behind = info.num_pending || info.num_ack_pending;
-    double mean = w->at.messages ? (double)w->at.bytes / (double)w->at.messages : 0;
     metrics_label_consumer(w, info.name);
     metrics_put(w, CONSUMER_LAG, info.num_pending);
-    metrics_put(w, CONSUMER_LAG_BYTES, (uint64_t)((double)info.num_pending * mean));
-    int64_t age_ns = behind ? metrics_age_ns(&w->at, info.ack_floor.stream_seq, w->now_ns) : 0;
-    if (!behind || metrics_has_age(&w->at)) metrics_put_seconds(w, CONSUMER_LAG_SECONDS, age_ns);
+    metrics_put_sizes(w, CONSUMER_LAG_BYTES, info.num_pending);
+    metrics_put_age(w, CONSUMER_LAG_SECONDS, behind, info.ack_floor.stream_seq);
     metrics_put(w, CONSUMER_UNACKED, info.num_ack_pending);
     metrics_put(w, CONSUMER_REDELIVERED, info.num_redelivered);
     metrics_put(w, CONSUMER_WAITING, info.num_waiting);
     metrics_put(w, CONSUMER_DELIVERED, info.delivered.consumer_seq);
     metrics_put(w, CONSUMER_PAUSED, info.paused);
+}
+
+/* ---- Groups ---- */
+
+static void metrics_group_put(metrics_work *w, const ri_group_info *info)
+{
+    ri_buffer *labels = &w->labels;
+    ri_buffer_reset(labels);
+    ri_buffer_puts(labels, "{account=\"");
+    metrics_put_value(labels, ri_str_of(ri_rooms_account(w->house)));
+    ri_buffer_puts(labels, "\",group=\"");
+    metrics_put_value(labels, info->name);
+    w->stream_labels = ri_buffer_size(labels);
+    ri_buffer_puts(labels, "\"} ");
+    metrics_put(w, GROUP_MEMBERS, info->nmembers);
+    ri_buffer_cut(labels, w->stream_labels);
+    ri_buffer_printf(labels, "\",type=\"%.*s\",state=\"%.*s\"} ", RI_ARG(info->type),
+                     RI_ARG(info->state));
+    metrics_put(w, GROUP_STATE, 1);
+}
+
+/* As Kafka's tools count: from what was committed to the end, also where records are gone. One that
+ * is no offset says nothing. */
+static void metrics_offset_put(metrics_work *w, const ri_group_offset *at)
+{
+    ri_stream_state state;
+    ri_fetch_ends ends;
+    ri_stream *stream = at->offset < 0 ? NULL : ri_groups_partition(w->groups, at);
+    if (!stream) return;
+    ri_fetch_ends_of(stream, &ends);
+    ri_stream_state_at_hand(stream, &state);
+    metrics_look_at(w, &state);
+    uint64_t lag = (uint64_t)RI_MAX(ends.end - at->offset, 0);
+    ri_buffer_cut(&w->labels, w->stream_labels);
+    ri_buffer_puts(&w->labels, "\",topic=\"");
+    metrics_put_value(&w->labels, at->topic);
+    ri_buffer_printf(&w->labels, "\",partition=\"%d\"} ", at->partition);
+    metrics_put(w, GROUP_LAG, lag);
+    metrics_put_sizes(w, GROUP_LAG_BYTES, RI_MIN(lag, state.messages));
+    metrics_put_age(w, GROUP_LAG_SECONDS, lag > 0, (uint64_t)at->offset);
+}
+
+static void metrics_groups_begin(metrics_work *w, ri_broker *broker)
+{
+    ri_list_each (link, &broker->doors) {
+        ri_door *door = ri_container_of(link, ri_door, link);
+        if (!w->groups && door->ops->groups) w->groups = door->ops->groups(door);
+    }
+    w->grouped = !w->groups;
+    if (w->groups) ri_groups_walk_begin(w->groups, &w->walk);
+}
+
+static bool metrics_groups_are_long(const metrics_work *w)
+{
+    size_t bytes = 0;
+    for (int i = GROUP_MEMBERS; i <= GROUP_LAG_SECONDS; i++) bytes += ri_buffer_size(&w->out[i]);
+    return bytes >= METRICS_GROUPS;
+}
+
+/* The next group, or what the last one has committed next: as ri_groups_walk_next(). */
+static int metrics_groups_next(metrics_work *w)
+{
+    ri_group_info info;
+    ri_group_offset offset;
+    int rc = w->in_group ? ri_groups_walk_offset(w->groups, &w->walk, &offset) : 0;
+    if (rc == 1) metrics_offset_put(w, &offset);
+    if (rc != 0) return rc;
+    w->in_group = false;
+    if ((rc = ri_groups_walk_next(w->groups, &w->walk, &info)) != 1) return rc;
+    metrics_group_put(w, &info);
+    w->in_group = true;
+    return 1;
+}
+
+/* True where all of it is done, false where the turn is over; as below. */
+static bool metrics_groups(metrics_work *w, ri_broker *broker, ri_budget *budget)
+{
+    int rc = 1;
+    if (!w->grouped && !w->groups) metrics_groups_begin(w, broker);
+    if (w->grouped) return true;
+    while (!(w->groups_cut = metrics_groups_are_long(w)) && (rc = metrics_groups_next(w)) == 1)
+        if (!ri_budget_spend(budget, METRICS_UNITS + ri_buffer_size(&w->labels) / METRICS_NAMES))
+            return false;
+    if (rc == RI_CURSOR_CUT) return false;
+    ri_groups_walk_end(&w->walk);
+    w->grouped = true;
+    return true;
 }
 
 /* ---- The walk: true where all of it is done, false where the turn is over ---- */
@@ -569,6 +704,9 @@ static void metrics_broker(ri_http_answer *a)
     metrics_latency(a);
     metrics_work_of_broker(a, &stats);
     metrics_door(a);
+    if (w->groups)
+        METRICS_GAUGE("rill_groups_left_out", w->groups_cut,
+                      "1 while groups of consumers have more samples than are shown, else 0.");
     if (!w->house) return;
     METRICS_GAUGE("rill_store_failing", ri_durable_is_failing(w->house),
                   "1 while the store does not take what is committed, or could not be opened "
@@ -642,12 +780,13 @@ static bool metrics_step(ri_http_answer *a)
     w->begun = true;
     w->now_ns = ri_wall_ns(&broker->host);
     if (w->house && w->house != broker->durable) { /* what is not walked yet is gone */
+        ri_groups_walk_end(&w->walk);
         a->body.failed = true;
         a->why = "the store was closed while this page was made\n";
         return false;
     }
     if (!metrics_accounts(w, broker, budget)) return true;
-    bool done = !w->house || metrics_rooms(w, budget);
+    bool done = !w->house || (metrics_rooms(w, budget) && metrics_groups(w, broker, budget));
     if (metrics_failed(w) || !metrics_charge(a)) a->body.failed = true;
     else if (done) metrics_broker(a);
     return !done;
@@ -682,6 +821,12 @@ static void metrics_finish(ri_http_answer *a)
     }
 }
 
+static void metrics_leave(ri_http_answer *a)
+{
+    metrics_work *w = a->work;
+    ri_groups_walk_end(&w->walk);
+}
+
 static void metrics_drop(ri_http_answer *a)
 {
     metrics_work *w = a->work;
@@ -693,4 +838,5 @@ static void metrics_drop(ri_http_answer *a)
 
 const ri_http_route ri_http_metrics_route = {
     .path = "/metrics", .begin = metrics_begin_answer, .step = metrics_step,
-    .between = metrics_between, .finish = metrics_finish, .drop = metrics_drop};
+    .between = metrics_between, .finish = metrics_finish, .leave = metrics_leave,
+    .drop = metrics_drop};

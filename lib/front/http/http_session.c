@@ -64,9 +64,17 @@ static void http_session_bury(ri_http_session *s)
     ri_list_push(&s->server->dead, &s->work_link);
 }
 
+/* Its answer is not made any further. Inside the gate. */
+static void http_session_give_up(ri_http_session *s)
+{
+    const ri_http_route *route = s->answer.route;
+    if (route && route->leave && s->answer.work) route->leave(&s->answer);
+}
+
 /* Nothing is made for it any more. Inside the gate. */
 static void http_session_detach(ri_http_session *s)
 {
+    http_session_give_up(s);
     ri_list_remove(&s->row_link);
     ri_list_remove(&s->ready_link);
     ri_list_remove(&s->touched_link);
@@ -263,6 +271,11 @@ bool ri_http_session_make(ri_http_session *s)
     ri_http_answer_grow(&s->answer.body);
     if (s->answer.route->between) s->answer.route->between(&s->answer);
     if (more && !s->answer.body.failed) return wanted;
+    if (more) {
+        ri_http_server_enter(server);
+        http_session_give_up(s);
+        ri_http_server_leave(server);
+    }
     ri_list_remove(&s->row_link);
     http_session_reply(s);
     return wanted;

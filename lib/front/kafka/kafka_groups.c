@@ -50,11 +50,22 @@ static uint64_t kafka_groups_version(void *arg)
     return ri_js_changes(kafka_groups_js(arg));
 }
 
-ri_groups *ri_kafka_serve_groups(const ri_kafka_request *r)
+static ri_stream *kafka_groups_partition(void *arg, const ri_group_offset *at)
+{
+    ri_js *js = kafka_groups_js(arg);
+    ri_kafka_topic topic;
+    ri_kafka_uuid was;
+    if (!ri_kafka_catalog_find(js, at->topic, &topic)) return NULL;
+    memcpy(was.bytes, at->topic_id, sizeof was.bytes);
+    ri_kafka_uuid id = ri_kafka_catalog_id(&topic);
+    bool same = ri_kafka_catalog_is_none(&was) || memcmp(&was, &id, sizeof id) == 0;
+    return same ? ri_kafka_catalog_partition(js, &topic, at->partition) : NULL;
+}
+
+ri_groups *ri_kafka_groups_of(ri_kafka_server *server)
 {
     static const ri_groups_topics topics = {kafka_groups_by_name, kafka_groups_by_id,
-                                            kafka_groups_version};
-    ri_kafka_server *server = r->session->server;
+                                            kafka_groups_version, kafka_groups_partition};
     ri_groups *groups;
     RI_ASSERT(server->broker->durable);
     const ri_groups_conf *conf = &server->broker->conf.groups;
@@ -64,7 +75,14 @@ ri_groups *ri_kafka_serve_groups(const ri_kafka_request *r)
     }
     ri_groups_set_topics(groups, &topics, server); /* whoever asked before, and has gone since */
     server->groups = groups;
-    server->stored = true; /* it is a step of the streams' that goes on with it */
+    return groups;
+}
+
+ri_groups *ri_kafka_serve_groups(const ri_kafka_request *r)
+{
+    ri_kafka_server *server = r->session->server;
+    ri_groups *groups = ri_kafka_groups_of(server);
+    if (groups) server->stored = true; /* it is a step of the streams' that goes on with it */
     return groups;
 }
 

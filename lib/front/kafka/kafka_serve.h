@@ -45,6 +45,9 @@ ri_str ri_kafka_serve_client_host(ri_kafka_request *r);
 /* The coordinator of groups, which is opened when it is first asked for; NULL: it cannot be, which
  * is logged (kafka_groups.c). */
 ri_groups *ri_kafka_serve_groups(const ri_kafka_request *r);
+/* The groups, which know this door's topics from now on; NULL: they cannot be had, which is
+ * logged. */
+ri_groups *ri_kafka_groups_of(ri_kafka_server *server);
 void ri_kafka_groups_part(ri_kafka_server *server); /* the door goes: it asks it nothing more */
 /* Is that epoch the leader's? 0, or a code; -1 is not asked. */
 ri_kafka_error ri_kafka_serve_epoch(int32_t epoch);

@@ -640,6 +640,16 @@ static uint64_t kafka_server_next_conn(const ri_door *door, const void **at)
     return item == sessions ? 0 : KAFKA_SERVER_SESSION(item, link)->cid;
 }
 
+/* Whoever asks is no client of this door: the driver looks after what is due of them. */
+static ri_groups *kafka_server_groups(ri_door *door)
+{
+    ri_kafka_server *server = KAFKA_SERVER_OF(door);
+    bool had = server->groups != NULL;
+    ri_groups *groups = ri_kafka_groups_of(server);
+    if (groups && !had) ri_durable_touched(server->broker->durable);
+    return groups;
+}
+
 static ri_acted kafka_server_act(ri_door *door, const void *at, ri_act_kind kind)
 {
     const ri_list *item = at;
@@ -754,6 +764,7 @@ const ri_door_ops ri_kafka_door = {
     .describe_conn = kafka_server_describe_conn,
     .list_subs = kafka_server_list_subs,
     .act = kafka_server_act,
+    .groups = kafka_server_groups,
     .greediest = kafka_server_greediest,
     .shed = kafka_server_shed,
     .spare = kafka_server_spare,
