@@ -10,14 +10,48 @@
 
 #include "support/die.h"
 
-enum { SCRATCH_FDS = 16 };
+enum { SCRATCH_FDS = 16, SCRATCH_MOST = 64 /* directories that are remembered */ };
 
 static _Thread_local scratch_sizes scratch_sum;
+
+/* What a failed test, or one that forgets, leaves behind goes with the process that made it. */
+static struct {
+    pid_t owner;
+    int n;
+    char dirs[SCRATCH_MOST][SCRATCH_LEN];
+} scratch_made;
+
+static int scratch_remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st;
+    (void)flag;
+    (void)ftw;
+    return remove(path) < 0 && errno != ENOENT ? -1 : 0; /* who works there may remove, too */
+}
+
+static void scratch_remove_rest(void)
+{
+    if (scratch_made.owner != getpid()) return;
+    for (int i = 0; i < scratch_made.n; i++)
+        nftw(scratch_made.dirs[i], scratch_remove_one, SCRATCH_FDS, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A child of fork() owns what it makes itself, and nothing that its parent has made. */
+static void scratch_remember(const char *dir)
+{
+    if (scratch_made.owner != getpid()) {
+        if (!scratch_made.owner) atexit(scratch_remove_rest);
+        scratch_made.owner = getpid();
+        scratch_made.n = 0;
+    }
+    if (scratch_made.n < SCRATCH_MOST) strcpy(scratch_made.dirs[scratch_made.n++], dir);
+}
 
 static void scratch_make_in(const char *parent, char dir[SCRATCH_LEN])
 {
     snprintf(dir, SCRATCH_LEN, "%s/rill-test-XXXXXX", parent);
     if (!mkdtemp(dir)) die("%s: %s", dir, strerror(errno));
+    scratch_remember(dir);
 }
 
 void scratch_make(char dir[SCRATCH_LEN])
@@ -47,14 +81,6 @@ scratch_sizes scratch_measure(const char *dir)
     scratch_sum = (scratch_sizes){0};
     if (nftw(dir, scratch_add, SCRATCH_FDS, FTW_PHYS) < 0) die("%s: %s", dir, strerror(errno));
     return scratch_sum;
-}
-
-static int scratch_remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path) < 0 && errno != ENOENT ? -1 : 0; /* who works there may remove, too */
 }
 
 void scratch_remove(const char *dir)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A directory of a test's own. What cannot be made, measured or removed ends the test. */
+/* A directory of a test's own. What cannot be made, measured or removed ends the test. What a test
+ * does not remove goes when the process that made it exits; one that is killed leaves it. */
 #ifndef RI_TEST_SCRATCH_H
 #define RI_TEST_SCRATCH_H
 
