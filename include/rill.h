@@ -544,7 +544,12 @@ typedef struct rill_opts {
     bool fixed_servers;          /* those of the URL, in that order; default: by chance, and those
                                     that a server names, too */
     bool reap;                   /* of all kinds: what has no callback comes by rill_reap() */
-    bool reserved[3];
+    bool ws_compress;            /* ws:// and wss:// only, elsewhere nothing: messages go and come
+                                    compressed (permessage-deflate, each for itself), if the server
+                                    does that. It takes 150 KB for a handle, and time of both
+                                    processors. What a server sends may become 256 MiB at once; then
+                                    the connection is lost, with a sentence, and dialled again */
+    bool reserved[2];
     const char *kafka_config;   /* kafka: only, lines of "key=value" for librdkafka:
                                    sasl.mechanisms, ssl.ca.location, linger.ms, acks .. */
     const rill_tls *tls;        /* nats://, tls://, wss:// and unix: only: TLS is wanted, and so.
@@ -589,8 +594,9 @@ typedef struct rill_opts {
  *               USER:PASSWORD@ or TOKEN@; the port is 4222 if there is none
  *   tls://HOST:PORT,HOST:PORT...   the same; a server that offers no TLS is not spoken to
  *   ws://HOST:PORT/PATH,...   the same over WebSocket, through what lets only HTTP pass; the port
- *               is 80 if there is none, and the path /. wss:// over TLS, port 443. RILL_ENOTSUP,
- *               with a sentence, if rill was built without http_parser
+ *               is 80 if there is none, and the path /. wss:// over TLS, port 443. With
+ *               rill_opts.ws_compress what goes and comes is compressed. RILL_ENOTSUP, with a
+ *               sentence, if rill was built without http_parser
  *   unix:PATH   the same as nats://, at a socket of this machine
  *   flash:NAME?streams=4&groups=4&ids=16&keys=32&record=512&reserve=BLOCKS&format   of a build for
  *               firmware: a store on rill_opts.flash, which the next open finds as it was,

@@ -130,6 +130,7 @@ type Options struct {
 	NoRedial       bool
 	NoEcho         bool
 	FixedServers   bool
+	WSCompress     bool
 	KafkaConfig    string
 	TLS            *TLS
 	CredsFile      string

@@ -105,6 +105,7 @@ export interface BusOptions { // rill_opts
     noRedial?: boolean;
     noEcho?: boolean;
     fixedServers?: boolean;
+    wsCompress?: boolean;
     kafkaConfig?: string;
     tls?: Tls;
     credsFile?: string;

@@ -10,8 +10,8 @@
 #define END {OPT_NONE, 0, OPT_SWITCH, NULL, NULL, NULL}
 
 const opt commands_global[] = {
-    {OPT_URL, 's', OPT_TEXT, "url", "URL", "where: nats://HOST:PORT, tls://, unix:PATH, kafka://, "
-     "file:DIR or mem: (RILL_URL; nats://127.0.0.1:4222)"},
+    {OPT_URL, 's', OPT_TEXT, "url", "URL", "where: nats://HOST:PORT, tls://, ws://, wss://, "
+     "unix:PATH, kafka://, file:DIR or mem: (RILL_URL; nats://127.0.0.1:4222)"},
     {OPT_CONTEXT, 'c', OPT_TEXT, "context", "NAME", "a place that 'rill context add' has saved"},
     {OPT_USER, 0, OPT_TEXT, "user", "NAME", "log in as this user"},
     {OPT_PASSWORD, 0, OPT_TEXT, "password", "WORD", "with this password (RILL_PASSWORD)"},
@@ -24,6 +24,8 @@ const opt commands_global[] = {
     {OPT_TLS_NAME, 0, OPT_TEXT, "tls-name", "HOST", "whose certificate the server must show"},
     {OPT_TLS_FIRST, 0, OPT_SWITCH, "tls-first", NULL, "the handshake comes before anything else"},
     {OPT_TLS_INSECURE, 0, OPT_SWITCH, "tls-insecure", NULL, "take any certificate"},
+    {OPT_WS_COMPRESS, 0, OPT_SWITCH, "ws-compress", NULL, "over ws:// and wss://, where the server "
+     "does, too"},
     {OPT_DOMAIN, 0, OPT_TEXT, "domain", "NAME", "the JetStream domain to ask"},
     {OPT_TIMEOUT, 0, OPT_SPAN, "timeout", "SPAN", "how long an answer may take (5s)"},
     {OPT_REDIAL, 0, OPT_SWITCH, "redial", NULL, "dial again when the connection is lost; else the "

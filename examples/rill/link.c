@@ -146,6 +146,7 @@ static const rill_tls *link_tls(const args *a, rill_tls *tls)
 static bool link_is_remote(const char *url)
 {
     return strncmp(url, "nats:", 5) == 0 || strncmp(url, "tls:", 4) == 0 ||
+           strncmp(url, "ws:", 3) == 0 || strncmp(url, "wss:", 4) == 0 ||
            strncmp(url, "unix:", 5) == 0;
 }
 
@@ -175,7 +176,8 @@ static int link_dial(tool *t, const args *a, rill_bus **bus, bool redial, bool d
         .domain = remote ? a->text[OPT_DOMAIN] : NULL, .no_redial = remote && !redial,
         .connect_timeout_ms = LINK_CONNECT_MS, .call_timeout_ms = (uint32_t)tool_timeout_ms(t),
         .tls = remote ? link_tls(a, &tls) : NULL, .creds_file = a->text[OPT_CREDS],
-        .nkey_seed = seed[0] ? seed : NULL, .drive = driven ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD,
+        .nkey_seed = seed[0] ? seed : NULL, .ws_compress = a->text[OPT_WS_COMPRESS] != NULL,
+        .drive = driven ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD,
         .send_buffer_bytes = driven ? LINK_DRIVEN_BYTES : 0};
     int err = rill_open(bus, url.ptr, &opts);
     memset(seed, 0, sizeof seed);

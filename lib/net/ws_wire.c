@@ -55,7 +55,8 @@ struct ri_ws_wire {
     char reason[RI_WS_CONTROL_MAX]; /* with a 0 */
     char asked[RI_WS_HTTP_KEY + 1]; /* a client's key */
     ri_ws_zip *zip, *unzip;  /* what goes, and comes, deflated; NULL: nothing has yet */
-    bool deflates;           /* both sides may */
+    bool deflates;           /* both sides may; of a client in its HEAD: it has offered that */
+    uint32_t deflate_most;   /* bytes of the owner in one message that goes */
     bool too_big;            /* a message became more than it may */
     bool unzips;             /* there may be more of a message, though nothing has come */
     bool zipped_last;        /* what is left of a message is `zipped`, ... */
@@ -375,7 +376,7 @@ static int ws_wire_answer(ri_ws_wire *w, ri_str head)
     if (rc < 0) return ws_wire_refuse(w, rc, rc == RILL_ENOMEM ? 503 : 431);
     ri_buffer text;
     ri_buffer_init(&text, w->host);
-    w->deflates = w->reader.deflates = w->conf->deflates && request.deflates;
+    w->deflates = w->conf->deflates && request.deflates;
     ri_ws_http_write_answer(&text, request.key, w->deflates);
     rc = ws_wire_set_text(w, &text);
     ri_buffer_fini(&text);
@@ -403,8 +404,9 @@ static int ws_wire_read_head(ri_ws_wire *w)
     if (len == 0) return RILL_OK;
     ri_str head = {w->in, len};
     int rc = ws_wire_is_server(w) ? ws_wire_answer(w, head)
-                                  : ri_ws_http_read_answer(head, w->asked);
+                                  : ri_ws_http_read_answer(head, w->asked, &w->deflates);
     if (rc < 0) return rc;
+    w->reader.deflates = w->deflates;
     w->in_at = (uint32_t)len;
     if (w->in_at == w->in_len) ws_wire_drop_in(w);
     ws_wire_open(w);
@@ -621,7 +623,7 @@ static uint64_t ws_wire_offered(const ws_wire_place *p)
 static int ws_wire_zip(ri_ws_wire *w, ws_wire_place p)
 {
     RI_ASSERT(!w->text && w->out_at == w->out_len);
-    size_t len = (size_t)RI_MIN(ws_wire_offered(&p), (uint64_t)WS_WIRE_ZIPPED), done = 0, size = 0;
+    size_t len = (size_t)RI_MIN(ws_wire_offered(&p), (uint64_t)w->deflate_most), done = 0, size = 0;
     if (!w->zip && !(w->zip = ws_wire_open_zip(w, true))) return RILL_ENOMEM;
     w->text_cap = (uint32_t)(RI_WS_HEAD_MAX + ri_ws_zip_bound(w->zip, len));
     if (!(w->text = ri_alloc(w->host, w->text_cap))) return RILL_ENOMEM;
@@ -632,12 +634,9 @@ static int ws_wire_zip(ri_ws_wire *w, ws_wire_place p)
         ri_ws_zip_write(w->zip, bytes, done == len, w->text + RI_WS_HEAD_MAX, &size);
         ws_wire_skip(&p, part);
     }
-    char head[RI_WS_HEAD_MAX];
-    const ri_ws_frame f = {.opcode = RI_WS_BINARY, .final = true, .deflated = true, .len = size};
-    size_t head_len = ri_ws_frame_write(head, &f);
-    w->text_at = (uint32_t)(RI_WS_HEAD_MAX - head_len);
+    if (!ws_wire_is_server(w)) ws_wire_mask_key(w);
+    w->text_at = (uint32_t)ri_ws_frame_wrap(w->text, size, ws_wire_is_server(w) ? NULL : w->key);
     w->text_len = (uint32_t)(RI_WS_HEAD_MAX + size);
-    memcpy(w->text + w->text_at, head, head_len);
     return (int)len;
 }
 
@@ -711,11 +710,10 @@ static ssize_t ws_wire_writev(ri_wire *wire, const struct iovec *iov, int n)
         return ws_wire_fail(w);
     }
     ws_wire_place p = {iov, n, 0};
-    bool full = false, amid = w->out_at < w->out_len;
-    int rc = amid ? 1 : ws_wire_flush(w);
-    if (rc == 0) full = true;
+    int rc = w->out_at < w->out_len ? 1 : ws_wire_flush(w);
+    bool full = rc == 0;
     while (rc >= 0 && !full && p.n > 0 && done < RI_LOOP_SHARED_SIZE) {
-        bool zips = w->deflates && w->out_at == w->out_len;
+        bool zips = w->deflates && w->deflate_most > RI_WS_ZIP_LEAST && w->out_at == w->out_len;
         if (ri_unlikely(zips && ws_wire_offered(&p) > RI_WS_ZIP_LEAST)) {
             rc = ws_wire_zip(w, p);
         } else {
@@ -830,7 +828,8 @@ static int ws_wire_ask(ri_ws_wire *w, const ri_ws_wire_opts *opts)
     w->host->entropy(w->host->arg, bytes, sizeof bytes);
     ri_ws_http_key(bytes, w->asked);
     ri_buffer_init(&text, w->host);
-    ri_ws_http_write_request(&text, opts->host, opts->path, w->asked);
+    ri_ws_http_write_request(&text, opts->host, opts->path, w->asked, opts->deflates);
+    w->deflates = opts->deflates;
     int rc = ws_wire_set_text(w, &text);
     ri_buffer_fini(&text);
     return rc;
@@ -850,6 +849,7 @@ int ri_ws_wire_new(ri_wire **wire, const ri_host *host, ri_wire *below,
     w->secure = opts->secure;
     w->timeout_ns = opts->timeout_ns;
     w->message_max = opts->message_max;
+    w->deflate_most = WS_WIRE_ZIPPED;
     w->code = RI_WS_NORMAL;
     w->reader.masked = opts->conf != NULL;
     w->soon.fn = ws_wire_on_soon;
@@ -882,6 +882,11 @@ int ri_ws_wire_code(const ri_ws_wire *w)
 int64_t ri_ws_wire_open_ns(const ri_ws_wire *w)
 {
     return w->open_ns;
+}
+
+void ri_ws_wire_deflate_most(ri_ws_wire *w, uint32_t bytes)
+{
+    w->deflate_most = bytes ? RI_MIN(bytes, (uint32_t)WS_WIRE_ZIPPED) : (uint32_t)WS_WIRE_ZIPPED;
 }
 
 void ri_ws_wire_reason(ri_ws_wire *w, uint16_t code, const char *text)

@@ -56,10 +56,11 @@ void ri_ws_conf_unref(ri_ws_conf *conf);      /* NULL: nothing */
 typedef struct ri_ws_wire_opts {
     int64_t timeout_ns;   /* of the handshake, from the first watch() on */
     bool secure;          /* TLS lies below */
+    uint64_t message_max; /* bytes that a deflated message may become */
     /* A server's. */
     ri_ws_conf *conf;     /* it keeps a reference; NULL: a client */
-    uint64_t message_max; /* bytes that a deflated message may become */
     /* A client's. */
+    bool deflates;        /* permessage-deflate is offered */
     const char *host;     /* "HOST:PORT" */
     const char *path;     /* begins with a / */
 } ri_ws_wire_opts;
@@ -79,6 +80,8 @@ int64_t ri_ws_wire_open_ns(const ri_ws_wire *wire); /* when its handshake has co
 /* What the cookies that came say, of a server; empty: nothing. Lent until they are forgotten. */
 ri_str ri_ws_wire_cookie(const ri_ws_wire *wire, ri_ws_cookie which);
 void ri_ws_wire_forget_cookies(ri_ws_wire *wire);
+/* No deflated message of this side is of more bytes; 0 means nothing. */
+void ri_ws_wire_deflate_most(ri_ws_wire *wire, uint32_t bytes);
 /* What the next CLOSE of this side says, if the other has said none. */
 void ri_ws_wire_reason(ri_ws_wire *wire, uint16_t code, const char *text);
 

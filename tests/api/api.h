@@ -111,6 +111,7 @@ static inline int api_patient_open(rill_bus **bus, const char *url, const rill_o
     if (!url || strstr(url, "//") == NULL || (opts && opts->size != sizeof own))
         return rill_open(bus, url, opts);
     if (opts) own = *opts;
+    if (getenv("RILL_TEST_COMPRESS")) own.ws_compress = true;
     if (!own.connect_timeout_ms) own.connect_timeout_ms = 20000;
     if (!own.call_timeout_ms) own.call_timeout_ms = 20000;
     return rill_open(bus, url, &own);

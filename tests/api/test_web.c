@@ -37,10 +37,13 @@ static void end(void)
     OK(rill_broker_close(broker, WAIT_MS));
 }
 
+static bool compresses; /* join() asks for it */
+
 static int join(int drive, const rill_tls *tls, rill_bus **bus)
 {
     return rill_open(bus, url, RILL_OPTS(rill_opts, .tls = tls, .no_redial = true,
                                          .connect_timeout_ms = WAIT_MS,
+                                         .ws_compress = compresses,
                                          .drive = drive ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD));
 }
 
@@ -71,6 +74,15 @@ START_TEST(handles)
 {
     char text[80];
     rill_bus *bus;
+    for (int i = 0; i < 4; i++) { /* one side compresses, or both do, or neither */
+        compresses = i & 1;
+        serve(RILL_OPTS(rill_listen_opts, .ws_compress = i & 2));
+        OK(join(_i, NULL, &bus));
+        echo(bus);
+        OK(rill_close(bus, WAIT_MS));
+        end();
+    }
+    compresses = false;
     serve(NULL);
     OK(join(_i, NULL, &bus));
     echo(bus);

@@ -8,7 +8,7 @@ fails.
     contract.py killed PROGRAM              each server of a cluster is killed once, under PROGRAM
 
 TARGET is `rilld`; `path`, the nats-server on the PATH; `newest`, the one that RILL_PEER names;
-`wss`, that one again, by WebSocket over TLS;
+`wss`, that one again, by WebSocket over TLS; `wss-compressed`, the same, compressed;
 `cluster`, three of that one, where each stream is on all three; `kafka-mock`, the cluster that
 librdkafka has for tests, one for each test; `kafka-rilld`, rilld's door for Kafka's clients; or
 `kafka`, whose brokers the last argument names. Exit code 77: that server is not here.
@@ -29,7 +29,7 @@ from rows import LACKS, NOT_RUN, PROGRAMS, ROWS  # noqa: E402
 from server import Server, free_port, wait_for  # noqa: E402
 
 GOLDEN = os.path.join(HERE, "..", "golden", "tls")
-ROWS_OF = {"wss": "newest"}  # whose rows are another's
+ROWS_OF = {"wss": "newest", "wss-compressed": "newest"}  # whose rows are another's
 LACK = re.compile(r"(?:: | is )ENOTSUP(?:, not [^:]*)?: (.+)", re.S)
 TEST = re.compile(r"^(ok|not ok) \d+ - [^:]*:[^:]*:(\w+): (.*)$", re.M)
 
@@ -65,7 +65,8 @@ def web_server(program, folder):
     tls = 'tls { cert_file: "%s", key_file: "%s" }' % tuple(
         os.path.join(GOLDEN, name) for name in ("server.pem", "server.key"))
     server = nats_server(program, folder, "one",
-                         'websocket { listen: "127.0.0.1:%d", %s }\n' % (port, tls)).ready()
+                         'websocket { listen: "127.0.0.1:%d", compression: true, %s }\n'
+                         % (port, tls)).ready()
     server.web = port
     return server
 
@@ -95,7 +96,7 @@ def start(target, build, folder):
         return [start_rilld(build, folder)]
     if target == "cluster":
         return cluster(peer(target), folder)
-    if target == "wss":
+    if target in ROWS_OF:
         return [web_server(peer(target), folder)]
     return [nats_server(peer(target), folder, "one").ready()]
 
@@ -168,7 +169,7 @@ def kafka_target(target, build, folder):
 
 
 def url_of(servers, target=None):
-    if target == "wss":
+    if target in ROWS_OF:
         return "wss://127.0.0.1:%d" % servers[0].web
     return "nats://" + ",".join("127.0.0.1:%d" % s.port for s in servers)
 
@@ -201,7 +202,9 @@ def hold(target, build, program):
             url, more = url_of(servers, target), {"RILL_TEST_REPLICAS": "0"}
             if target == "cluster":
                 more = {"RILL_TEST_REPLICAS": "3"}
-            if target == "wss":
+            if target == "wss-compressed":
+                more["RILL_TEST_COMPRESS"] = "1"
+            if target in ROWS_OF:
                 more["SSL_CERT_FILE"] = os.path.join(GOLDEN, "ca.pem")
         try:
             found = run(build, program, url, folder, more)
@@ -217,7 +220,7 @@ def main():
     target, build, *programs = sys.argv[1:]
     if target == "killed":
         sys.exit(1 if any([kill_one(build, i) for i in range(3)]) else 0)
-    if target in ("path", "newest", "wss", "cluster"):
+    if target in ("path", "newest", "cluster", *ROWS_OF):
         peer(target)  # here, or all of it is skipped
     if target == "kafka":
         target = "kafka=" + programs.pop()

@@ -84,7 +84,9 @@ static size_t words(char *text, size_t cap, const uint8_t *data, size_t size)
         "Host: h\r\n", "Upgrade: websocket\r\n", "Connection: Upgrade\r\n", "Origin: ",
         "https://a.example", "http://b:81", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
         "Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Extensions: ", "permessage-deflate", ";",
-        ",", "\t", "x", "[::1]", ":", "Cookie: ", "user=", "jwt", "\"", "=",
+        "server_no_context_takeover", "server_max_window_bits=9",
+        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n", ",", "\t", "x", "[::1]", ":",
+        "Cookie: ", "user=", "jwt", "\"", "=",
     };
     return fuzz_words(text, cap, all, sizeof all / sizeof all[0], data, size);
 }
@@ -113,7 +115,9 @@ static void heads(const char *text, size_t len)
     size_t head = ri_ws_http_head((ri_str){text, len}, 0);
     fuzz_require(head <= len, "a head ends behind the input");
     if (head == 0 || head > RI_WS_HTTP_MAX) return;
-    (void)ri_ws_http_read_answer((ri_str){text, head}, "dGhlIHNhbXBsZSBub25jZQ==");
+    bool offered = len & 4, deflates = offered;
+    int rc = ri_ws_http_read_answer((ri_str){text, head}, "dGhlIHNhbXBsZSBub25jZQ==", &deflates);
+    fuzz_require(rc < 0 || offered || !deflates, "what nobody has offered was agreed upon");
     if (ri_ws_http_read_request((ri_str){text, head}, &request, &status) < 0) {
         fuzz_require(status >= 400 && status < 600, "a refusal has a status");
         return;

@@ -9,7 +9,7 @@ import subprocess
 import unittest
 
 from case import BOUND_S, Case, Nats, main
-from server import wait_for
+from server import free_port, wait_for
 
 
 class Live(Nats, Case):
@@ -136,6 +136,19 @@ class Live(Nats, Case):
 class CommandLine(Case):
     def start(self):
         return "mem:"
+
+    def test_a_websocket(self):
+        port = free_port()
+        with open(self.path("web.conf"), "w") as conf:
+            conf.write('websocket { listen: "127.0.0.1:%d", no_tls: true, compression: true }\n'
+                       % port)
+        server = self.serve("-c", self.path("web.conf"), name="web")
+        service = self.begin("reply", "web", "pong" * 1000,
+                             url="nats://127.0.0.1:%d" % server.port)
+        service.stderr.readline()
+        for more in [], ["--ws-compress"]:
+            self.assertEqual(self.rill(*more, "req", "web", "ping" * 1000,
+                                       url="ws://127.0.0.1:%d" % port), b"pong" * 1000 + b"\n")
 
     def test_what_may_not_be_published_is_an_error(self):
         conf = self.path("rights.conf")

@@ -97,16 +97,17 @@ START_TEST(refusals)
 }
 END_TEST
 
-static int read_answer(const char *text)
+static int read_answer(const char *text, bool *deflates)
 {
     size_t len = strlen(text);
-    return ri_ws_http_read_answer((ri_str){guard_copy(text, len), len}, KEY);
+    return ri_ws_http_read_answer((ri_str){guard_copy(text, len), len}, KEY, deflates);
 }
 
 START_TEST(answers)
 {
 #define SWITCH "HTTP/1.1 101 Switching Protocols\r\n"
-    ck_assert_ok(read_answer(SWITCH UP "Sec-WebSocket-Accept: " ACCEPT "\r\n\r\n"));
+    bool deflates = false;
+    ck_assert_ok(read_answer(SWITCH UP "Sec-WebSocket-Accept: " ACCEPT "\r\n\r\n", &deflates));
     static const char *const bad[] = {
         "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
         SWITCH UP "\r\n",
@@ -117,7 +118,48 @@ START_TEST(answers)
         "INFO {\"server_id\":\"x\"}\r\n\r\n",
         SWITCH UP "Sec-WebSocket-Accept: " ACCEPT "\n\nINFO {}\r\n\r\n",
     };
-    for (size_t i = 0; i < RI_LEN(bad); i++) ck_assert_rc(read_answer(bad[i]), RILL_EPROTO);
+    for (size_t i = 0; i < RI_LEN(bad); i++)
+        ck_assert_rc(read_answer(bad[i], &deflates), RILL_EPROTO);
+    guard_free();
+}
+END_TEST
+
+/* Who has offered to compress hears whether the other does, and takes nothing else for an
+ * answer. */
+START_TEST(extensions)
+{
+#define EXTENDS SWITCH UP "Sec-WebSocket-Accept: " ACCEPT "\r\nSec-WebSocket-Extensions: "
+    static const struct {
+        const char *says;
+        int rc;
+    } rows[] = {
+        {"permessage-deflate; server_no_context_takeover; client_no_context_takeover", RILL_OK},
+        {"Permessage-Deflate;SERVER_no_context_takeover", RILL_OK},
+        {"permessage-deflate ; server_max_window_bits=9;\tserver_no_context_takeover ", RILL_OK},
+        {"permessage-deflate", RILL_EPROTO}, /* it keeps what it knows of the message before */
+        {"permessage-deflate; client_no_context_takeover", RILL_EPROTO},
+        {"permessage-deflate; server_no_context_takeover; client_max_window_bits=9", RILL_EPROTO},
+        {"permessage-deflate; server_no_context_takeover, x", RILL_EPROTO},
+        {"permessage-deflate; server_no_context_takeover\r\nSec-WebSocket-Extensions: x",
+         RILL_EPROTO},
+        {"server_no_context_takeover; permessage-deflate", RILL_EPROTO},
+        {"server_no_context_takeover", RILL_EPROTO},
+        {"x-webkit-deflate-frame", RILL_EPROTO},
+        {"permessage-deflate; server_no_context_takeover;", RILL_EPROTO},
+        {";", RILL_EPROTO},
+    };
+    char text[512];
+    bool deflates = true;
+    ck_assert_ok(read_answer(SWITCH UP "Sec-WebSocket-Accept: " ACCEPT "\r\n\r\n", &deflates));
+    ck_assert(!deflates); /* it does not */
+    for (size_t i = 0; i < RI_LEN(rows); i++) {
+        snprintf(text, sizeof text, EXTENDS "%s\r\n\r\n", rows[i].says);
+        deflates = true;
+        ck_assert_rc(read_answer(text, &deflates), rows[i].rc);
+        ck_assert(rows[i].rc < 0 || deflates);
+        deflates = false; /* nobody has offered it */
+        ck_assert_rc(read_answer(text, &deflates), RILL_EPROTO);
+    }
     guard_free();
 }
 END_TEST
@@ -131,17 +173,21 @@ static int body_written(fault *f, void *arg)
     ri_ws_request r;
     char key[RI_WS_HTTP_KEY + 1];
     int status, rc = RILL_ENOMEM;
+    bool deflates = true;
     ri_ws_http_key(sample, key);
     ck_assert_str_eq(key, KEY);
     ri_buffer_init(&b, &f->host);
     ri_buffer_init(&answer, &f->host);
-    ri_ws_http_write_request(&b, "h:1", "/p", key);
+    ri_ws_http_write_request(&b, "h:1", "/p", key, true);
     if (!b.failed) {
         ck_assert_ok(ri_ws_http_read_request(ri_buffer_str(&b), &r, &status));
-        ri_ws_http_write_answer(&answer, r.key, false);
+        ck_assert(r.deflates);
+        ri_ws_http_write_answer(&answer, r.key, r.deflates);
     }
-    if (!b.failed && !answer.failed)
-        ck_assert_ok(rc = ri_ws_http_read_answer(ri_buffer_str(&answer), key));
+    if (!b.failed && !answer.failed) {
+        ck_assert_ok(rc = ri_ws_http_read_answer(ri_buffer_str(&answer), key, &deflates));
+        ck_assert(deflates);
+    }
     ri_buffer_fini(&b);
     ri_buffer_fini(&answer);
     return rc;
@@ -240,4 +286,4 @@ START_TEST(cookies)
 }
 END_TEST
 
-SUITE_MAIN("ws_http", cookies, requests, refusals, answers, written, origins)
+SUITE_MAIN("ws_http", cookies, requests, refusals, answers, extensions, written, origins)

@@ -77,7 +77,8 @@ static void web_make(bool server, const char *origins)
     pipe_init(&w.pipe);
     w.last = -EAGAIN;
     const ri_ws_wire_opts opts = {.timeout_ns = RI_SEC, .conf = server ? w.conf : NULL,
-                                  .message_max = 20000, .host = "h", .path = "/p"};
+                                  .deflates = deflates && !server, .message_max = 20000,
+                                  .host = "h", .path = "/p"};
     ck_assert_ok(ri_ws_wire_new(&w.wire, &w.f.host, &w.pipe.end[0].wire, &opts));
 }
 
@@ -396,8 +397,30 @@ static void web_open_deflated(void)
     web_upgrade_deflated();
 }
 
-/* A deflated message of a client in `frames` frames; its bytes. */
-static size_t deflated(char *out, const char *text, size_t len, size_t frames)
+/* A client that has offered to compress, and whose server does. */
+static void web_open_deflating_client(void)
+{
+    ri_ws_request r;
+    int status;
+    ri_buffer answer;
+    deflates = true;
+    web_open(false, NULL);
+    deflates = false;
+    web_rest();
+    ck_assert_ok(ri_ws_http_read_request((ri_str){w.seen, w.seen_len}, &r, &status));
+    ck_assert(r.deflates);
+    ri_buffer_init(&answer, &w.f.host);
+    ri_ws_http_write_answer(&answer, r.key, true);
+    ri_str text = ri_buffer_str(&answer);
+    web_forget();
+    web_put(text.ptr, text.len);
+    ri_buffer_fini(&answer);
+    ck_assert_int_gt(ri_ws_wire_open_ns(ri_ws_wire_of(w.wire)), 0);
+    ck_assert_int_eq(w.last, -EAGAIN);
+}
+
+/* A deflated message in `frames` frames, of a client if `masked`; its bytes. */
+static size_t deflated_by(bool masked, char *out, const char *text, size_t len, size_t frames)
 {
     char *packed = NULL;
     size_t size = 0, at = 0, sent = 0;
@@ -410,14 +433,20 @@ static size_t deflated(char *out, const char *text, size_t len, size_t frames)
     for (size_t i = 0; i < frames; i++) {
         size_t n = i + 1 == frames ? size - sent : size / frames;
         ri_ws_frame f = {.opcode = i ? RI_WS_CONTINUATION : RI_WS_BINARY, .deflated = i == 0,
-                         .final = i + 1 == frames, .masked = true, .len = n, .key = {1, 2, 3, 4}};
+                         .final = i + 1 == frames, .masked = masked, .len = n};
+        if (masked) memcpy(f.key, "\1\2\3\4", 4);
         at += ri_ws_frame_write(out + at, &f);
-        ri_ws_frame_mask(out + at, packed + sent, n, f.key, 0);
+        ri_ws_frame_mask(out + at, packed + sent, n, f.key, 0); /* a key of zeros changes nothing */
         at += n;
         sent += n;
     }
     free(packed);
     return at;
+}
+
+static size_t deflated(char *out, const char *text, size_t len, size_t frames)
+{
+    return deflated_by(true, out, text, len, frames);
 }
 
 /* Compressed messages in one frame and in many, cut anywhere, among others; twice, as each is for
@@ -494,6 +523,114 @@ START_TEST(compresses)
 }
 END_TEST
 
+/* A client reads what a server has compressed, cut at every byte, among other frames. */
+START_TEST(client_every_split)
+{
+    static char text[600], bytes[1024];
+    for (size_t i = 0; i < sizeof text; i++) text[i] = (char)('a' + i * i % 7);
+    for (size_t frames = 1; frames < 5; frames += 3) {
+        size_t len = SIZE_MAX;
+        for (size_t cut = 1; cut < len; cut++) {
+            web_open_deflating_client();
+            len = deflated_by(false, bytes, text, sizeof text, frames);
+            len += deflated_by(false, bytes + len, text, sizeof text, frames);
+            memcpy(bytes + len, "\x82\x02OK", 4);
+            len += 4;
+            web_put(bytes, cut);
+            web_put(bytes + cut, len - cut);
+            web_rest();
+            ck_assert_msg(w.len == 2 * sizeof text + 2, "%zu of %zu: %s", w.len, cut, w.why);
+            ck_quick(memcmp(w.got, text, sizeof text) == 0);
+            ck_quick(memcmp(w.got + sizeof text, text, sizeof text) == 0);
+            ck_quick(memcmp(w.got + 2 * sizeof text, "OK", 2) == 0);
+            web_close();
+        }
+    }
+}
+END_TEST
+
+static void check_client(const char *bytes, size_t len, const char *why)
+{
+    web_open_deflating_client();
+    web_put(bytes, len);
+    ck_assert_int_eq(w.last, -EPROTO);
+    ck_assert_str_eq(w.why, why);
+    web_close();
+}
+
+/* What a server must not send to one that compresses: too much, what is no deflate, and a mask. */
+START_TEST(client_bombs)
+{
+    static char text[65536], bytes[8192];
+    web_open_deflating_client();
+    size_t len = deflated_by(false, bytes, text, sizeof text, 1);
+    web_close();
+    ck_assert_uint_lt(len, 500);
+    check_client(bytes, len, "a compressed message became more than 20000 bytes");
+    check_client("\xc2\x04\xff\xff\xff\xff", 6, "a compressed message is damaged");
+    check_client("\xc2\x81\1\2\3\4x", 7, "a server's frame is masked");
+}
+END_TEST
+
+/* Takes a client's compressed messages apart; the bytes that they were, in `out`. */
+static size_t unmask_all(char *out, size_t cap, size_t most)
+{
+    ri_ws_reader r = {.deflates = true, .masked = true};
+    ri_ws_io io = {.in = w.seen, .in_len = w.seen_len};
+    ri_ws_zip *zip = ri_ws_zip_open(&w.f.host, false);
+    size_t done = 0;
+    while (io.in_len > 0) {
+        bool last = false;
+        size_t room = cap - done, before = room;
+        ck_assert_int_eq(ri_ws_frame_read(&r, &io), RI_WS_DEFLATED);
+        ri_str part = ri_ws_frame_take(&r, &io, &last);
+        ck_assert(last);
+        ck_assert_int_eq(ri_ws_zip_read(zip, &part, last, out + done, &room), 1);
+        ck_assert_uint_le(before - room, most);
+        done += before - room;
+    }
+    ri_ws_zip_close(zip);
+    return done;
+}
+
+/* What a client sends is compressed, then masked by a key of its own, and of no more bytes than the
+ * server makes of one message. */
+START_TEST(client_compresses)
+{
+    static char text[20000], out[sizeof text + 10];
+    memset(text, 'x', sizeof text);
+    for (uint32_t most = 0; most < 10000; most += 3000) {
+        web_open_deflating_client();
+        ri_ws_wire_deflate_most(ri_ws_wire_of(w.wire), most);
+        if (most == 3000) w.pipe.flow[0].room = 5; /* it takes little at once */
+        for (size_t done = 0; done < sizeof text;) {
+            ssize_t n = web_write(text + done, sizeof text - done);
+            ck_assert(n > 0 || n == -EAGAIN);
+            if (n > 0) done += (size_t)n;
+        }
+        for (int i = 0; i < 200; i++) web_rest();
+        ck_assert(w.seen_len < 2000 && memcmp(w.seen, "\xc2", 1) == 0);
+        ck_assert_uint_eq(unmask_all(out, sizeof out, most ? most : sizeof text), sizeof text);
+        ck_assert(memcmp(out, text, sizeof text) == 0);
+        web_close();
+    }
+}
+END_TEST
+
+/* What a server makes so little of that compressing is not worth it goes as it is. */
+START_TEST(client_spares_small_servers)
+{
+    static char text[1000];
+    web_open_deflating_client();
+    ri_ws_wire_deflate_most(ri_ws_wire_of(w.wire), 1);
+    ck_assert_int_eq(web_write(text, sizeof text), sizeof text);
+    web_rest();
+    ck_assert_uint_gt(w.seen_len, sizeof text);
+    ck_assert_int_eq((unsigned char)w.seen[0], 0x82);
+    web_close();
+}
+END_TEST
+
 static int held_end; /* what ended the connection of held(), and 1 more; 0: nothing has */
 
 static size_t held_on_bytes(ri_conn *conn, const char *bytes, size_t len, size_t *need)
@@ -547,5 +684,6 @@ START_TEST(held)
 }
 END_TEST
 
-SUITE_MAIN("ws_wire", compressed, bombs, compresses, held, every_split, refused, slow, pings,
+SUITE_MAIN("ws_wire", compressed, bombs, compresses, client_every_split, client_bombs,
+           client_compresses, client_spares_small_servers, held, every_split, refused, slow, pings,
            slow_reader, closes, bad_frames, huge, client)

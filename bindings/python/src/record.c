@@ -59,6 +59,7 @@ static const field py_opts_fields[] = {
     F(rill_opts, U32, call_timeout_ms), F(rill_opts, U32, ping_interval_ms),
     F(rill_opts, U32, ping_max), F(rill_opts, BOOL, no_wait), F(rill_opts, BOOL, no_redial),
     F(rill_opts, BOOL, no_echo), F(rill_opts, BOOL, fixed_servers), F(rill_opts, BOOL, reap),
+    F(rill_opts, BOOL, ws_compress),
     F(rill_opts, TEXT, kafka_config), ONE(rill_opts, tls, py_tls), F(rill_opts, TEXT, creds_file),
     F(rill_opts, TEXT, nkey_seed), ONE(rill_opts, identity, py_user), END};
 RECORD(py_opts, rill_opts);

@@ -28,10 +28,11 @@ int ri_ws_http_read_request(ri_str head, ri_ws_request *request, int *status)
     return ri_ws_http_there();
 }
 
-int ri_ws_http_read_answer(ri_str head, const char *key)
+int ri_ws_http_read_answer(ri_str head, const char *key, bool *deflates)
 {
     (void)head;
     (void)key;
+    *deflates = false;
     return ri_ws_http_there();
 }
 
@@ -41,8 +42,10 @@ void ri_ws_http_key(const unsigned char bytes[16], char out[RI_WS_HTTP_KEY + 1])
     out[0] = 0;
 }
 
-void ri_ws_http_write_request(ri_buffer *out, const char *host, const char *path, const char *key)
+void ri_ws_http_write_request(ri_buffer *out, const char *host, const char *path, const char *key,
+                              bool deflates)
 {
+    (void)deflates;
     (void)host;
     (void)path;
     (void)key;

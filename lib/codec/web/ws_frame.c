@@ -50,6 +50,18 @@ size_t ri_ws_frame_control(char out[RI_WS_HEAD_MAX + RI_WS_CONTROL_MAX], uint8_t
     return len + payload.len;
 }
 
+size_t ri_ws_frame_wrap(char *room, size_t len, const uint8_t *key)
+{
+    char head[RI_WS_HEAD_MAX], *text = room + RI_WS_HEAD_MAX;
+    ri_ws_frame f = {.opcode = RI_WS_BINARY, .final = true, .deflated = true,
+                     .masked = key != NULL, .len = len};
+    if (key) memcpy(f.key, key, sizeof f.key);
+    size_t head_len = ri_ws_frame_write(head, &f);
+    if (key) ri_ws_frame_mask(text, text, len, key, 0);
+    memcpy(text - head_len, head, head_len);
+    return RI_WS_HEAD_MAX - head_len;
+}
+
 /* A text of ours, so that it is cut between letters wherever that is. */
 size_t ri_ws_frame_reason(char out[RI_WS_CONTROL_MAX], uint16_t code, const char *text)
 {

@@ -59,6 +59,9 @@ size_t ri_ws_frame_write(char out[RI_WS_HEAD_MAX], const ri_ws_frame *frame);
 /* A control frame whole; `payload` has at most RI_WS_CONTROL_MAX bytes. */
 size_t ri_ws_frame_control(char out[RI_WS_HEAD_MAX + RI_WS_CONTROL_MAX], uint8_t opcode,
                            ri_str payload, const uint8_t *key);
+/* A deflated message of `len` bytes, which stand behind RI_WS_HEAD_MAX bytes of room, is one frame:
+ * masked in place, its header in front of it. Where that begins. */
+size_t ri_ws_frame_wrap(char *room, size_t len, const uint8_t *key);
 /* The payload of a CLOSE, of which `text` gets as much as fits; its bytes. */
 size_t ri_ws_frame_reason(char out[RI_WS_CONTROL_MAX], uint16_t code, const char *text);
 /* Xors with the key, from the payload's byte `at` on, 8 bytes at a time. `out` may lie within or

@@ -37,11 +37,19 @@ typedef struct http_head {
     ri_str name, value;        /* of the line under way */
     ri_str fields[HTTP_FIELDS];
     bool upgrades, connects, is_13, deflates; /* some line lists that word */
+    bool extends_again;        /* a second line has extensions */
     bool whole;                /* its end was found */
     bool broken;               /* a line is continued by the next, as nobody does any more */
 } http_head;
 
 /* ---- The parser's calls ---- */
+
+static ri_str http_trim(ri_str text)
+{
+    while (text.len && strchr(" \t", text.ptr[0])) text = ri_str_from(text, 1);
+    while (text.len && strchr(" \t", text.ptr[text.len - 1])) text.len--;
+    return text;
+}
 
 /* Does the list have the word, whatever stands behind a ; in its part? */
 static bool http_lists(ri_str list, const char *word)
@@ -49,10 +57,7 @@ static bool http_lists(ri_str list, const char *word)
     ri_str part, first;
     while (ri_str_cut(&list, ',', &part)) {
         if (!ri_str_cut(&part, ';', &first)) continue;
-        while (first.len && (first.ptr[0] == ' ' || first.ptr[0] == '\t'))
-            first = ri_str_from(first, 1);
-        while (first.len && strchr(" \t", first.ptr[first.len - 1])) first.len--;
-        if (ri_str_eq_nocase(first, ri_str_of(word))) return true;
+        if (ri_str_eq_nocase(http_trim(first), ri_str_of(word))) return true;
     }
     return false;
 }
@@ -61,6 +66,7 @@ static void http_end_line(http_head *h)
 {
     for (int i = 0; i < HTTP_FIELDS && h->name.len; i++) {
         if (!ri_str_eq_nocase(h->name, ri_str_of(http_names[i]))) continue;
+        h->extends_again |= i == HTTP_EXTENSIONS && h->fields[i].ptr;
         if (!h->fields[i].ptr) h->fields[i] = h->value;
         h->upgrades |= i == HTTP_UPGRADE && http_lists(h->value, "websocket");
         h->connects |= i == HTTP_CONNECTION_ && http_lists(h->value, "Upgrade");
@@ -201,16 +207,22 @@ int ri_ws_http_read_request(ri_str text, ri_ws_request *out, int *status)
     return RILL_OK;
 }
 
+/* The end of a head, in front of which either side speaks of compression in the same words. */
+static void http_end(ri_buffer *out, bool deflates)
+{
+    if (deflates)
+        ri_buffer_puts(out, "Sec-WebSocket-Extensions: permessage-deflate; "
+                       "server_no_context_takeover; client_no_context_takeover\r\n");
+    ri_buffer_puts(out, "\r\n");
+}
+
 void ri_ws_http_write_answer(ri_buffer *out, ri_str key, bool deflates)
 {
     char accept[RI_WS_HTTP_ACCEPT + 1];
     http_accept(key, accept);
     ri_buffer_printf(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                      "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n", accept);
-    if (deflates)
-        ri_buffer_puts(out, "Sec-WebSocket-Extensions: permessage-deflate; "
-                       "server_no_context_takeover; client_no_context_takeover\r\n");
-    ri_buffer_puts(out, "\r\n");
+    http_end(out, deflates);
 }
 
 void ri_ws_http_write_refusal(ri_buffer *out, int status)
@@ -224,15 +236,36 @@ void ri_ws_http_write_refusal(ri_buffer *out, int status)
 
 /* ---- Answers ---- */
 
-void ri_ws_http_write_request(ri_buffer *out, const char *host, const char *path, const char *key)
+void ri_ws_http_write_request(ri_buffer *out, const char *host, const char *path, const char *key,
+                              bool deflates)
 {
     RI_ASSERT(path[0] == '/' && strlen(key) == RI_WS_HTTP_KEY);
     ri_buffer_printf(out, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"
                      "Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\n"
-                     "Sec-WebSocket-Version: 13\r\n\r\n", path, host, key);
+                     "Sec-WebSocket-Version: 13\r\n", path, host, key);
+    http_end(out, deflates);
 }
 
-int ri_ws_http_read_answer(ri_str text, const char *key)
+/* Is it permessage-deflate alone, each message of the server's for itself? How large a window it
+ * has does not matter, and what it lets us do we need not. */
+static bool http_agrees(ri_str extension)
+{
+    ri_str part, name;
+    bool resets = false;
+    for (int i = 0; ri_str_cut(&extension, ';', &part); i++) {
+        if (!ri_str_cut(&part, '=', &name)) return false;
+        name = http_trim(name);
+        bool is_reset = ri_str_eq_nocase(name, RI_STR("server_no_context_takeover"));
+        bool known = is_reset || ri_str_eq_nocase(name, RI_STR("client_no_context_takeover")) ||
+                     ri_str_eq_nocase(name, RI_STR("server_max_window_bits"));
+        if (i == 0) known = ri_str_eq_nocase(name, RI_STR("permessage-deflate"));
+        if (!known) return false;
+        resets |= i > 0 && is_reset;
+    }
+    return resets;
+}
+
+int ri_ws_http_read_answer(ri_str text, const char *key, bool *deflates)
 {
     RI_ASSERT(text.len <= RI_WS_HTTP_MAX && strlen(key) == RI_WS_HTTP_KEY);
     char accept[RI_WS_HTTP_ACCEPT + 1];
@@ -249,7 +282,9 @@ int ri_ws_http_read_answer(ri_str text, const char *key)
     http_accept(ri_str_of(key), accept);
     if (!ri_str_is(h.fields[HTTP_ACCEPT], accept))
         return ri_err(RILL_EPROTO, "the answer to the upgrade is to another key");
-    if (h.fields[HTTP_EXTENSIONS].len)
+    ri_str extension = h.fields[HTTP_EXTENSIONS];
+    if (h.extends_again || (extension.len && !(*deflates && http_agrees(extension))))
         return ri_err(RILL_EPROTO, "the answer to the upgrade has extensions that nobody wanted");
+    *deflates = extension.len > 0;
     return RILL_OK;
 }

@@ -8,6 +8,10 @@
  *     Sec-WebSocket-Key: 16 bytes, base64
  *     Sec-WebSocket-Version: 13
  *
+ * and of both sides, if both want it,
+ *
+ *     Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_...
+ *
  * A head is parsed when all of it is there, so that its parts are spans of it. What is refused, in
  * which order and with which status, is nats-server's. */
 #ifndef RI_WS_HTTP_H
@@ -35,13 +39,15 @@ int ri_ws_http_there(void);
 size_t ri_ws_http_head(ri_str bytes, size_t sought);
 /* RILL_EPROTO: it is refused for what the sentence says, with *status. */
 int ri_ws_http_read_request(ri_str head, ri_ws_request *request, int *status);
-/* RILL_EPROTO: it is none to this key, and the sentence says why. */
-int ri_ws_http_read_answer(ri_str head, const char *key);
+/* RILL_EPROTO: it is none to this key, and the sentence says why. *deflates: permessage-deflate was
+ * offered, and is from now on what the server says to that. */
+int ri_ws_http_read_answer(ri_str head, const char *key, bool *deflates);
 
 /* A key of these 16 bytes. */
 void ri_ws_http_key(const unsigned char bytes[16], char out[RI_WS_HTTP_KEY + 1]);
 /* A failed allocation shows in out->failed. */
-void ri_ws_http_write_request(ri_buffer *out, const char *host, const char *path, const char *key);
+void ri_ws_http_write_request(ri_buffer *out, const char *host, const char *path, const char *key,
+                              bool deflates);
 void ri_ws_http_write_answer(ri_buffer *out, ri_str key, bool deflates);
 void ri_ws_http_write_refusal(ri_buffer *out, int status);
 

@@ -64,7 +64,9 @@ static int link_tls_begin_ws(ri_nats_peer *peer)
     snprintf(host, sizeof host, ipv6 ? "[%s]:%u" : "%s:%u", server->host, server->port);
     snprintf(path, sizeof path, "/%s", server->path ? server->path : "");
     const ri_ws_wire_opts opts = {.timeout_ns = peer->conf.connect_ns, .host = host, .path = path,
-                                  .secure = peer->pool.scheme == RI_URL_WSS};
+                                  .secure = peer->pool.scheme == RI_URL_WSS,
+                                  .deflates = peer->conf.ws_compress,
+                                  .message_max = RI_LIMIT_WS_INFLATED};
     ri_wire *wire;
     int rc = ri_ws_wire_new(&wire, &peer->bus.host, peer->conn.wire, &opts);
     return rc < 0 ? rc : ri_conn_put_over(&peer->conn, wire);
@@ -85,6 +87,10 @@ int ri_nats_link_tls_first(ri_nats_peer *peer)
 int ri_nats_link_tls_info(ri_nats_peer *peer, const ri_nats_info *info)
 {
     RI_ASSERT(ri_nats_peer_is_entered(peer));
+    ri_ws_wire *ws = ri_ws_wire_of(peer->conn.wire);
+    /* A server inflates no message to more than the payload that it takes. */
+    int64_t most = RI_MIN(RI_MAX(info->max_payload, 0), (int64_t)UINT32_MAX);
+    if (ws) ri_ws_wire_deflate_most(ws, (uint32_t)most);
     if (peer->state != RI_NATS_HELLO || ri_nats_link_tls_is_there(peer)) return RILL_OK;
     if (link_tls_is_ws(peer)) return RILL_OK; /* it speaks of what lies below HTTP */
     if (!peer->conf.tls_wanted && !info->tls_required) return RILL_OK;

@@ -295,6 +295,7 @@ static int peer_configure(ri_nats_peer *peer, const ri_url *url, const rill_opts
     conf->max_redials = opts->max_redials;
     conf->no_redial = opts->no_redial;
     conf->no_echo = opts->no_echo;
+    conf->ws_compress = opts->ws_compress;
     conf->max_inflight = opts->max_inflight ? opts->max_inflight : 4096;
     char api[RI_NATS_API_MAX];
     snprintf(api, sizeof api, opts->domain ? "$JS.%s.API." : "$JS%s.API.",

@@ -172,6 +172,7 @@ typedef struct ri_nats_conf { /* the options with their defaults */
     uint64_t send_bytes;
     uint32_t ping_max, max_redials, max_inflight;
     bool no_redial, no_echo;
+    bool ws_compress;         /* is offered to a server of WebSocket */
     bool tls_wanted;          /* of every server */
     ri_tls_conf *tls;         /* LOOP: a reference; NULL: nobody has asked for it yet */
     char *name;               /* owned; NULL: none */

@@ -259,6 +259,7 @@ options! {
         flag no_echo;
         flag fixed_servers;
         flag reap;
+        flag ws_compress;
         text kafka_config;
         part tls: Tls;
         text creds_file;
