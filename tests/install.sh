@@ -18,7 +18,7 @@ test="g++ clang binutils python3 python3-dev check nats-server libnats-dev libzm
     abigail-tools liblwip-dev libwslay-dev kcat mandoc shellcheck $whole"
 ci="valgrind libclang-rt-14-dev strace golang-go nodejs npm python3-venv ca-certificates
     debhelper fakeroot lintian mmdebstrap libcrypt-dev cmake skopeo umoci"
-look="tmux python3-prometheus-client"
+look="tmux python3-prometheus-client zsh fish"
 image="liblz4-dev libzstd-dev libsodium-dev libhttp-parser-dev"
 firmware="gcc-arm-none-eabi picolibc-arm-none-eabi gcc-riscv64-unknown-elf
     picolibc-riscv64-unknown-elf qemu-system-arm qemu-user gcc-s390x-linux-gnu

@@ -140,7 +140,7 @@ static void completion_zsh(void)
         printf("    '%s'%s) _arguments", c->name, strchr(c->name, ' ') ? "" : "*");
         completion_zsh_options(c->opts);
         completion_zsh_options(commands_global);
-        puts(" '*::word:_files' ;;");
+        puts(" '*:word:_files' ;;");
     }
     puts("    esac\n}\n[[ $funcstack[1] == _rill ]] && _rill \"$@\" || compdef _rill rill");
     text_free(&words);

@@ -3,8 +3,9 @@
 # fuzz.sh NAME [SECONDS [CORPUS_DIR]]: build tests/fuzz/fuzz_NAME.c with clang's libFuzzer and
 # the address and undefined behaviour sanitizers, and search. A signed number that overflows ends
 # the program, and so does a shift, an index or a cast to an integer out of range. Inputs that
-# fail stay in the current directory. One that takes 20 s, or 2 GB, fails. fuzz.sh --sources: the
-# files of the library that all targets share, which tests/meta/fuzzed.py looks at.
+# fail stay in the current directory. One that takes 20 s, or 2 GB, fails. The search for Kafka
+# begins with what real clients have sent. fuzz.sh --sources: the files of the library that all
+# targets share, which tests/meta/fuzzed.py looks at.
 # shellcheck disable=SC2046,SC2086  # lists are words, split at blanks
 set -eu
 name=$1 seconds=${2:-60} corpus=${3:-}
@@ -70,6 +71,16 @@ if [ "$name" = tls_record ]; then
 fi
 clang $flags -fsanitize=fuzzer "$root/tests/fuzz/fuzz_$name.c" "$root/tests/fuzz/fuzz_main.c" \
     $more "$lib" -o "$work/fuzz" $(pkg-config --libs check) -lz $libs -lmbedcrypto
+# What the search begins with; the first folder is where it keeps what it finds.
+seeds=""
+case $name in
+kafka_frame | kafka_batch)
+    clang $flags "$root/tests/fuzz/kafka_seeds.c" "$lib" -o "$work/seeds" \
+        $(pkg-config --libs check) -lz $libs -lmbedcrypto
+    mkdir "$work/found" "$work/first"
+    "$work/seeds" "$root/tests/golden/kafka/apis.frames" "${name#kafka_}" "$work/first"
+    seeds=$work/first corpus=${corpus:-$work/found} ;;
+esac
 # Its own code for a crash is 77, by which a test says that it is skipped.
 "$work/fuzz" -max_total_time="$seconds" -max_len=65536 -timeout=20 -error_exitcode=1 \
-    ${corpus:+"$corpus"}
+    ${corpus:+"$corpus"} ${seeds:+"$seeds"}

@@ -157,5 +157,6 @@ int fuzz_one(const uint8_t *data, size_t size)
         ri_kafka_marker_read(&b, &marker, &epoch);
     }
     if (ri_kafka_batch_codec(&b) == RI_KAFKA_CODEC_NONE) rebuild(&b);
+    else check_unpack(ri_kafka_batch_codec(&b), b.records);
     return 0;
 }

@@ -2,14 +2,23 @@
 """Live messages by the tool, the command line itself, contexts and help."""
 import json
 import os
+import pty
+import select
 import shutil
 import signal
 import stat
 import subprocess
+import time
 import unittest
 
 from case import BOUND_S, Case, Nats, main
 from server import free_port, wait_for
+
+# What is typed, and the line when it has been completed; other shells end without the "=".
+COMPLETED = (("rill stream in", "rill stream info"),
+             ("rill sub x --q", "rill sub x --queue="),
+             ("rill stream add S --keep=w", "rill stream add S --keep=work"),
+             ("rill completion z", "rill completion zsh"))
 
 
 class Live(Nats, Case):
@@ -272,6 +281,53 @@ class CommandLine(Case):
         self.assertIn("--url", self.complete("stream", "add", "S", "--u"))
         self.assertEqual(self.complete("stream", "add", "S", "--keep", "w"), ["work"])
         self.assertEqual(self.complete("completion", "z"), ["zsh"])
+
+    @unittest.skipUnless(shutil.which("fish"), "there is no fish")
+    def test_fish_completes(self):
+        script = self.path("rill.fish")
+        with open(script, "wb") as file:
+            file.write(self.rill("completion", "fish"))
+        for line, wanted in COMPLETED:
+            ask = "source %s; complete -C '%s'" % (script, line)
+            done = subprocess.run(["fish", "--no-config", "-c", ask], capture_output=True,
+                                  text=True, timeout=BOUND_S)
+            offered = [row.split("\t")[0] for row in done.stdout.splitlines()]
+            self.assertIn(wanted.split()[-1].rstrip("="), offered, line)
+
+    @unittest.skipUnless(shutil.which("zsh"), "there is no zsh")
+    def test_zsh_completes(self):
+        """At a terminal, since it completes nowhere else; a key prints what the line is then."""
+        with open(self.path("_rill"), "wb") as file:
+            file.write(self.rill("completion", "zsh"))
+        with open(self.path(".zshrc"), "w") as file:
+            file.write("fpath=(%s $fpath)\nautoload -Uz compinit; compinit -u -D\n"
+                       "ask() { zle complete-word; zle -I; print -r \"=>$BUFFER<=\"; BUFFER=; }\n"
+                       "zle -N ask; bindkey '^T' ask; PS1='ready>'\n" % self.folder)
+        pid, terminal = pty.fork()
+        if pid == 0:
+            env = dict(os.environ, ZDOTDIR=self.folder, TERM="dumb", HOME=self.folder)
+            os.execvpe("zsh", ["zsh", "-i"], env)
+        seen = b""
+
+        def until(mark):
+            nonlocal seen
+            end = time.monotonic() + BOUND_S
+            while mark not in seen:
+                ready, _, _ = select.select([terminal], [], [], max(0, end - time.monotonic()))
+                self.assertTrue(ready, seen)
+                seen += os.read(terminal, 65536)
+            before, seen = seen.split(mark, 1)
+            return before.decode()
+
+        try:
+            until(b"ready>")
+            for line, wanted in COMPLETED:
+                os.write(terminal, line.encode() + b"\x14")
+                self.assertEqual(until(b"<=").split("=>")[-1].strip(), wanted)
+        finally:
+            os.close(terminal)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
     def test_version(self):
         self.assertRegex(self.rill("--version").decode(), r"^rill \d+\.\d+\.\d+\n$")

@@ -228,6 +228,14 @@ START_TEST(test_refused)
     ri_kafka_leave_group_answer *left = kclient_ask(&c, RI_KAFKA_LEAVE_GROUP, 4, &l);
     ck_assert_int_eq(left->error_code, RI_GROUP_INVALID_REQUEST);
     ck_assert_uint_eq(left->members.len, 0);
+    ri_kafka_sync_group_request *s = sync_of("", RI_STR("x"), 1); /* a group without a name */
+    ri_kafka_sync_group_answer *given = kclient_ask(&c, RI_KAFKA_SYNC_GROUP, 5, s);
+    ck_assert_int_eq(given->error_code, RI_GROUP_INVALID_ID);
+    s->protocol_name = RI_STR_NONE; /* nor a protocol, which is said first */
+    given = kclient_ask(&c, RI_KAFKA_SYNC_GROUP, 5, s);
+    ck_assert_int_eq(given->error_code, RI_GROUP_INCONSISTENT_PROTOCOL);
+    given = kclient_ask(&c, RI_KAFKA_SYNC_GROUP, 4, s); /* none could be said there */
+    ck_assert_int_eq(given->error_code, RI_GROUP_INVALID_ID);
 }
 END_TEST
 

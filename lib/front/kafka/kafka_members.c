@@ -153,10 +153,12 @@ bool ri_kafka_members_sync_step(ri_kafka_request *r)
         .protocol = q->protocol_name, .generation = q->generation_id};
     if (!kafka_members_assignments(r, &s->sync)) return false;
     r->work = &s->sync.call;
-    if (groups) {
+    /* Who may say what the group agreed upon has to, before it is looked for. */
+    bool unnamed = r->head.version >= 5 && (!q->protocol_type.ptr || !q->protocol_name.ptr);
+    if (groups && !unnamed) {
         ri_groups_sync(groups, &s->sync);
     } else {
-        s->sync.call.error = RI_GROUP_NOT_AVAILABLE;
+        s->sync.call.error = unnamed ? RI_GROUP_INCONSISTENT_PROTOCOL : RI_GROUP_NOT_AVAILABLE;
         kafka_members_synced(&s->sync.call);
     }
     return false;

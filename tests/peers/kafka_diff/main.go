@@ -3,6 +3,8 @@
 //
 //	kdiff run  LEFT RIGHT scenario...      scenarios are text: run() says what a line is
 //	kdiff sweep LEFT RIGHT [KEY...]        every key and version that LEFT announces, in several shapes
+//	kdiff walk LEFT RIGHT SEED...          scenarios by the dice over a group, one for each seed (walk.go)
+//	kdiff text SEED                        what a walk is made of, to read
 //	kdiff versions LEFT RIGHT              announced ranges side by side
 //
 // LEFT is the real Kafka, or @file of its answers as recorded with KDIFF_RECORD=file. Names that a broker invents (ids, hosts) are compared up to renaming.
@@ -117,6 +119,9 @@ func (s *side) flatten(path string, v any, out map[string]string) {
 		sort.SliceStable(x, func(i, j int) bool { // members come in any order
 			a, _ := x[i].(map[string]any)
 			b, _ := x[j].(map[string]any)
+			if walking && a != nil && b != nil && a["MemberID"] != nil && b["MemberID"] != nil {
+				return s.rename("member", fmt.Sprint(a["MemberID"])) < s.rename("member", fmt.Sprint(b["MemberID"]))
+			}
 			return a != nil && b != nil && a["InstanceID"] != nil && b["InstanceID"] == nil
 		})
 		for i, e := range x {
@@ -346,6 +351,7 @@ func get(v any, path string) string {
 
 var accepted []*regexp.Regexp
 var steps, differ int
+var walking bool // members are known by their own answers, before they are in a list
 
 // recorded answers of LEFT: written to KDIFF_RECORD, or read from LEFT when it is @file
 var golden map[string]map[string]string
@@ -441,7 +447,11 @@ func run(file string, sides [2]*side) {
 		panic(err)
 	}
 	defer f.Close()
-	sc := bufio.NewScanner(f)
+	play(file[strings.LastIndex(file, "/")+1:], f, sides)
+}
+
+func play(name string, text io.Reader, sides [2]*side) {
+	sc := bufio.NewScanner(text)
 	sc.Buffer(nil, 8<<20)
 	for n := 1; sc.Scan(); n++ {
 		line := strings.TrimSpace(sc.Text())
@@ -451,7 +461,7 @@ func run(file string, sides [2]*side) {
 		line, grabs, _ := strings.Cut(line, ">>")
 		w := strings.Fields(line)
 		var outs [2]map[string]string
-		title := fmt.Sprintf("%s:%d", file[strings.LastIndex(file, "/")+1:], n)
+		title := fmt.Sprintf("%s:%d", name, n)
 		grab := func(s *side, v any) {
 			for _, g := range strings.Fields(grabs) {
 				name, path, _ := strings.Cut(g, "=")
@@ -489,6 +499,9 @@ func run(file string, sides [2]*side) {
 				}
 				if err != nil {
 					fmt.Println(title, err)
+				}
+				if req == nil {
+					os.Exit(2) // what comes behind it would make no sense
 				}
 				s.open[w[1]] = append(s.open[w[1]], req)
 			}
@@ -679,8 +692,13 @@ func sweep(sides [2]*side, only map[int16]bool) {
 }
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == "text" {
+		seed, _ := strconv.ParseInt(os.Args[2], 10, 64)
+		fmt.Print(walk(seed))
+		return
+	}
 	if len(os.Args) < 4 {
-		fmt.Fprintln(os.Stderr, "kdiff run|sweep|versions LEFT RIGHT ...")
+		fmt.Fprintln(os.Stderr, "kdiff run|sweep|walk|versions LEFT RIGHT ...")
 		os.Exit(2)
 	}
 	sides := [2]*side{newSide(os.Args[2]), newSide(os.Args[3])}
@@ -709,6 +727,24 @@ func main() {
 	case "run":
 		for _, f := range os.Args[4:] {
 			run(f, sides)
+		}
+	case "walk":
+		walking = true
+		always := accepted
+		for _, a := range os.Args[4:] {
+			seed, err := strconv.ParseInt(a, 10, 64)
+			if err != nil {
+				panic(err)
+			}
+			accepted = always
+			play(fmt.Sprintf("walk-%d", seed), strings.NewReader(walk(seed)), sides)
+			for _, s := range sides { // what is parked is another walk's no more
+				for _, c := range []string{"A", "B", "C", "Z"} {
+					if s != nil {
+						s.drop(c)
+					}
+				}
+			}
 		}
 	case "sweep":
 		only := map[int16]bool{}
