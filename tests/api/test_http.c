@@ -109,6 +109,38 @@ START_TEST(metrics)
 }
 END_TEST
 
+/* Of a consumer that names a stream for dead letters, how many have been moved, from none on. */
+START_TEST(dead_letters_are_counted)
+{
+    const char *count = "rill_consumer_dead_letters_total{account=\"$G\",stream=\"JOBS\","
+                        "consumer=\"works\"}";
+    rill_bus *bus;
+    rill_sub *sub;
+    const rill_msg *m;
+    serve(RILL_OPTS(rill_broker_opts, .jetstream = true));
+    OK(rill_broker_bus(broker, &bus, NULL));
+    OK(rill_stream_ensure(bus, "DEAD", NULL));
+    OK(rill_stream_ensure(bus, "JOBS", RILL_OPTS(rill_stream_opts, .keep = RILL_KEEP_WORK)));
+    OK(rill_group_ensure(bus, "JOBS", "works", RILL_OPTS(rill_sub_opts, .dead_letters = "DEAD")));
+    OK(rill_group_ensure(bus, "DEAD", "looks", NULL));
+    for (int i = 0; i < 3; i++) OK(rill_append(bus, "JOBS", "x", 1, NULL, NULL, WAIT_MS));
+    ck_assert_int_eq(GET("/metrics"), 200);
+    ck_assert(sample(count) == 0);
+    OK(rill_consume(bus, &sub, "JOBS", RILL_OPTS(rill_sub_opts, .group = "works")));
+    for (int i = 0; i < 2; i++) {
+        OK(rill_next(sub, &m, WAIT_MS));
+        OK(rill_term(m));
+    }
+    rill_sub_close(sub);
+    ck_assert_int_eq(GET("/metrics"), 200);
+    ck_assert(sample(count) == 2);
+    ck_assert(sample("rill_stream_messages{account=\"$G\",stream=\"DEAD\"}") == 2);
+    ck_assert_ptr_null(strstr(text, "letters_total{account=\"$G\",stream=\"DEAD\""));
+    OK(rill_close(bus, WAIT_MS));
+    end();
+}
+END_TEST
+
 /* Each bucket has all of those before it, and the last one as many as there are. */
 static double histogram(const char *name, const char *label)
 {
@@ -545,5 +577,6 @@ START_TEST(places)
 }
 END_TEST
 
-SUITE_MAIN("http", answers, keeps, metrics, latencies, metrics_of_accounts, monitoring,
-           monitoring_scarce, events, own_pages, floods, silence, deaf, closes, places)
+SUITE_MAIN("http", answers, keeps, metrics, dead_letters_are_counted, latencies,
+           metrics_of_accounts, monitoring, monitoring_scarce, events, own_pages, floods, silence,
+           deaf, closes, places)

@@ -24,6 +24,8 @@ bool ri_consumer_is_offline(const ri_consumer *consumer); /* it is not served */
  * with record batches. False: there is more. Nothing is delivered, or shown, before all is
  * counted that was there when it began. */
 bool ri_ahead_count_on(ri_consumer *consumer);
+/* How many dead letters have been moved since it was opened. False: it names no stream for them. */
+bool ri_dead_count(const ri_consumer *consumer, uint64_t *n);
 /* All but `cluster`. Spans are lent until the consumer changes. */
 void ri_consumer_info_of(ri_consumer *consumer, ri_consumer_info *out);
 

@@ -24,6 +24,12 @@ static ri_str dead_stream_name(const ri_consumer *c)
     return RI_STR_NONE;
 }
 
+bool ri_dead_count(const ri_consumer *c, uint64_t *n)
+{
+    *n = c->ndead;
+    return dead_stream_name(c).len > 0;
+}
+
 static void dead_put_headers(const ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str reason,
                              ri_str headers, ri_buffer *out)
 {
@@ -108,7 +114,10 @@ ri_dead ri_dead_letter(ri_consumer *c, const ri_pending *p, ri_fate fate, ri_str
         return RI_DEAD_STUCK;
     }
     int rc = dead_store(c, p, fate, reason, to, &e);
-    if (rc >= 0) return RI_DEAD_MOVED;
+    if (rc >= 0) {
+        c->ndead++;
+        return RI_DEAD_MOVED;
+    }
     dead_report(c, p, name, rc, e.text);
     return RI_DEAD_STUCK;
 }

@@ -340,6 +340,7 @@ struct ri_consumer {
     uint32_t nagain;
     uint32_t nunread;              /* pending ones that no program has got */
     uint32_t nredelivered;         /* pending ones with more than one delivery */
+    uint32_t ndead;                /* dead letters that were moved since it was opened */
     uint64_t ack_to;               /* all up to here are acked, and being settled; 0: none are */
     uint64_t gone_to;              /* the same of those that are no longer in the stream */
     /* lists */

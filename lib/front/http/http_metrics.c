@@ -77,6 +77,7 @@ typedef enum metrics_of {
     CONSUMER_WAITING,
     CONSUMER_DELIVERED,
     CONSUMER_PAUSED,
+    CONSUMER_DEAD,
     GROUP_MEMBERS,
     GROUP_STATE,
     GROUP_LAG,
@@ -124,6 +125,9 @@ static const metrics_family metrics_families[METRICS_FAMILIES] = {
     [CONSUMER_PAUSED] = METRICS_GAUGES(
         "rill_consumer_paused",
         "1 if the consumer is paused, else 0."),
+    [CONSUMER_DEAD] = METRICS_COUNTERS(
+        "rill_consumer_dead_letters",
+        "Messages that were given up on and moved, of consumers with a stream for these."),
     [GROUP_MEMBERS] = METRICS_GAUGES("rill_group_members", "Members of the group of consumers."),
     [GROUP_STATE] = METRICS_GAUGES("rill_group_state", "1, with the state that the group is in."),
     [GROUP_LAG] = METRICS_GAUGES(
@@ -343,6 +347,8 @@ static void metrics_consumer_put(metrics_work *w, ri_consumer *consumer)
     metrics_put(w, CONSUMER_WAITING, info.num_waiting);
     metrics_put(w, CONSUMER_DELIVERED, info.delivered.consumer_seq);
     metrics_put(w, CONSUMER_PAUSED, info.paused);
+    uint64_t dead;
+    if (ri_dead_count(consumer, &dead)) metrics_put(w, CONSUMER_DEAD, dead);
 }
 
 /* ---- Groups ---- */
