@@ -14,7 +14,8 @@ enum {
     RECORD_KEY_MAX = 32,
     RECORD_BODY_MAX = RI_TLS_RECORD + 256, /* bytes behind a head */
     RECORD_UPDATES = 32,                   /* of keys, with no data between them */
-    RECORD_MESSAGE = 5,                    /* bytes of a KeyUpdate */
+    RECORD_MESSAGE = 5,                    /* bytes of a KeyUpdate ... */
+    RECORD_KEY_UPDATE = 24,                /* ... and its first */
 };
 
 typedef enum record_type {
@@ -52,6 +53,8 @@ struct ri_tls_records {
     bool broken;       /* what comes is of no use any more */
     bool shut;         /* this side has said that it sends no more */
     uint8_t updates;   /* of the peer's key since data came */
+    uint8_t message[RECORD_MESSAGE]; /* what has come of a KeyUpdate */
+    uint8_t message_len;
 };
 
 /* ---- Keys ---- */
@@ -318,20 +321,33 @@ static int record_next(ri_tls_records *r, ri_tls_io *io, uint8_t **record)
 }
 
 /* The peer has another key from now on, and may want us to have one. */
-static int record_on_message(ri_tls_records *r, ri_tls_io *io, const uint8_t *m, size_t len)
+static int record_on_update(ri_tls_records *r, ri_tls_io *io, bool asked)
 {
-    enum { KEY_UPDATE = 24 };
-    if (len != RECORD_MESSAGE || memcmp(m, (uint8_t[]){KEY_UPDATE, 0, 0, 1}, 4) != 0 ||
-        ++r->updates > RECORD_UPDATES)
-        return record_refuse(r, io, ALERT_MESSAGE, RI_TLS_FAULT_MESSAGE);
-    if (m[4] > 1) return record_refuse(r, io, ALERT_VALUE, RI_TLS_FAULT_MESSAGE);
-    bool asked = m[4] == 1;
     if (!record_next_key(r, &r->in)) return ri_tls_nomem_err("TLS");
     if (!asked || r->shut) return 0; /* behind our last word there is no answer */
-    int rc = record_put(r, io, RECORD_HANDSHAKE, (uint8_t[]){KEY_UPDATE, 0, 0, 1, 0},
+    int rc = record_put(r, io, RECORD_HANDSHAKE, (uint8_t[]){RECORD_KEY_UPDATE, 0, 0, 1, 0},
                         RECORD_MESSAGE);
     if (rc < 0) return rc;
     return record_next_key(r, &r->out) ? 0 : ri_tls_nomem_err("TLS");
+}
+
+/* A part of a KeyUpdate, or all of it: nothing may stand behind it under the old key. */
+static int record_on_message(ri_tls_records *r, ri_tls_io *io, const uint8_t *part, size_t len)
+{
+    static const uint8_t head[] = {RECORD_KEY_UPDATE, 0, 0, 1};
+    if (len == 0 || len > (size_t)(RECORD_MESSAGE - r->message_len))
+        return record_refuse(r, io, ALERT_MESSAGE, RI_TLS_FAULT_MESSAGE);
+    memcpy(r->message + r->message_len, part, len);
+    r->message_len += (uint8_t)len;
+    if (memcmp(r->message, head, RI_MIN(r->message_len, sizeof head)) != 0)
+        return record_refuse(r, io, ALERT_MESSAGE, RI_TLS_FAULT_MESSAGE);
+    if (r->message_len < RECORD_MESSAGE) return 0;
+    r->message_len = 0;
+    if (++r->updates > RECORD_UPDATES)
+        return record_refuse(r, io, ALERT_MESSAGE, RI_TLS_FAULT_MESSAGE);
+    uint8_t asked = r->message[sizeof head];
+    if (asked > 1) return record_refuse(r, io, ALERT_VALUE, RI_TLS_FAULT_MESSAGE);
+    return record_on_update(r, io, asked == 1);
 }
 
 static int record_on_alert(ri_tls_records *r, ri_tls_io *io, const uint8_t *alert, size_t len)
@@ -372,7 +388,9 @@ static int record_open(ri_tls_records *r, ri_tls_io *io, uint8_t *record, size_t
     while (n > 0 && to[n - 1] == 0) n--;
     if (n == 0) return record_refuse(r, io, ALERT_MESSAGE, RI_TLS_FAULT_RECORD);
     if (got > RI_TLS_RECORD + 1) return record_refuse(r, io, ALERT_LENGTH, RI_TLS_FAULT_RECORD);
-    switch (to[--n]) {
+    if (to[--n] != RECORD_HANDSHAKE && r->message_len > 0) /* between the parts of a message */
+        return record_refuse(r, io, ALERT_MESSAGE, RI_TLS_FAULT_MESSAGE);
+    switch (to[n]) {
     case RECORD_DATA:
         if (n) r->updates = 0;
         return record_hand_over(r, to, n, buf, len);

@@ -6,8 +6,8 @@
  * rests.
  *
  * Of a server's side, and where no certificate of a client is looked at. What may come then is
- * data, an alert, and KeyUpdate, whole in a record of its own; all else ends the connection, and
- * behind an error every read fails. */
+ * data, an alert, and KeyUpdate, in a record of its own or in parts with nothing between them; all
+ * else ends the connection, and behind an error every read fails. */
 #ifndef RI_TLS_RECORD_H
 #define RI_TLS_RECORD_H
 

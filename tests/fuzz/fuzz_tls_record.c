@@ -129,9 +129,15 @@ static void say(const uint8_t arg[2])
     seal(DATA, bytes, len, pad);
 }
 
-static void change_key(bool ask, unsigned *updates)
+/* In one record, or cut into several: behind each byte of whose number a bit is set. */
+static void change_key(bool ask, uint8_t cuts, unsigned *updates)
 {
-    seal(HANDSHAKE, (uint8_t[]){24, 0, 0, 1, ask}, 5, 0);
+    uint8_t message[] = {24, 0, 0, 1, ask}, from = 0;
+    for (uint8_t to = 1; to <= sizeof message; to++) {
+        if (to < sizeof message && !(cuts >> to & 1)) continue;
+        seal(HANDSHAKE, message + from, (size_t)(to - from), cuts >> 5);
+        from = to;
+    }
     next_key();
     if (++*updates > 32) p.spoiled = true; /* with no data between them */
     if (!p.spoiled && !p.ended && ask) p.asked++;
@@ -144,7 +150,7 @@ static void spoil(const uint8_t arg[2])
     static uint8_t kept[RI_TLS_RECORD_MAX];
     if (size == 0) return;
     p.spoiled = p.spoiled || !p.ended;
-    switch (arg[0] % 6) {
+    switch (arg[0] % 8) {
     case 0: /* once more */
         memcpy(p.stream + p.len, p.stream + p.last, size);
         p.len += size;
@@ -160,6 +166,15 @@ static void spoil(const uint8_t arg[2])
         memset(p.stream + p.len + 2, arg[1] | 1, 30);
         if (p.stream[p.len] == DATA) p.stream[p.len] = 0;
         p.len += 32;
+        break;
+    case 5: /* a part of a KeyUpdate, and something else */
+        seal(HANDSHAKE, "\x18\0\0\1", 1 + arg[1] % 4, 0);
+        if (arg[1] & 4) say(arg);
+        else seal(ALERT, (uint8_t[]){1, 0}, 2, 0);
+        break;
+    case 6: /* ... and more than there is of it, or nothing */
+        seal(HANDSHAKE, "\x18\0\0\1", 1 + arg[1] % 4, 0);
+        seal(HANDSHAKE, "\0\0\1\0\x18", arg[1] & 4 ? 5 : 0, 0);
         break;
     default: { /* one before its turn */
         say(arg);
@@ -198,7 +213,7 @@ static void play(const uint8_t *data, size_t size)
         const uint8_t *arg = data + at + 1;
         later += p.spoiled;
         switch (data[at] % 16) {
-        case 10: case 11: change_key(arg[0] & 1, &updates); break;
+        case 10: case 11: change_key(arg[0] & 1, arg[1], &updates); break;
         case 12: if (arg[0] < 40) spoil(arg); break;
         case 13: seal(ALERT, (uint8_t[]){1, 90}, 2, arg[1]); break; /* which says nothing */
         case 14:

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a server keeps of TLS 1.3 behind a handshake, against the records that RFC 8448 prints and
  * against a client of OpenSSL's own. */
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <openssl/ssl.h>
 
 #include "base/error.h"
@@ -191,6 +195,155 @@ START_TEST(rfc_8448)
     ck_assert_mem_eq(io.out, own_data, sizeof own_data);
     ri_tls_records_free(r);
     pair_close();
+}
+END_TEST
+
+/* ---- A KeyUpdate in parts ---- */
+
+enum { ALERT = 21, HANDSHAKE = 22, DATA = 23 };
+
+/* Who knows the secret of the RFC's client, and cuts as no library does. */
+typedef struct sealer {
+    uint8_t secret[32], key[16], iv[12];
+    uint8_t number;
+    char out[1000];
+    size_t len;
+} sealer;
+
+static void sealer_expand(const sealer *s, const char *label, uint8_t *to, size_t len)
+{
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS13-KDF", NULL);
+    EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
+    uint8_t secret[32];
+    int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+    memcpy(secret, s->secret, sizeof secret);
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string("digest", (char[]){"SHA256"}, 0),
+        OSSL_PARAM_construct_int("mode", &mode),
+        OSSL_PARAM_construct_octet_string("key", secret, sizeof secret),
+        OSSL_PARAM_construct_octet_string("prefix", (char[]){"tls13 "}, 6),
+        OSSL_PARAM_construct_octet_string("label", (char *)(uintptr_t)label, strlen(label)),
+        OSSL_PARAM_construct_end()};
+    ck_assert_int_eq(EVP_KDF_derive(ctx, to, len, params), 1);
+    EVP_KDF_CTX_free(ctx);
+    EVP_KDF_free(kdf);
+}
+
+static void sealer_set_key(sealer *s)
+{
+    sealer_expand(s, "key", s->key, sizeof s->key);
+    sealer_expand(s, "iv", s->iv, sizeof s->iv);
+    s->number = 0;
+}
+
+static void sealer_next_key(sealer *s)
+{
+    uint8_t next[32];
+    sealer_expand(s, "traffic upd", next, sizeof next);
+    memcpy(s->secret, next, sizeof next);
+    sealer_set_key(s);
+}
+
+static void sealer_put(sealer *s, uint8_t type, const void *bytes, size_t len)
+{
+    uint8_t *head = (uint8_t *)s->out + s->len, *body = head + 5, nonce[12];
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    int n;
+    memcpy(nonce, s->iv, sizeof nonce);
+    nonce[11] ^= s->number++;
+    memcpy(head, (uint8_t[]){DATA, 3, 3, 0, (uint8_t)(len + 17)}, 5);
+    ck_assert_int_eq(EVP_EncryptInit_ex(ctx, EVP_aes_128_gcm(), NULL, s->key, nonce), 1);
+    ck_assert_int_eq(EVP_EncryptUpdate(ctx, NULL, &n, head, 5), 1);
+    if (len) ck_assert_int_eq(EVP_EncryptUpdate(ctx, body, &n, bytes, (int)len), 1);
+    ck_assert_int_eq(EVP_EncryptUpdate(ctx, body + len, &n, &type, 1), 1);
+    ck_assert_int_eq(EVP_EncryptFinal_ex(ctx, body + len + 1, &n), 1);
+    ck_assert_int_eq(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, 16, body + len + 1), 1);
+    EVP_CIPHER_CTX_free(ctx);
+    s->len += 5 + len + 17;
+}
+
+static ri_tls_records *sealer_set_up(sealer *s)
+{
+    ri_tls_secrets secrets = {.peer_len = 0};
+    memset(s, 0, sizeof *s);
+    ri_tls_secrets_take(&secrets, "CLIENT_TRAFFIC_SECRET_0 00 " PEER_SECRET);
+    ri_tls_secrets_take(&secrets, "SERVER_TRAFFIC_SECRET_0 00 " OWN_SECRET);
+    memcpy(s->secret, secrets.peer, sizeof s->secret);
+    sealer_set_key(s);
+    pair_open("TLS_AES_128_GCM_SHA256");
+    ri_tls_records *r = ri_tls_records_new(&p.host, SSL_get_current_cipher(p.client), &secrets,
+                                           ri_str_of(""));
+    ck_assert_ptr_nonnull(r);
+    return r;
+}
+
+/* In parts of which each ends behind a byte of whose number a bit is set. */
+static void sealer_update(sealer *s, const uint8_t message[5], unsigned cuts)
+{
+    for (size_t from = 0, to = 1; to <= 5; to++) {
+        if (to < 5 && !(cuts >> to & 1)) continue;
+        sealer_put(s, HANDSHAKE, message + from, to - from);
+        from = to;
+    }
+}
+
+/* At each place and at each set of places, whole or byte by byte, asked for a new key or not. */
+START_TEST(updates_cut)
+{
+    const unsigned cuts = (unsigned)_i * 2;
+    for (unsigned kind = 0; kind < 4; kind++) {
+        sealer s;
+        ri_tls_records *r = sealer_set_up(&s);
+        size_t n = 0, said = 0;
+        sealer_put(&s, DATA, "one", 3);
+        for (int i = 0; i < 3; i++) {
+            sealer_update(&s, (uint8_t[]){24, 0, 0, 1, kind & 1}, cuts);
+            sealer_next_key(&s);
+        }
+        sealer_put(&s, DATA, "two", 3);
+        size_t piece = kind & 2 ? 1 : s.len;
+        for (size_t at = 0; at < s.len; at += piece) {
+            ri_tls_io io = {.in = s.out + at, .in_len = piece, .out = p.out,
+                            .out_cap = sizeof p.out};
+            int rc;
+            while ((rc = ri_tls_records_read(r, &io, got + n, sizeof got - n)) > 0) n += (size_t)rc;
+            ck_assert_int_eq(rc, 0);
+            said += io.out_len;
+        }
+        ck_assert_uint_eq(n, 6);
+        ck_assert_mem_eq(got, "onetwo", 6);
+        ck_assert_uint_eq(said, kind & 1 ? 3 * (5 + 5 + 17) : 0);
+        ri_tls_records_free(r);
+        pair_close();
+    }
+}
+END_TEST
+
+/* Nothing stands between the parts, or behind the last one; none is empty, of something else, or
+ * of more than there may be. */
+START_TEST(updates_cut_wrong)
+{
+    static const uint8_t message[] = {24, 0, 0, 1, 0};
+    static const struct {
+        uint8_t first, type, second[6];
+        size_t len;
+    } rows[] = {
+        {1, DATA, "data", 4}, {1, DATA, "", 0}, {4, DATA, "data", 4}, {4, ALERT, {1, 0}, 2},
+        {2, 20, {1}, 1}, {1, HANDSHAKE, "", 0}, {1, HANDSHAKE, {0, 0, 1, 0, 24}, 5},
+        {4, HANDSHAKE, {0, 24}, 2}, {4, HANDSHAKE, {2}, 1}, {1, HANDSHAKE, {1}, 1},
+        {3, HANDSHAKE, {2, 0}, 2}, {5, HANDSHAKE, {24}, 1}};
+    for (size_t i = 0; i < RI_LEN(rows); i++) {
+        sealer s;
+        ri_tls_records *r = sealer_set_up(&s);
+        sealer_put(&s, HANDSHAKE, message, rows[i].first);
+        sealer_put(&s, rows[i].type, rows[i].second, rows[i].len);
+        ri_tls_io io = {.in = s.out, .in_len = s.len, .out = p.out, .out_cap = sizeof p.out};
+        ck_assert_int_eq(ri_tls_records_read(r, &io, got, sizeof got), RILL_EPROTO);
+        ck_assert_uint_eq(io.out_len, 24); /* an alert */
+        ck_assert_int_eq(ri_tls_records_read(r, &io, got, sizeof got), RILL_EPROTO);
+        ri_tls_records_free(r);
+        pair_close();
+    }
 }
 END_TEST
 
@@ -483,7 +636,7 @@ START_TEST(replayed)
 END_TEST
 
 SUITE_MAIN_ROWS("tls_record", SUITE_ONCE(rfc_8448, dribble, updates_alone, ends, cut_anywhere,
-                                         no_memory),
+                                         no_memory, updates_cut_wrong),
                 SUITE_EACH(RI_LEN(suites), both_ways, updates, resumes),
                 SUITE_EACH(4, short_records), SUITE_EACH(RI_LEN(damages), damaged),
-                SUITE_EACH(2, replayed, silent))
+                SUITE_EACH(2, replayed, silent), SUITE_EACH(16, updates_cut))
