@@ -161,7 +161,7 @@ static bool dir_sync(const jwt_dir *dir)
     return good;
 }
 
-static bool dir_put(int fd, const char *text, size_t len)
+static bool dir_put(int fd, const char *text, size_t len, bool sync)
 {
     while (len > 0) {
         ssize_t put = write(fd, text, len);
@@ -170,14 +170,14 @@ static bool dir_put(int fd, const char *text, size_t len)
         text += put;
         len -= (size_t)put;
     }
-    return fsync(fd) == 0;
+    return !sync || fsync(fd) == 0;
 }
 
-static bool dir_put_file(const char *path, const jwt_dir_entry *entry)
+static bool dir_put_file(const char *path, const jwt_dir_entry *entry, bool sync)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return false;
-    bool good = dir_put(fd, entry->text, entry->len);
+    bool good = dir_put(fd, entry->text, entry->len, sync);
     int saved = errno;
     if (close(fd) < 0 && good) return false;
     errno = saved;
@@ -186,7 +186,7 @@ static bool dir_put_file(const char *path, const jwt_dir_entry *entry)
 
 static bool dir_put_entry(const char *path, const char *fresh, const jwt_dir_entry *entry)
 {
-    if (dir_put_file(fresh, entry) && rename(fresh, path) == 0) return true;
+    if (dir_put_file(fresh, entry, true) && rename(fresh, path) == 0) return true;
     int saved = errno;
     unlink(fresh);
     errno = saved;
@@ -213,6 +213,68 @@ bool jwt_dir_write(const jwt_dir *dir, const jwt_dir_entry *entry, const jwt_dir
     dir_fail(error, "cannot sync the directory of", path);
     dir_put_back(path, fresh, before);
     return false;
+}
+
+/* What was written to files of the directory is on the disk behind it. */
+static bool dir_sync_files(const jwt_dir *dir)
+{
+    int fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool good = syncfs(fd) == 0;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return good;
+}
+
+static bool dir_put_all(const jwt_dir *dir, jwt_dir_entry *const *entries, size_t n,
+                        char error[JWT_DIR_ERROR])
+{
+    char fresh[PATH_MAX];
+    for (size_t i = 0; i < n; i++)
+        if (!dir_name(dir, entries[i]->key, ".new", fresh) ||
+            !dir_put_file(fresh, entries[i], false))
+            return dir_fail(error, "cannot write the JWT of", entries[i]->key);
+    return dir_sync_files(dir) || dir_fail(error, "cannot sync the files of", dir->path);
+}
+
+/* How many have their names. */
+static size_t dir_rename_all(const jwt_dir *dir, jwt_dir_entry *const *entries, size_t n)
+{
+    char path[PATH_MAX], fresh[PATH_MAX];
+    size_t done = 0;
+    while (done < n && dir_name(dir, entries[done]->key, "", path) &&
+           dir_name(dir, entries[done]->key, ".new", fresh) && rename(fresh, path) == 0)
+        done++;
+    return done;
+}
+
+/* The first `named` of them are as they were before, and of the others nothing is left. */
+static void dir_put_back_all(const jwt_dir *dir, jwt_dir_entry *const *entries,
+                             jwt_dir_entry *const *befores, size_t n, size_t named)
+{
+    char path[PATH_MAX], fresh[PATH_MAX];
+    for (size_t i = 0; i < n; i++) {
+        if (!dir_name(dir, entries[i]->key, "", path) ||
+            !dir_name(dir, entries[i]->key, ".new", fresh))
+            continue;
+        if (i < named) dir_put_back(path, fresh, befores[i]);
+        else unlink(fresh);
+    }
+}
+
+bool jwt_dir_write_all(const jwt_dir *dir, jwt_dir_entry *const *entries,
+                       jwt_dir_entry *const *befores, size_t n, char error[JWT_DIR_ERROR])
+{
+    if (!dir->path || n == 0) return true;
+    if (n == 1) return jwt_dir_write(dir, entries[0], befores[0], error);
+    size_t named = 0;
+    bool good = dir_put_all(dir, entries, n, error);
+    if (good && (named = dir_rename_all(dir, entries, n)) < n)
+        good = dir_fail(error, "cannot write the JWT of", entries[named]->key);
+    if (good && !dir_sync(dir)) good = dir_fail(error, "cannot sync the directory", dir->path);
+    if (!good) dir_put_back_all(dir, entries, befores, n, named);
+    return good;
 }
 
 bool jwt_dir_remove(const jwt_dir *dir, const jwt_dir_entry *before, bool for_good,

@@ -14,8 +14,9 @@
 
 enum {
     RESOLVER_SUBS = 7,
-    RESOLVER_PENDING = 256,            /* requests that wait, ... */
+    RESOLVER_PENDING = JWT_DIR_MAX,    /* requests that wait, ... */
     RESOLVER_PENDING_BYTES = 16 << 20, /* ... and their bytes */
+    RESOLVER_BATCH = 256,              /* JWTs that are kept together */
 };
 
 typedef enum resolver_kind {
@@ -46,6 +47,10 @@ struct resolver {
     const daemon_options *options;
     resolver_line *line;        /* owned; NULL: nobody is there who could ask */
     uint64_t answers;           /* so far */
+    /* JWTs that are neither in memory nor kept yet: one of an account, and who waits for it. */
+    jwt_dir_entry *entries[RESOLVER_BATCH], *befores[RESOLVER_BATCH];
+    rill_msg *asks[RESOLVER_BATCH];
+    size_t nbatch;
 };
 
 /* ---- Whom to believe ---- */
@@ -234,24 +239,87 @@ static bool resolver_key_of(rill_str subject, char key[JWT_DIR_KEY + 1])
     return false;
 }
 
-static bool resolver_keep(resolver *r, jwt_dir_entry *entry, char error[JWT_DIR_ERROR])
+/* `error` NULL: the JWT of that account is kept. */
+static void resolver_say_updated(resolver *r, const rill_msg *m, const char *about,
+                                 const char *error)
 {
-    char key[JWT_DIR_KEY + 1];
+    static const char *const did[] = {"jwt updated", "jwt updated cache"};
+    static const char *const failed[] = {"jwt update resulted in error",
+                                         "jwt update cache resulted in error"};
+    bool cache = r->kind == RESOLVER_CACHE;
+    resolver_say(r, m, about, error ? failed[cache] : did[cache], error);
+}
+
+/* All that waits, or nothing of it. */
+static bool resolver_keep_together(resolver *r)
+{
+    char error[JWT_DIR_ERROR];
+    jwt_dir_entry *out;
+    size_t n = 0;
+    while (n < r->nbatch &&
+           jwt_dir_swap(&r->dir, r->entries[n]->key, r->entries[n], &r->befores[n], error))
+        n++;
+    bool applied = n == r->nbatch && resolver_apply(r, error);
+    if (applied && jwt_dir_write_all(&r->dir, r->entries, r->befores, n, error)) {
+        for (size_t i = 0; i < n; i++) jwt_dir_entry_free(r->befores[i]);
+        return true;
+    }
+    log_line(RILL_DEBUG, "resolver: %zu JWTs together: %s", r->nbatch, error);
+    while (n-- > 0) jwt_dir_swap(&r->dir, r->entries[n]->key, r->befores[n], &out, error);
+    if (applied && !resolver_apply(r, error)) log_line(RILL_ERROR, "resolver: %s", error);
+    return false;
+}
+
+/* What waits is kept, and then answered. */
+static void resolver_flush(resolver *r)
+{
+    char error[JWT_DIR_ERROR], about[JWT_DIR_KEY + 1];
+    bool together = r->nbatch > 1 && resolver_keep_together(r);
+    for (size_t i = 0; i < r->nbatch; i++) {
+        snprintf(about, sizeof about, "%s", r->entries[i]->key);
+        bool good = together || resolver_change(r, about, r->entries[i], error);
+        resolver_say_updated(r, r->asks[i], about, good ? NULL : error);
+        rill_msg_unref(r->asks[i]);
+    }
+    r->nbatch = 0;
+}
+
+static bool resolver_waits_for(const resolver *r, const char *key)
+{
+    for (size_t i = 0; i < r->nbatch; i++)
+        if (strcmp(r->entries[i]->key, key) == 0) return true;
+    return false;
+}
+
+/* The entry is taken, and answered later. */
+static void resolver_put_off(resolver *r, const rill_msg *m, jwt_dir_entry *entry)
+{
+    rill_msg *ask = rill_msg_ref(m);
+    if (!ask) { /* who asks hears nothing, and asks again */
+        jwt_dir_entry_free(entry);
+        return;
+    }
+    r->entries[r->nbatch] = entry;
+    r->asks[r->nbatch++] = ask;
+    if (r->nbatch == RESOLVER_BATCH) resolver_flush(r);
+}
+
+/* It is taken, if it says what is not there yet. */
+static void resolver_keep(resolver *r, const rill_msg *m, jwt_dir_entry *entry)
+{
     const jwt_dir_entry *there = jwt_dir_find(&r->dir, entry->key);
-    memcpy(key, entry->key, sizeof key);
-    if (!there || strcmp(there->text, entry->text) != 0)
-        return resolver_change(r, key, entry, error);
-    jwt_dir_entry_free(entry);
-    return true;
+    if (there && strcmp(there->text, entry->text) == 0) {
+        resolver_say_updated(r, m, entry->key, NULL);
+        jwt_dir_entry_free(entry);
+        return;
+    }
+    resolver_put_off(r, m, entry);
 }
 
 /* `key` NULL: that of the account whose JWT it is. */
 static void resolver_update(resolver *r, const rill_msg *m, const char *key)
 {
     char error[JWT_DIR_ERROR], about[JWT_DIR_KEY + 1];
-    const char *did = r->kind == RESOLVER_CACHE ? "jwt updated cache" : "jwt updated";
-    const char *failed = r->kind == RESOLVER_CACHE ? "jwt update cache resulted in error"
-                                                   : "jwt update resulted in error";
     ri_str text = ri_jwt_undress(m->data);
     jwt_dir_entry *entry = jwt_dir_entry_new(text.len ? text.ptr : "", text.len);
     if (!entry) return; /* who asks hears nothing, and asks again */
@@ -259,11 +327,16 @@ static void resolver_update(resolver *r, const rill_msg *m, const char *key)
     snprintf(about, sizeof about, "%s", key ? key : entry->is_signed ? entry->key : "n/a");
     if (good && strcmp(about, entry->key) != 0)
         good = resolver_fail(error, "subject does not match jwt content");
-    bool skips = good && r->kind != RESOLVER_FULL && !jwt_dir_find(&r->dir, entry->key);
-    if (!good || skips) jwt_dir_entry_free(entry);
-    if (!skips && good) good = resolver_keep(r, entry, error);
-    if (skips) did = r->kind == RESOLVER_CACHE ? "jwt update cache skipped" : "jwt update skipped";
-    resolver_say(r, m, about, good ? did : failed, good ? NULL : error);
+    if (good && resolver_waits_for(r, entry->key)) resolver_flush(r);
+    if (good && (r->kind == RESOLVER_FULL || jwt_dir_find(&r->dir, entry->key))) {
+        resolver_keep(r, m, entry);
+        return;
+    }
+    jwt_dir_entry_free(entry);
+    if (good)
+        resolver_say(r, m, about, r->kind == RESOLVER_CACHE ? "jwt update cache skipped"
+                                                            : "jwt update skipped", NULL);
+    else resolver_say_updated(r, m, about, error);
 }
 
 static resolver *resolver_asked(void *arg)
@@ -290,6 +363,7 @@ static void resolver_on_lookup(rill_sub *sub, const rill_msg *m, void *arg)
     resolver *r = resolver_asked(arg);
     char key[JWT_DIR_KEY + 1];
     (void)sub;
+    resolver_flush(r);
     if (!m->reply.len || !resolver_key_of(m->subject, key)) return;
     const jwt_dir_entry *entry = jwt_dir_find(&r->dir, key);
     if (rill_reply(m, entry ? entry->text : "", entry ? entry->len : 0, NULL) < 0)
@@ -306,6 +380,7 @@ static void resolver_on_list(rill_sub *sub, const rill_msg *m, void *arg)
     resolver *r = resolver_asked(arg);
     ri_buffer out;
     (void)sub;
+    resolver_flush(r);
     bool first = true;
     ri_buffer_init(&out, &r->host);
     ri_buffer_puts(&out, "{\"data\":[");
@@ -327,6 +402,7 @@ static void resolver_on_pack(rill_sub *sub, const rill_msg *m, void *arg)
     uint8_t hash[JWT_DIR_HASH];
     ri_buffer out;
     (void)sub;
+    resolver_flush(r);
     jwt_dir_hash(&r->dir, hash);
     bool same = m->data.len == sizeof hash && memcmp(m->data.ptr, hash, sizeof hash) == 0;
     ri_buffer_init(&out, &r->host);
@@ -435,6 +511,7 @@ static void resolver_on_delete(rill_sub *sub, const rill_msg *m, void *arg)
     resolver *r = resolver_asked(arg);
     ri_arena arena;
     (void)sub;
+    resolver_flush(r);
     ri_arena_init(&arena, &r->host);
     resolver_delete(r, m, &arena);
     ri_arena_fini(&arena);
@@ -596,6 +673,7 @@ int resolver_wait_ms(resolver *r)
 
 void resolver_turn(resolver *r)
 {
-    if (r && r->line && rill_poll(r->line->bus, 0) < 0)
-        log_line(RILL_ERROR, "resolver: %s", rill_errmsg());
+    if (!r || !r->line) return;
+    if (rill_poll(r->line->bus, 0) < 0) log_line(RILL_ERROR, "resolver: %s", rill_errmsg());
+    resolver_flush(r);
 }

@@ -223,6 +223,64 @@ class Resolver(OperatorCase):
                 asks.read_body(line)
             self.assertEqual(len(set(answered)), many)
 
+    def push(self, client, texts):
+        """All at once; the answers come in any order, each by the number of what was asked."""
+        client.say("SUB many.* 90")
+        client.write(b"".join(b"PUB %s many.%d %d\r\n%s\r\n" % (UPDATE.encode(), i, len(text),
+                                                               text.encode())
+                              for i, text in enumerate(texts)))
+
+    def pushed(self, client, least):
+        answers = {}
+        while len(answers) < least:
+            line = client.read()
+            if line == "PING":
+                client.say("PONG")
+                continue
+            number = int(line.split()[1].split(".")[1])
+            answers[number] = json.loads(client.read_body(line)[3])
+        return answers
+
+    def test_many_at_once(self):
+        """They are kept together: one of them that is wrong, or one too many, is alone with it, and
+        of two of one account the last one counts."""
+        keys = [Key("A", 20 + i) for i in range(12)]
+        texts = [account(of=key) for key in keys] + [account(of=keys[0], iat=2000), "x.y.z"]
+        for limit, most in (100, 12), (5, 4):
+            with self.subTest(limit=limit):
+                server = self.serve("-c", self.conf(resolver="type: full, limit: %d" % limit))
+                asks = self.come(server, user(by=SYSTEM))
+                self.push(asks, texts)
+                answers = self.pushed(asks, len(texts))
+                good = [i for i in range(12) if "data" in answers[i]]
+                self.assertEqual(good, list(range(most)))
+                self.assertEqual("data" in answers[12], True)
+                self.assertIn("error", answers[13])
+                for i in range(12):
+                    want = texts[12] if i == 0 else texts[i] if i in good else ""
+                    self.assertEqual(self.raw(asks, lookup(keys[i].public), ""), want)
+                self.assertEqual(len(self.files()), most + 1)
+                server.stop()
+                shutil.rmtree(self.path("jwt"))
+
+    def test_what_was_answered_outlives_a_kill(self):
+        keys = [Key("A", 20 + i) for i in range(30)]
+        texts = [account(of=key) for key in keys]
+        for least in 1, 7, 30:
+            server = self.serve("-c", self.conf())
+            asks = self.come(server, user(by=SYSTEM))
+            self.push(asks, texts)
+            answers = self.pushed(asks, least)
+            server.kill()
+            server = self.serve("-c", self.conf())
+            asks = self.come(server, user(by=SYSTEM))
+            there = json.loads(self.raw(asks, LIST, ""))["data"]
+            for i, answer in answers.items():
+                self.assertIn("data", answer)
+                self.assertIn(keys[i].public, there)
+            server.stop()
+            shutil.rmtree(self.path("jwt"))
+
     def test_no_more_than_the_limit(self):
         def play(server):
             asks = self.come(server, user(by=SYSTEM))

@@ -6,25 +6,70 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support/main.h"
 #include "support/scratch.h"
 
 static bool dirs_fail;
+static unsigned calls, die_at, fail_at; /* 0: never */
+static bool unsynced;   /* something was written and is not synced: a name for it is a fault */
+static bool unnamed;    /* a name was given and is not synced */
+static unsigned syncs;
 
-/* In place of that of the C library. */
+/* The process ends there, or the call fails. */
+static bool call_fails(void)
+{
+    calls++;
+    if (calls == die_at) _exit(0);
+    if (calls == fail_at) errno = EIO;
+    return calls == fail_at;
+}
+
+/* In place of those of the C library. */
 int fsync(int fd)
 {
     struct stat st;
-    if (dirs_fail && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+    bool of_dir = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+    syncs++;
+    if (dirs_fail && of_dir) {
         errno = EIO;
         return -1;
     }
+    if (call_fails()) return -1;
+    if (of_dir) unnamed = false;
+    else unsynced = false;
     return (int)syscall(SYS_fsync, fd);
+}
+
+int syncfs(int fd)
+{
+    syncs++;
+    if (call_fails()) return -1;
+    unsynced = false;
+    return (int)syscall(SYS_syncfs, fd);
+}
+
+ssize_t write(int fd, const void *bytes, size_t len)
+{
+    struct stat st;
+    bool of_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    if (of_file && call_fails()) return -1;
+    unsynced = unsynced || of_file;
+    return (ssize_t)syscall(SYS_write, fd, bytes, len);
+}
+
+int rename(const char *from, const char *to)
+{
+    if (call_fails()) return -1;
+    ck_assert(!unsynced);
+    unnamed = true;
+    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
 static const char key[] = "ADWUSKGGFDI4FRXK5EBTRECZSVQSSWJHHJOGH6JWG3AUMFFMQ435D6HD";
@@ -119,4 +164,130 @@ START_TEST(test_nothing_is_written_before)
 }
 END_TEST
 
-SUITE_MAIN("jwt_dir", test_what_is_not_synced_is_not_there, test_nothing_is_written_before)
+/* ---- Several at once ---- */
+
+enum { TOGETHER = 5, ROUNDS = 3 };
+
+static const char *const keys[TOGETHER] = {
+    "ADWUSKGGFDI4FRXK5EBTRECZSVQSSWJHHJOGH6JWG3AUMFFMQ435D6HA",
+    "ADWUSKGGFDI4FRXK5EBTRECZSVQSSWJHHJOGH6JWG3AUMFFMQ435D6HB",
+    "ADWUSKGGFDI4FRXK5EBTRECZSVQSSWJHHJOGH6JWG3AUMFFMQ435D6HC",
+    "ADWUSKGGFDI4FRXK5EBTRECZSVQSSWJHHJOGH6JWG3AUMFFMQ435D6HD",
+    "ADWUSKGGFDI4FRXK5EBTRECZSVQSSWJHHJOGH6JWG3AUMFFMQ435D6HE"};
+
+/* What the file of that account has: a number of a round; 0: there is none. */
+static int round_of(const char *dir, const char *of)
+{
+    char path[512], text[64] = "";
+    snprintf(path, sizeof path, "%s/%s.jwt", dir, of);
+    FILE *file = fopen(path, "r");
+    if (!file) return 0;
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    ck_assert_uint_eq(strlen(text), 8); /* all of it */
+    ck_assert_int_eq(strncmp(text, "round ", 6), 0);
+    return (int)strtol(text + 6, NULL, 10);
+}
+
+/* The rounds one after the other, up to one that fails. After each that is done `said` has its
+ * number. */
+static void write_rounds(const char *place, int said)
+{
+    char error[JWT_DIR_ERROR], text[64];
+    jwt_dir dir = {.path = (char *)(uintptr_t)place};
+    jwt_dir_entry *entries[ROUNDS + 1][TOGETHER] = {{NULL}};
+    bool good = true;
+    for (int n = 1; n <= ROUNDS && good; n++) {
+        snprintf(text, sizeof text, "round %02d", n);
+        for (int i = 0; i < TOGETHER; i++) {
+            entries[n][i] = made(text);
+            snprintf(entries[n][i]->key, sizeof entries[n][i]->key, "%s", keys[i]);
+        }
+        good = jwt_dir_write_all(&dir, entries[n], entries[n - 1], TOGETHER, error);
+        ck_assert(!good || !unnamed);
+        if (good) ck_assert_int_eq(syscall(SYS_write, said, "+", 1), 1);
+    }
+    for (int n = 1; n <= ROUNDS; n++)
+        for (int i = 0; i < TOGETHER; i++) jwt_dir_entry_free(entries[n][i]);
+}
+
+static int rounds_said(int fd)
+{
+    char bytes[ROUNDS + 1];
+    ssize_t n = read(fd, bytes, sizeof bytes);
+    ck_assert_int_ge(n, 0);
+    return (int)n;
+}
+
+/* The process ends before each of its calls: what was said to be kept is there, and of nothing is
+ * there a half. */
+START_TEST(test_an_end_at_each_call)
+{
+    int done = 0;
+    for (unsigned at = 1; done < ROUNDS; at++) {
+        char place[SCRATCH_LEN];
+        int said[2], status;
+        scratch_make(place);
+        ck_assert_int_eq(pipe(said), 0);
+        pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+            die_at = at;
+            write_rounds(place, said[1]);
+            _exit(0);
+        }
+        close(said[1]);
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        done = rounds_said(said[0]);
+        close(said[0]);
+        for (int i = 0; i < TOGETHER; i++) {
+            int there = round_of(place, keys[i]);
+            ck_assert(there == done || there == done + 1);
+        }
+        scratch_remove(place);
+    }
+}
+END_TEST
+
+/* Each call fails: all are as they were before. */
+START_TEST(test_all_or_none)
+{
+    int done = 0;
+    for (unsigned at = 1; done < ROUNDS; at++) {
+        char place[SCRATCH_LEN];
+        int said[2];
+        scratch_make(place);
+        ck_assert_int_eq(pipe(said), 0);
+        calls = 0;
+        fail_at = at;
+        unsynced = false;
+        write_rounds(place, said[1]);
+        fail_at = 0;
+        close(said[1]);
+        done = rounds_said(said[0]);
+        close(said[0]);
+        for (int i = 0; i < TOGETHER; i++) ck_assert_int_eq(round_of(place, keys[i]), done);
+        scratch_remove(place);
+    }
+}
+END_TEST
+
+START_TEST(test_they_share_two_syncs)
+{
+    char place[SCRATCH_LEN];
+    int said[2];
+    scratch_make(place);
+    ck_assert_int_eq(pipe(said), 0);
+    syncs = 0;
+    write_rounds(place, said[1]);
+    close(said[1]);
+    ck_assert_int_eq(rounds_said(said[0]), ROUNDS);
+    ck_assert_uint_eq(syncs, 2 * ROUNDS);
+    close(said[0]);
+    scratch_remove(place);
+}
+END_TEST
+
+SUITE_MAIN("jwt_dir", test_what_is_not_synced_is_not_there, test_nothing_is_written_before,
+           test_an_end_at_each_call, test_all_or_none, test_they_share_two_syncs)
