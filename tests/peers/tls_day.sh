@@ -7,6 +7,7 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 skip() { echo "skipped: $1"; exit 77; }
 command -v javac >/dev/null || skip "no javac here: apt-get install openjdk-17-jdk-headless"
+"$1" -v | grep -q OpenSSL || skip "this rilld has no TLS 1.3: build it with -Dtls=openssl"
 if [ -z "${NATS_URL:-}" ]; then
     exec sh "$here/with_server.sh" "$(realpath "$1")" --tls --tlscert "$2/server.pem" \
         --tlskey "$2/server.key" -- sh "$0" "$@"
