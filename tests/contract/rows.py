@@ -2,8 +2,8 @@
 """Where a peer that is a server differs from a broker in this process: one row each, with its
 reason. Tests that say of themselves that they are of this process (LOCAL_KINDS) are not run."""
 
-PROGRAMS = ("topics live slow request drive close drain stream batch place options kv obj groups "
-            "refused").split()
+PROGRAMS = ("topics ends live slow request drive close drain stream batch place options kv obj "
+            "groups refused").split()
 
 NATS = "path newest cluster"   # nats-server, whatever its version
 ALL = "rilld " + NATS
