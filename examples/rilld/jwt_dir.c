@@ -161,7 +161,7 @@ static bool dir_sync(const jwt_dir *dir)
     return good;
 }
 
-static bool dir_put(int fd, const char *text, size_t len, bool sync)
+static bool dir_put(int fd, const char *text, size_t len)
 {
     while (len > 0) {
         ssize_t put = write(fd, text, len);
@@ -170,14 +170,14 @@ static bool dir_put(int fd, const char *text, size_t len, bool sync)
         text += put;
         len -= (size_t)put;
     }
-    return !sync || fsync(fd) == 0;
+    return fsync(fd) == 0;
 }
 
-static bool dir_put_file(const char *path, const jwt_dir_entry *entry, bool sync)
+static bool dir_put_file(const char *path, const jwt_dir_entry *entry)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return false;
-    bool good = dir_put(fd, entry->text, entry->len, sync);
+    bool good = dir_put(fd, entry->text, entry->len);
     int saved = errno;
     if (close(fd) < 0 && good) return false;
     errno = saved;
@@ -186,7 +186,7 @@ static bool dir_put_file(const char *path, const jwt_dir_entry *entry, bool sync
 
 static bool dir_put_entry(const char *path, const char *fresh, const jwt_dir_entry *entry)
 {
-    if (dir_put_file(fresh, entry, true) && rename(fresh, path) == 0) return true;
+    if (dir_put_file(fresh, entry) && rename(fresh, path) == 0) return true;
     int saved = errno;
     unlink(fresh);
     errno = saved;
@@ -215,27 +215,16 @@ bool jwt_dir_write(const jwt_dir *dir, const jwt_dir_entry *entry, const jwt_dir
     return false;
 }
 
-/* What was written to files of the directory is on the disk behind it. */
-static bool dir_sync_files(const jwt_dir *dir)
-{
-    int fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return false;
-    bool good = syncfs(fd) == 0;
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return good;
-}
-
+/* Each file has a sync of its own: syncfs() would be one for all of them, and wait for whatever
+ * others have written to that file system. */
 static bool dir_put_all(const jwt_dir *dir, jwt_dir_entry *const *entries, size_t n,
                         char error[JWT_DIR_ERROR])
 {
     char fresh[PATH_MAX];
     for (size_t i = 0; i < n; i++)
-        if (!dir_name(dir, entries[i]->key, ".new", fresh) ||
-            !dir_put_file(fresh, entries[i], false))
+        if (!dir_name(dir, entries[i]->key, ".new", fresh) || !dir_put_file(fresh, entries[i]))
             return dir_fail(error, "cannot write the JWT of", entries[i]->key);
-    return dir_sync_files(dir) || dir_fail(error, "cannot sync the files of", dir->path);
+    return true;
 }
 
 /* How many have their names. */

@@ -70,8 +70,8 @@ bool jwt_dir_swap(jwt_dir *dir, const char *key, jwt_dir_entry *entry, jwt_dir_e
                   char error[JWT_DIR_ERROR]);
 bool jwt_dir_write(const jwt_dir *dir, const jwt_dir_entry *entry, const jwt_dir_entry *before,
                    char error[JWT_DIR_ERROR]);
-/* Those of `n` accounts, of which each has one, share a sync of the file system and one of the
- * directory: all of them, or none. */
+/* The JWTs of `n` accounts, one of each, share a sync of the directory: all of them are kept, or
+ * none. */
 bool jwt_dir_write_all(const jwt_dir *dir, jwt_dir_entry *const *entries,
                        jwt_dir_entry *const *befores, size_t n, char error[JWT_DIR_ERROR]);
 bool jwt_dir_remove(const jwt_dir *dir, const jwt_dir_entry *before, bool for_good,

@@ -15,8 +15,9 @@
  * the broker does not take, changes nothing and is answered with an error. What is answered as done
  * counts, and is on the disk.
  *
- * JWTs that wait for one another are kept together: the broker changes once, and they share their
- * syncs. Where that fails each has its own turn, so that one that is wrong is alone with it.
+ * JWTs that wait for one another are kept together: the broker changes once, and they share the
+ * sync of the directory. Where that fails each has its own turn, so that one that is wrong is alone
+ * with it.
  *
  * All of it is on the main thread, by a bus that is in the system's account; the requests that wait
  * are bounded. */
