@@ -158,12 +158,16 @@ static bool flash_state_take_stream(flash_state_in *in, ri_flash_stream *s)
     return flash_state_take_name(in, s->name, &s->name_len, b[1], RI_FLASH_TITLE);
 }
 
-/* The last number that a group has settled, in order or not. */
-static uint64_t flash_state_settled(const ri_flash_group *g)
+/* What a group has settled, in order or not, was in its stream, also where the record of it is
+ * damaged: its number is given to no other message. False: there is no such number. */
+static bool flash_state_keep_settled(ri_flash *f, const ri_flash_group *g)
 {
+    ri_flash_stream *s = &f->streams[g->stream];
     uint32_t n = RI_FLASH_WINDOW;
     while (n > 0 && !(g->acked >> (n - 1) & 1)) n--;
-    return (uint64_t)g->floor + n;
+    if (g->floor >= UINT32_MAX - n) return false;
+    s->last = RI_MAX(s->last, g->floor + n);
+    return true;
 }
 
 static bool flash_state_take_group(flash_state_in *in, ri_flash_group *g)
@@ -175,7 +179,8 @@ static bool flash_state_take_group(flash_state_in *in, ri_flash_group *g)
     g->floor = ri_flash_get32(b + 2);
     g->acked = ri_flash_get32(b + 6);
     if (b[1] > 0 && (g->stream >= in->f->conf.max_streams ||
-                     flash_state_settled(g) > in->f->streams[g->stream].last))
+                     g->floor > in->f->streams[g->stream].last ||
+                     !flash_state_keep_settled(in->f, g)))
         in->rc = ri_err(RILL_ECORRUPT, "a group on flash is not sound");
     return flash_state_take_name(in, g->name, &g->name_len, b[1], RI_FLASH_NAME);
 }
@@ -246,12 +251,10 @@ static int flash_state_apply_group(ri_flash *f, const ri_flash_record *r)
     if (r->mark >= f->conf.max_groups) return RILL_OK;
     ri_flash_group *g = &f->groups[r->mark];
     flash_state_in in = {f, r->at + RI_FLASH_RECORD, r->len - RI_FLASH_RECORD, RILL_OK};
-    ri_flash_stream *s = &f->streams[r->stream];
     g->stream = r->stream;
     g->floor = RI_MIN(r->seq, UINT32_MAX - 1 - RI_FLASH_WINDOW);
     g->acked = (uint32_t)(uint64_t)r->time;
-    uint64_t settled = flash_state_settled(g);
-    if (s->last < settled) s->last = (uint32_t)settled; /* it was there, and is damaged */
+    (void)flash_state_keep_settled(f, g); /* below that bound there always is */
     if (r->flags & RI_FLASH_POSITION) return RILL_OK;
     flash_state_take_name(&in, g->name, &g->name_len, r->subject, RI_FLASH_NAME);
     return in.rc;
