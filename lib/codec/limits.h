@@ -13,8 +13,9 @@ enum {
     RI_LIMIT_SERVER_LINE = 256 * 1024,    /* the same of a server's: an INFO lists its peers */
     RI_LIMIT_PAYLOAD = 1024 * 1024,       /* headers and data of a message */
     RI_LIMIT_PAYLOAD_MAX = 64 * 1024 * 1024, /* the most that the former may be set to */
-    RI_LIMIT_WS_INFLATED = 256 * 1024 * 1024, /* what a server's compressed message may become: all
-                                                 that waits for a client, 64 MiB, is one */
+    /* What a server's compressed message may become: nats-server puts all that waits for a client
+     * into one, 64 MiB if it is not set to more. */
+    RI_LIMIT_WS_INFLATED = 256 * 1024 * 1024,
     RI_LIMIT_HEADER_BYTES = 65535,        /* a header block */
     RI_LIMIT_HEADER_COUNT = 4096,         /* headers that we build into one block */
     RI_LIMIT_SIZE_DIGITS = 9,             /* digits of a size on a control line */

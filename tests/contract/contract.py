@@ -29,7 +29,8 @@ from rows import LACKS, NOT_RUN, PROGRAMS, ROWS  # noqa: E402
 from server import Server, free_port, wait_for  # noqa: E402
 
 GOLDEN = os.path.join(HERE, "..", "golden", "tls")
-ROWS_OF = {"wss": "newest", "wss-compressed": "newest"}  # whose rows are another's
+WEB = ("wss", "wss-compressed")
+ROWS_OF = dict.fromkeys(WEB, "newest")  # whose rows are another's
 LACK = re.compile(r"(?:: | is )ENOTSUP(?:, not [^:]*)?: (.+)", re.S)
 TEST = re.compile(r"^(ok|not ok) \d+ - [^:]*:[^:]*:(\w+): (.*)$", re.M)
 
@@ -96,7 +97,7 @@ def start(target, build, folder):
         return [start_rilld(build, folder)]
     if target == "cluster":
         return cluster(peer(target), folder)
-    if target in ROWS_OF:
+    if target in WEB:
         return [web_server(peer(target), folder)]
     return [nats_server(peer(target), folder, "one").ready()]
 
@@ -169,7 +170,7 @@ def kafka_target(target, build, folder):
 
 
 def url_of(servers, target=None):
-    if target in ROWS_OF:
+    if target in WEB:
         return "wss://127.0.0.1:%d" % servers[0].web
     return "nats://" + ",".join("127.0.0.1:%d" % s.port for s in servers)
 
@@ -204,7 +205,7 @@ def hold(target, build, program):
                 more = {"RILL_TEST_REPLICAS": "3"}
             if target == "wss-compressed":
                 more["RILL_TEST_COMPRESS"] = "1"
-            if target in ROWS_OF:
+            if target in WEB:
                 more["SSL_CERT_FILE"] = os.path.join(GOLDEN, "ca.pem")
         try:
             found = run(build, program, url, folder, more)
@@ -220,7 +221,7 @@ def main():
     target, build, *programs = sys.argv[1:]
     if target == "killed":
         sys.exit(1 if any([kill_one(build, i) for i in range(3)]) else 0)
-    if target in ("path", "newest", "cluster", *ROWS_OF):
+    if target in ("path", "newest", "cluster", *WEB):
         peer(target)  # here, or all of it is skipped
     if target == "kafka":
         target = "kafka=" + programs.pop()

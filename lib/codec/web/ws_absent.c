@@ -45,10 +45,10 @@ void ri_ws_http_key(const unsigned char bytes[16], char out[RI_WS_HTTP_KEY + 1])
 void ri_ws_http_write_request(ri_buffer *out, const char *host, const char *path, const char *key,
                               bool deflates)
 {
-    (void)deflates;
     (void)host;
     (void)path;
     (void)key;
+    (void)deflates;
     out->failed = true;
 }
 
