@@ -157,7 +157,7 @@ def masked_text(text, key=""):
 def shown(message):
     """A message as nested data, ready to compare."""
     subject, reply, head, data = message
-    subject = re.sub(r"^_I\.\d+", "INBOX", subject)
+    subject = re.sub(r"^_[IW]\.\d+", "INBOX", subject)
     out = {"subject": subject, "reply": masked_text(reply)}
     if head:
         lines = head.split("\r\n")
@@ -816,18 +816,27 @@ def heard(s, step, sid, n, timeout=1.0):
 
 
 def ask(s, stream_name, name, body, waiting=1):
-    """A pull request whose answers are collected later; it is one of `waiting` when this returns.
-    A server may answer the next question before it has looked at what was asked here."""
-    inbox = s.client.inbox()
+    """A pull request that is one of `waiting` when this returns, and the subscription that hears
+    its answers: one of its own, since what is delivered bears the subject of its stream, and a
+    server may deliver it before or after it answers the question asked next."""
+    sid = s.client.subscribe(f"_W.{waiting}")
     s.client.publish(f"$JS.API.CONSUMER.MSG.NEXT.{stream_name}.{name}",
-                     body if isinstance(body, str) else json.dumps(body), inbox)
+                     body if isinstance(body, str) else json.dumps(body), f"_W.{waiting}")
     end = time.monotonic() + 10
     while time.monotonic() < end:
         info = json_of(s.client.request(f"$JS.API.CONSUMER.INFO.{stream_name}.{name}"))
         if info.get("num_waiting") == waiting:
-            return inbox
+            return sid
     raise RuntimeError(f"{info.get('num_waiting')} requests wait for {stream_name}.{name}, "
                        f"not {waiting}")
+
+
+def answered(s, step, *asked):
+    """What has come, or comes within a second, to each of those that asked."""
+    got = [m for sid in asked for m in s.client.collect("", 1, 1.0, sid)]
+    for sid in asked:
+        s.client.unsubscribe(sid)
+    return s.note(step, got)
 
 
 def fill(s, name, subject, n, **conf):
@@ -846,7 +855,7 @@ def script_statuses(s):
     pull(s, "ST", "w", {"batch": 1, "expires": 10**9}, step="status_too_many")
     s.api("CONSUMER.INFO.ST.w", step="status_waiting")
     s.api("CONSUMER.DELETE.ST.w", step="status_delete")
-    s.note("status_deleted", s.client.collect(one, 1, 1.0) + s.client.collect(two, 1, 1.0))
+    answered(s, "status_deleted", one, two)
     consumer(s, "ST", "e", ack_policy="explicit", ack_wait=60 * 10**9)
     for body, count in (({"batch": 8, "expires": 300000000}, 9),
                         ({"batch": 1, "expires": 200000000, "max_bytes": 10}, 2),
@@ -870,7 +879,7 @@ def script_statuses(s):
     waiting = ask(s, "ST", "e", {"batch": 5, "expires": 3 * 10**9})
     s.api("CONSUMER.INFO.ST.e", step="status_info")
     s.api("STREAM.DELETE.ST", step="status_stream_delete")
-    s.note("status_stream_deleted", s.client.collect(waiting, 1, 1.0))
+    answered(s, "status_stream_deleted", waiting)
     pull(s, "ST", "e", "1", timeout=0.7, step="status_gone")
 
 
@@ -899,28 +908,28 @@ def script_groups(s):
     late = ask(s, "GR", "turns", {"batch": 1, "group": "a", "expires": 2 * 10**9, "priority": 2})
     soon = ask(s, "GR", "turns", {"batch": 1, "group": "a", "expires": 2 * 10**9, "priority": 1},
                2)
-    for i, inbox in enumerate((soon, late)):  # no acks, which may come before what is delivered
+    for i, asked in enumerate((soon, late)):  # no acks, which may come before what is delivered
         s.client.publish("gr.x", f"turn {i}")
-        s.note(f"group_turn_{i}", s.client.collect(inbox, 1, 1.0))
+        answered(s, f"group_turn_{i}", asked)
     told = s.client.subscribe("$JS.EVENT.ADVISORY.CONSUMER.*.GR.>")
     consumer(s, "GR", "pin", ack_policy="explicit", priority_groups=["a"],
              priority_policy="pinned_client",
-             priority_timeout=2 * 10**9, deliver_policy="all")
+             priority_timeout=4 * 10**9, deliver_policy="all")
     for i in range(4):
         s.client.request("gr.y", f"pinned {i}")
     got = pull(s, "GR", "pin", {"batch": 1, "group": "a", "no_wait": True}, step="pin_first")
     pin = re.search(r"Nats-Pin-Id: (\S+)", got[0][2] if got else "")
     pin = pin[1] if pin else ""
     pull(s, "GR", "pin", {"batch": 1, "group": "a", "no_wait": True, "id": pin}, step="pin_again")
-    other = ask(s, "GR", "pin", {"batch": 1, "group": "a", "expires": 3 * 10**9})
+    other = ask(s, "GR", "pin", {"batch": 1, "group": "a", "expires": 6 * 10**9})
     s.api("CONSUMER.UNPIN.GR.pin", {"group": "a"}, step="pin_unpin")
-    s.note("pin_other", s.client.collect(other, 1, 1.0))
+    answered(s, "pin_other", other)
     pull(s, "GR", "pin", {"batch": 1, "group": "a", "no_wait": True, "id": pin}, step="pin_lost")
     s.api("CONSUMER.INFO.GR.pin", step="pin_info")
     third = s.client.inbox()  # it may not have to wait: two seconds may be over
     s.client.publish("$JS.API.CONSUMER.MSG.NEXT.GR.pin",
-                     json.dumps({"batch": 1, "group": "a", "expires": 9 * 10**9}), third)
-    s.note("pin_timeout", s.client.collect(third, 1, 8.0))
+                     json.dumps({"batch": 1, "group": "a", "expires": 12 * 10**9}), third)
+    s.note("pin_timeout", s.client.collect(third, 1, 11.0))
     heard(s, "pin_told", told, 6)
     s.client.unsubscribe(told)
     s.api("STREAM.DELETE.GR", step="group_delete")
