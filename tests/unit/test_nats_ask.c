@@ -396,6 +396,41 @@ START_TEST(a_leader_that_comes)
 }
 END_TEST
 
+/* A batch of which nobody took the first message, or the last, is sent again, whole. */
+START_TEST(a_batch_is_sent_again_to_the_leader_that_comes)
+{
+    static const far_row none[] = {{"s", NOBODY}, {API "STREAM.NAMES", "{\"streams\":[\"S\"]}"},
+                                   {NULL, NULL}};
+    static const far_row lost[] = {{"s.first", ""}, {"s.last", NOBODY},
+                                   {API "STREAM.NAMES", "{\"streams\":[\"S\"]}"}, {NULL, NULL}};
+    static const far_row leads[] = {{"s.first", ""}, {"s.last", ACK}, {NULL, NULL}};
+    static const far_row gone[] = {{"s", NOBODY}, {API "STREAM.NAMES", "{\"streams\":[]}"},
+                                   {NULL, NULL}};
+    static const struct {
+        const far_row *serves;
+        int changes_at, rc; /* a question for the first message and one for the last come before */
+    } rows[] = {{none, 5, RILL_OK}, {lost, 4, RILL_OK}, {gone, 0, RILL_ENOREPLY},
+                {none, 0, RILL_ETIMEDOUT}};
+    ck_assert_ok(begin_for(LONG_MS, rows[_i].serves, IN_A_CLUSTER, NULL));
+    f.changes_at = rows[_i].changes_at;
+    f.changed = leads;
+    rill_batch *batch;
+    rill_receipt receipt = {.size = sizeof receipt};
+    ck_assert_ok(rill_batch_begin(f.bus, &batch, NULL));
+    ck_assert_ok(rill_batch_add(batch, "s.first", "a", 1, NULL));
+    ck_assert_ok(rill_batch_add(batch, "s.middle", "b", 1, NULL));
+    ck_assert_ok(rill_batch_add(batch, "s.last", "c", 1, NULL));
+    far_hear(&f);
+    ck_assert_rc(rill_batch_commit(batch, &receipt, LONG_MS), rows[_i].rc);
+    const char *heard = far_hear(&f), *once = strstr(heard, "HPUB s.middle ");
+    ck_assert_ptr_nonnull(once);
+    ck_assert_int_eq(strstr(once + 1, "HPUB s.middle ") != NULL, rows[_i].rc != RILL_ENOREPLY);
+    if (rows[_i].rc == RILL_OK) ck_assert_uint_eq(receipt.seq, 3);
+    rill_batch_close(batch);
+    end(NULL);
+}
+END_TEST
+
 /* The API of a cluster says for a while that it has no leader. */
 START_TEST(an_api_without_a_leader_is_asked_again)
 {
@@ -414,5 +449,6 @@ END_TEST
 SUITE_MAIN_ROWS("nats_ask",
     SUITE_EACH(RI_LEN(calls), an_allocation_that_fails),
     SUITE_EACH(3, a_stream_without_a_leader_is_waited_for),
+    SUITE_EACH(4, a_batch_is_sent_again_to_the_leader_that_comes),
     SUITE_ONCE(a_list_that_is_lost_is_asked_for_again, a_name_without_the_prefix_is_no_key,
                a_leader_that_comes, an_api_without_a_leader_is_asked_again))

@@ -453,6 +453,11 @@ void ri_bus_request_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);
 /* `safety`: what the message needs; NULL: that of the log. */
 int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,
                   int64_t timeout_ns);
+/* Nobody took that subject. A stream of a cluster has no leader for seconds, when a server has gone
+ * or when it is new: if one takes the subject, a pause is made, outside the gate, and RILL_OK says
+ * to send again what was refused; else that error stays, or the time is over. `awaits`: it is not
+ * the first time. */
+int ri_bus_append_again(rill_bus *bus, ri_str subject, int64_t until, bool *awaits);
 int ri_bus_append_async(rill_bus *bus, const ri_message *m, const ri_safety *safety,
                         const ri_bus_done *done);
 int ri_bus_append_cancel(rill_bus *bus, const void *arg);    /* inside the gate; how many */

@@ -96,14 +96,13 @@ static void append_pause(rill_bus *bus, int64_t ns)
         ri_bus_sleep(bus, &bus->answer, ri_park_count(&bus->answer), left);
 }
 
-/* A stream of a cluster has no leader for seconds, when a server has gone, or when it is new: then
- * nobody takes its messages. Is it so here? */
-static bool append_is_worth_it(rill_bus *bus, const ri_message *m, int64_t left_ns)
+/* Is that subject a stream's? What has failed before is told, whatever the answer is. */
+static bool append_is_taken(rill_bus *bus, ri_str subject, int64_t left_ns)
 {
     if (!bus->ops->takes || left_ns == 0) return false;
     ri_failure why;
     ri_failure_keep(&why, RILL_ENOREPLY);
-    bool takes = bus->ops->takes(bus, m->subject, left_ns);
+    bool takes = bus->ops->takes(bus, subject, left_ns);
     ri_failure_restore(&why);
     return takes;
 }
@@ -117,26 +116,30 @@ static int64_t append_pause_ns(rill_bus *bus)
     return APPEND_PAUSE_NS + (int64_t)(dice % (APPEND_PAUSE_NS / 2));
 }
 
+int ri_bus_append_again(rill_bus *bus, ri_str subject, int64_t until, bool *awaits)
+{
+    int64_t left = ri_deadline_left_ns(&bus->host, until);
+    if (left && !append_is_taken(bus, subject, left)) return RILL_ENOREPLY;
+    left = ri_deadline_left_ns(&bus->host, until);
+    if (left == 0 && !*awaits) return RILL_ENOREPLY;
+    int64_t pause = append_pause_ns(bus);
+    append_pause(bus, left < 0 ? pause : RI_MIN(pause, left));
+    *awaits = true;
+    if (ri_deadline_left_ns(&bus->host, until)) return RILL_OK;
+    return ri_err(RILL_ETIMEDOUT, "the stream that takes %.*s has no leader, and did not get one "
+                  "in time", RI_ARG(subject));
+}
+
 int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,
                   int64_t timeout_ns)
 {
     RI_ASSERT(ri_bus_is_sound(bus));
     int64_t until = ri_deadline_in(&bus->host, timeout_ns);
-    bool awaits = false; /* a leader */
+    bool awaits = false;
     int rc = append_once(bus, m, safety, out, timeout_ns);
-    while (rc == RILL_ENOREPLY) {
-        int64_t left = ri_deadline_left_ns(&bus->host, until);
-        if (awaits && left == 0)
-            return ri_err(RILL_ETIMEDOUT, "the stream that takes %.*s has no leader, and did not "
-                          "get one in time", RI_ARG(m->subject));
-        if (!append_is_worth_it(bus, m, left)) return rc;
-        left = ri_deadline_left_ns(&bus->host, until);
-        int64_t pause = append_pause_ns(bus);
-        append_pause(bus, left < 0 ? pause : RI_MIN(pause, left));
-        awaits = true;
-        left = ri_deadline_left_ns(&bus->host, until);
-        if (left) rc = append_once(bus, m, safety, out, left);
-    }
+    while (rc == RILL_ENOREPLY
+           && (rc = ri_bus_append_again(bus, m->subject, until, &awaits)) == RILL_OK)
+        rc = append_once(bus, m, safety, out, ri_deadline_left_ns(&bus->host, until));
     return rc;
 }
 

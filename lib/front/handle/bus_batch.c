@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Batches of a program: messages are put together outside the gate, and go into one commit. */
+#include "base/deadline.h"
 #include "base/error.h"
 #include "front/handle/bus_stored.h"
 #include "front/handle/peer.h"
@@ -89,7 +90,7 @@ static int bus_batch_result(const rill_batch *batch, rill_receipt *last)
     return batch->append.err_code ? ri_bus_words_say(rc) : rc;
 }
 
-int ri_bus_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_ns)
+static int bus_batch_once(rill_batch *batch, rill_receipt *last, int64_t timeout_ns)
 {
     int rc = ri_bus_enter_append(batch->bus);
     if (rc < 0) return rc;
@@ -101,5 +102,32 @@ int ri_bus_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_n
     else
         rc = ri_err(RILL_ETIMEDOUT, "the batch is not committed yet");
     ri_broker_leave(batch->bus->broker);
+    return rc;
+}
+
+/* Nobody took the first message or the last: no part of the batch is stored, and it may be sent
+ * again when its stream has a leader. A peer has taken the messages over, or left them. */
+static int bus_batch_again(rill_batch *batch, int64_t until, bool *awaits)
+{
+    size_t count = batch->messages.count;
+    if (count == 0) return RILL_ENOREPLY;
+    ri_str first = ri_js_batch_at(&batch->messages, 0).subject;
+    ri_str last = ri_js_batch_at(&batch->messages, count - 1).subject;
+    int rc = ri_bus_append_again(batch->bus, first, until, awaits);
+    if (rc == RILL_OK && !ri_str_eq(first, last))
+        rc = ri_bus_append_again(batch->bus, last, until, awaits);
+    if (rc < 0) return rc;
+    batch->append = (ri_js_append){.safety = batch->append.safety, .why = &batch->why};
+    batch->sent = batch->over = false;
+    return RILL_OK;
+}
+
+int ri_bus_batch_commit(rill_batch *batch, rill_receipt *last, int64_t timeout_ns)
+{
+    int64_t until = ri_deadline_in(&batch->bus->host, timeout_ns);
+    bool awaits = false;
+    int rc = bus_batch_once(batch, last, timeout_ns);
+    while (rc == RILL_ENOREPLY && (rc = bus_batch_again(batch, until, &awaits)) == RILL_OK)
+        rc = bus_batch_once(batch, last, ri_deadline_left_ns(&batch->bus->host, until));
     return rc;
 }

@@ -144,8 +144,8 @@ struct ri_peer_ops {
      * takes it? Outside the gate; it asks, for that long at most. NULL: there is none. NATS:
      * STREAM.NAMES, in a cluster, whose streams have no leader at times */
     bool (*takes)(rill_bus *bus, ri_str subject, int64_t timeout_ns);
-    /* All or none; the messages become the peer's. NATS: Nats-Batch-Id and -Sequence in each, and
-     * Nats-Batch-Commit in the last */
+    /* All or none; the peer takes the messages over, or leaves them to be sent again if nobody took
+     * them. NATS: Nats-Batch-Id and -Sequence in each, and Nats-Batch-Commit in the last; left */
     int (*append_batch)(rill_bus *bus, ri_js_batch *batch, ri_js_append *append);
     /* Until *over or the time is up (false). NULL: the handle sleeps until ri_bus_notify(). */
     bool (*await)(rill_bus *bus, const bool *over, int64_t timeout_ns);

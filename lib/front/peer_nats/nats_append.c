@@ -101,7 +101,8 @@ static int nats_append_batch_put(ri_nats_peer *peer, const ri_js_batch *batch, r
 }
 
 /* One message alone needs no batch, which the server may not know. What was put before a failure
- * stays without its end, and the server drops it. */
+ * stays without its end, and the server drops it. The messages stay with the batch: nobody may take
+ * them as long as their stream has no leader. */
 int ri_nats_append_batch(rill_bus *bus, ri_js_batch *batch, ri_js_append *append)
 {
     ri_nats_peer *peer = ri_nats_peer_of(bus);
@@ -123,6 +124,5 @@ int ri_nats_append_batch(rill_bus *bus, ri_js_batch *batch, ri_js_append *append
         rc = ri_nats_calls_send(peer, call, &m);
     }
     if (rc < 0) ri_nats_calls_drop(peer, call);
-    else ri_js_batch_fini(batch);
     return rc;
 }
