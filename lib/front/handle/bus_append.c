@@ -96,7 +96,7 @@ static void append_pause(rill_bus *bus, int64_t ns)
         ri_bus_sleep(bus, &bus->answer, ri_park_count(&bus->answer), left);
 }
 
-/* Is that subject a stream's? What has failed before is told, whatever the answer is. */
+/* Is that subject a stream's? The failure that the thread holds stays, whatever the answer is. */
 static bool append_is_taken(rill_bus *bus, ri_str subject, int64_t left_ns)
 {
     if (!bus->ops->takes || left_ns == 0) return false;
