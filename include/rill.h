@@ -809,7 +809,8 @@ RILL_API int rill_batch_add(rill_batch *batch, const char *subject, const void *
  * message added last, may be NULL. RILL_EEXIST if a msg_id is known: the answer when a batch that
  * had been stored is put together and sent again. RILL_EINVAL if it is empty, or of streams on disk
  * and in memory. After RILL_ETIMEDOUT it is under way: call again, which waits for its end. To call
- * again behind its end gives the same answer again. */
+ * again behind its end gives the same answer again, but for a batch that no stream of a cluster
+ * took: that one is sent again if there is a stream by then. */
 RILL_API int rill_batch_commit(rill_batch *batch, rill_receipt *last, int timeout_ms) RILL_ASKS;
 /* Free it: what was not sent is dropped, what is under way goes on. */
 RILL_API void rill_batch_close(rill_batch *batch);

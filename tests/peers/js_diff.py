@@ -926,7 +926,7 @@ def script_groups(s):
     answered(s, "pin_other", other)
     pull(s, "GR", "pin", {"batch": 1, "group": "a", "no_wait": True, "id": pin}, step="pin_lost")
     s.api("CONSUMER.INFO.GR.pin", step="pin_info")
-    third = s.client.inbox()  # it may not have to wait: two seconds may be over
+    third = s.client.inbox()  # it may not have to wait: the pin's time may be over
     s.client.publish("$JS.API.CONSUMER.MSG.NEXT.GR.pin",
                      json.dumps({"batch": 1, "group": "a", "expires": 12 * 10**9}), third)
     s.note("pin_timeout", s.client.collect(third, 1, 11.0))

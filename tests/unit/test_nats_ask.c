@@ -408,7 +408,8 @@ START_TEST(a_batch_is_sent_again_to_the_leader_that_comes)
                                    {NULL, NULL}};
     static const struct {
         const far_row *serves;
-        int changes_at, rc; /* a question for the first message and one for the last come before */
+        int changes_at; /* messages and questions, one for each end of it, before a leader comes */
+        int rc;
     } rows[] = {{none, 5, RILL_OK}, {lost, 4, RILL_OK}, {gone, 0, RILL_ENOREPLY},
                 {none, 0, RILL_ETIMEDOUT}};
     ck_assert_ok(begin_for(LONG_MS, rows[_i].serves, IN_A_CLUSTER, NULL));

@@ -453,11 +453,14 @@ void ri_bus_request_inbox(rill_bus *bus, char out[RILL_INBOX_LEN]);
 /* `safety`: what the message needs; NULL: that of the log. */
 int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,
                   int64_t timeout_ns);
-/* Nobody took that subject. A stream of a cluster has no leader for seconds, when a server has gone
- * or when it is new: if one takes the subject, a pause is made, outside the gate, and RILL_OK says
- * to send again what was refused; else that error stays, or the time is over. `awaits`: it is not
- * the first time. */
-int ri_bus_append_again(rill_bus *bus, ri_str subject, int64_t until, bool *awaits);
+/* Outside the gate, when nobody took messages on these n subjects. A stream of a cluster has no
+ * leader for some seconds when it is new or when a server has gone. If each subject has a stream
+ * all the same, this call makes a pause and returns RILL_OK: the messages are to be sent again.
+ * It returns RILL_ENOREPLY if one has none (the thread's error stays), and RILL_ETIMEDOUT when
+ * the time is over. `until`: a monotonic time, of ri_deadline_in(). *awaits: set here, false
+ * before the first call. */
+int ri_bus_append_again(rill_bus *bus, const ri_str *subjects, size_t n, int64_t until,
+                        bool *awaits);
 int ri_bus_append_async(rill_bus *bus, const ri_message *m, const ri_safety *safety,
                         const ri_bus_done *done);
 int ri_bus_append_cancel(rill_bus *bus, const void *arg);    /* inside the gate; how many */

@@ -96,13 +96,15 @@ static void append_pause(rill_bus *bus, int64_t ns)
         ri_bus_sleep(bus, &bus->answer, ri_park_count(&bus->answer), left);
 }
 
-/* Is that subject a stream's? The failure that the thread holds stays, whatever the answer is. */
-static bool append_is_taken(rill_bus *bus, ri_str subject, int64_t left_ns)
+/* Has each of the subjects a stream? The failure that the thread holds stays, whatever the answer
+ * is. */
+static bool append_is_taken(rill_bus *bus, const ri_str *subjects, size_t n, int64_t until)
 {
-    if (!bus->ops->takes || left_ns == 0) return false;
+    bool takes = bus->ops->takes != NULL;
     ri_failure why;
     ri_failure_keep(&why, RILL_ENOREPLY);
-    bool takes = bus->ops->takes(bus, subject, left_ns);
+    for (size_t i = 0; i < n && takes; i++)
+        takes = bus->ops->takes(bus, subjects[i], ri_deadline_left_ns(&bus->host, until));
     ri_failure_restore(&why);
     return takes;
 }
@@ -116,18 +118,20 @@ static int64_t append_pause_ns(rill_bus *bus)
     return APPEND_PAUSE_NS + (int64_t)(dice % (APPEND_PAUSE_NS / 2));
 }
 
-int ri_bus_append_again(rill_bus *bus, ri_str subject, int64_t until, bool *awaits)
+int ri_bus_append_again(rill_bus *bus, const ri_str *subjects, size_t n, int64_t until,
+                        bool *awaits)
 {
     int64_t left = ri_deadline_left_ns(&bus->host, until);
-    if (left && !append_is_taken(bus, subject, left)) return RILL_ENOREPLY;
+    RI_ASSERT(n > 0);
+    if (left == 0 && !*awaits) return RILL_ENOREPLY; /* there is no time to ask */
+    if (left && !append_is_taken(bus, subjects, n, until)) return RILL_ENOREPLY;
+    *awaits = true;
     left = ri_deadline_left_ns(&bus->host, until);
-    if (left == 0 && !*awaits) return RILL_ENOREPLY;
     int64_t pause = append_pause_ns(bus);
     append_pause(bus, left < 0 ? pause : RI_MIN(pause, left));
-    *awaits = true;
     if (ri_deadline_left_ns(&bus->host, until)) return RILL_OK;
     return ri_err(RILL_ETIMEDOUT, "the stream that takes %.*s has no leader, and did not get one "
-                  "in time", RI_ARG(subject));
+                  "in time", RI_ARG(subjects[0]));
 }
 
 int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, rill_receipt *out,
@@ -138,7 +142,7 @@ int ri_bus_append(rill_bus *bus, const ri_message *m, const ri_safety *safety, r
     bool awaits = false;
     int rc = append_once(bus, m, safety, out, timeout_ns);
     while (rc == RILL_ENOREPLY
-           && (rc = ri_bus_append_again(bus, m->subject, until, &awaits)) == RILL_OK)
+           && (rc = ri_bus_append_again(bus, &m->subject, 1, until, &awaits)) == RILL_OK)
         rc = append_once(bus, m, safety, out, ri_deadline_left_ns(&bus->host, until));
     return rc;
 }

@@ -105,20 +105,21 @@ static int bus_batch_once(rill_batch *batch, rill_receipt *last, int64_t timeout
     return rc;
 }
 
-/* Nobody took the first message or the last: no part of the batch is stored, and it may be sent
- * again when its stream has a leader. A peer has taken the messages over, or left them. */
+/* Nobody took the first message or the last, so no part of the batch is stored: it may be sent
+ * again when its stream has a leader. A peer that keeps the messages leaves none here to send. */
 static int bus_batch_again(rill_batch *batch, int64_t until, bool *awaits)
 {
     size_t count = batch->messages.count;
     if (count == 0) return RILL_ENOREPLY;
-    ri_str first = ri_js_batch_at(&batch->messages, 0).subject;
-    ri_str last = ri_js_batch_at(&batch->messages, count - 1).subject;
-    int rc = ri_bus_append_again(batch->bus, first, until, awaits);
-    if (rc == RILL_OK && !ri_str_eq(first, last))
-        rc = ri_bus_append_again(batch->bus, last, until, awaits);
+    const ri_str ends[] = {ri_js_batch_at(&batch->messages, 0).subject,
+                           ri_js_batch_at(&batch->messages, count - 1).subject};
+    size_t n = ri_str_eq(ends[0], ends[1]) ? 1 : 2;
+    int rc = ri_bus_append_again(batch->bus, ends, n, until, awaits);
     if (rc < 0) return rc;
+    ri_broker_enter(batch->bus->broker);
     batch->append = (ri_js_append){.safety = batch->append.safety, .why = &batch->why};
     batch->sent = batch->over = false;
+    ri_broker_leave(batch->bus->broker);
     return RILL_OK;
 }
 

@@ -101,8 +101,8 @@ static int nats_append_batch_put(ri_nats_peer *peer, const ri_js_batch *batch, r
 }
 
 /* One message alone needs no batch, which the server may not know. What was put before a failure
- * stays without its end, and the server drops it. The messages stay with the batch: nobody may take
- * them as long as their stream has no leader. */
+ * stays without its end, and the server drops it. The messages stay with the batch, which is
+ * sent again if its stream has no leader now. */
 int ri_nats_append_batch(rill_bus *bus, ri_js_batch *batch, ri_js_append *append)
 {
     ri_nats_peer *peer = ri_nats_peer_of(bus);
