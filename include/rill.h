@@ -711,6 +711,8 @@ typedef struct rill_stats {
     uint64_t answers;              /* subjects whose receivers are remembered now ... */
     uint64_t answers_told;         /* ... so many of them were counted for what follows: */
     uint64_t receivers, receivers_max; /* the receivers of all of these; of one at most */
+    uint64_t logins_failed;        /* broker: of what was looked at */
+    uint64_t logins_refused;       /* broker: not looked at, rill_broker_opts.login_failures */
 } rill_stats;
 RILL_API int rill_bus_stats(rill_bus *bus, rill_stats *out);
 
@@ -1892,6 +1894,14 @@ typedef struct rill_broker_opts {
     const char *default_sentinel; /* in operator mode, the JWT of a bearer: who shows none that can
                                      be read comes as this one, as a rule to be asked about by a
                                      callout; default: he is refused */
+    /* Who guesses passwords or tokens. Each address, of IPv6 a /64, has as one user so many logins
+     * that fail, default 64, and gets one back login_failures_per_s times a second, default 4; as
+     * all users together it has 16 times as many. When none is left its logins are refused without
+     * a look at what they show, so that a hash costs nothing, also the right ones; those of other
+     * users and addresses are looked at as ever, and who is in stays. Keys and JWTs are never
+     * limited. UINT32_MAX of login_failures: no limit. At most 1024 users and addresses that failed
+     * are known at a time; another takes the place of one that has nearly all at hand. */
+    uint32_t login_failures, login_failures_per_s;
 } rill_broker_opts;
 
 /* kafka_config knows these, as Kafka 4 means them: group.min.session.timeout.ms (6000) and

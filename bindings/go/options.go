@@ -404,6 +404,8 @@ type Stats struct {
 	Matches, MatchesKnown    uint64
 	Answers, AnswersTold     uint64
 	Receivers, ReceiversMax  uint64
+	LoginsFailed             uint64
+	LoginsRefused            uint64
 }
 
 // Mapping is rill_mapping.
@@ -524,6 +526,8 @@ type BrokerOptions struct {
 	CalloutUsers    []string
 	CalloutAccounts []string
 	DefaultSentinel string // the JWT of who shows none
+	LoginFailures   uint32 // that an address has; after that it is refused without a look ...
+	FailuresPerS    uint32 `c:"login_failures_per_s"` // ... and gets back so many
 
 	// OnLogin decides who comes in, each time on a goroutine of its own: Login.Accept or
 	// Login.Refuse, then or later.

@@ -340,6 +340,8 @@ export interface BrokerFields { // rill_broker_opts
     calloutUsers?: string[];
     calloutAccounts?: string[];
     defaultSentinel?: string;
+    loginFailures?: number;
+    loginFailuresPerS?: number;
 }
 
 export interface ListenOptions { // rill_listen_opts
@@ -389,6 +391,8 @@ export interface Stats { // rill_stats
     answersTold: number;
     receivers: number;
     receiversMax: number;
+    loginsFailed: number;
+    loginsRefused: number;
 }
 
 export interface Receipt { // rill_receipt

@@ -274,6 +274,8 @@ static const key_row authorization_keys[] = {
     {"permissions permission default_permissions default_permission", KEY_CUSTOM, 0,
      keys_permissions, 0},
     {"auth_callout auth_hook callout", KEY_CUSTOM, 0, callouts_read, 0},
+    {"failed_logins", KEY_COUNT, FIELD(broker.login_failures), NULL, 0},
+    {"failed_logins_per_second", KEY_COUNT, FIELD(broker.login_failures_per_s), NULL, 0},
     {"proxy_required", KEY_REFUSED, 0, NULL, 0},
 };
 

@@ -13,6 +13,9 @@ import time
 
 from case import BOUND_S, Case, Client, free_port, main, wait_for
 
+# Many logins fail here on purpose, and a friend comes from the same address.
+NO_BOUND = "authorization { user: u, password: p, failed_logins: -1 }\n"
+
 
 class Unkind(Case):
     def monitored(self, *args, **popen):
@@ -43,7 +46,8 @@ class Unkind(Case):
         """700 failed logins fill the pipe that standard error is; then somebody reads it."""
         ours, theirs = os.pipe()
         process = subprocess.Popen([self.path("nats-server"), "-a", "127.0.0.1", "-p", "-1",
-                                    "--user", "u", "--pass", "p", "--ports_file_dir", self.folder],
+                                    "-c", self.write("a.conf", NO_BOUND), "--ports_file_dir",
+                                    self.folder],
                                    stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs)
         os.close(theirs)
         self.stack.callback(process.wait)

@@ -214,7 +214,8 @@ static const field nd_broker_opts_fields[] = {
     LIST(rill_broker_opts, TEXTS, account_jwts), F(rill_broker_opts, TEXT, callout_issuer),
     F(rill_broker_opts, TEXT, callout_account), F(rill_broker_opts, TEXT, callout_xkey),
     LIST(rill_broker_opts, TEXTS, callout_users), LIST(rill_broker_opts, TEXTS, callout_accounts),
-    F(rill_broker_opts, TEXT, default_sentinel), END};
+    F(rill_broker_opts, TEXT, default_sentinel), F(rill_broker_opts, U32, login_failures),
+    F(rill_broker_opts, U32, login_failures_per_s), END};
 RECORD(nd_broker_opts, rill_broker_opts);
 
 static const field nd_listen_opts_fields[] = {
@@ -233,7 +234,8 @@ static const field nd_stats_fields[] = {
     S(store_moved_bytes), S(store_written_bytes), S(store_damages), S(turns), S(turns_cut),
     S(turn_units), S(turn_units_max), S(memory_bytes), S(memory_max_bytes), S(memory_refusals),
     S(stale_conns), S(stalled_conns), S(subs_begun), S(subs_ended), S(matches), S(matches_known),
-    S(answers), S(answers_told), S(receivers), S(receivers_max), END};
+    S(answers), S(answers_told), S(receivers), S(receivers_max),
+    S(logins_failed), S(logins_refused), END};
 #undef S
 RECORD(nd_stats, rill_stats);
 

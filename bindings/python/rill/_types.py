@@ -166,6 +166,8 @@ class Stats(NamedTuple):
     answers_told: int
     receivers: int
     receivers_max: int
+    logins_failed: int
+    logins_refused: int
 
 
 class SubInfo(NamedTuple):

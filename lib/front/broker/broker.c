@@ -234,12 +234,10 @@ static int broker_conf_init(ri_broker_conf *conf, ri_broker *b, const rill_broke
         .auth_timeout_ms = BROKER_OR(o->auth_timeout_ms, 2000),
         .write_deadline_ms = BROKER_OR(o->write_deadline_ms, 10000),
         .spin_us = o->spin_us,
-        .on_login = o->on_login,
-        .on_login_arg = o->on_login_arg,
-        .max_sub_tokens = o->max_sub_tokens,
-        .no_headers = o->no_headers,
-        .trace = o->trace,
-        .trace_data_bytes = o->trace_data_bytes,
+        .on_login = o->on_login, .on_login_arg = o->on_login_arg,
+        .guess_bound = ri_guesses_bound_of(o->login_failures, o->login_failures_per_s),
+        .max_sub_tokens = o->max_sub_tokens, .no_headers = o->no_headers,
+        .trace = o->trace, .trace_data_bytes = o->trace_data_bytes,
     };
     conf->slow_bytes = conf->max_pending_bytes / 4 * 3;
     if ((rc = broker_copy_text(host, &conf->user, o->user)) < 0 ||
@@ -352,6 +350,7 @@ void ri_broker_unref(ri_broker *b)
     ri_departed_free(b);
     ri_venue_free_all(b);
     ri_verdicts_fini(&b->verdicts);
+    ri_guesses_fini(&b->guesses, &b->host);
     ri_party_fini(&b->herald);
     ri_accounts_unlink(b->conf.accounts);
     ri_router_fini(&b->router);
@@ -708,8 +707,7 @@ static bool broker_same_login(const ri_broker_conf *a, const ri_broker_conf *b)
            broker_same_text(a->token, b->token) && ri_access_same(a->access, b->access) &&
            broker_same_text(a->no_auth_user, b->no_auth_user) && !a->trust && !b->trust &&
            ri_accounts_same(a->accounts, b->accounts) && ri_callout_same(a->callout, b->callout) &&
-           a->on_login == b->on_login &&
-           a->on_login_arg == b->on_login_arg;
+           a->on_login == b->on_login && a->on_login_arg == b->on_login_arg;
 }
 
 int ri_broker_reload(ri_broker *b, const rill_broker_opts *opts)
@@ -809,6 +807,8 @@ void ri_broker_counts_inside(const ri_broker *b, rill_stats *out)
     out->out_bytes = b->router.out_bytes;
     out->dropped_msgs = b->router.dropped_msgs;
     const ri_budget *budget = &b->router.budget;
+    out->logins_failed = b->guesses.failed;
+    out->logins_refused = b->guesses.refused;
     out->turns = budget->turns;
     out->turns_cut = budget->cut;
     out->turn_units = budget->spent;

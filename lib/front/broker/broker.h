@@ -23,6 +23,7 @@
 #include "base/saturate.h"
 #include "codec/subject/mapping.h"
 #include "engine/access/callout.h"
+#include "engine/access/guesses.h"
 #include "engine/groups/groups.h"
 #include "engine/live/router.h"
 #include "front/broker/accounts.h"
@@ -51,6 +52,7 @@ typedef struct ri_broker_conf {
     char *kafka_config;            /* owned; NULL: none. What it says: */
     ri_groups_conf groups;
     uint32_t login_epoch;          /* counts how often these were changed */
+    ri_guess_bound guess_bound;    /* of logins that fail */
     uint32_t max_msg_bytes, max_conns, max_subs, max_control_line_bytes;
     uint64_t max_pending_bytes, memory_bytes;
     uint64_t slow_bytes;           /* who has more waiting slows those who publish to it */
@@ -75,6 +77,7 @@ typedef struct ri_broker {
     ri_broker_conf conf;
     ri_router router;
     ri_verdicts verdicts;          /* of all who act as users */
+    ri_guesses guesses;            /* of all who failed to log in; failed_login.h */
     char tls_library[40];          /* its name and version; fixed */
     ri_callout_keys keys;          /* keys.id is server_id: N... as nats-server's. Fixed, but for
                                       the xkey, which is made for the first who is asked about */

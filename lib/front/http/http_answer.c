@@ -135,6 +135,8 @@ static bool http_answer_may(ri_http_answer *a, const ri_http_request *request,
         ri_http_answer_say(a, 403, "%s\n", why ? why : "that has changed just now");
     } else if (verdict == RI_HTTP_LOGIN_LATER) { /* and it could not be begun */
         ri_http_answer_say(a, 503, "too many log in just now: ask again\n");
+    } else if (verdict == RI_HTTP_LOGIN_HELD) {
+        ri_http_answer_say(a, 429, "too many logins from your address were wrong: ask later\n");
     } else if (verdict != RI_HTTP_LOGIN_YES) {
         ri_http_answer_say(a, 401, "a user and his password, or a token, are wanted\n");
     }
@@ -294,6 +296,7 @@ static const char *http_answer_reason(int status)
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 413: return "Content Too Large";
+    case 429: return "Too Many Requests";
     case 431: return "Request Header Fields Too Large";
     case 505: return "HTTP Version Not Supported";
     case 503: return "Service Unavailable";
@@ -311,6 +314,7 @@ void ri_http_answer_head(const ri_http_answer *a, bool keeps, bool keep_said, si
     if (a->packed) ri_buffer_puts(out, "Content-Encoding: gzip\r\n");
     if (a->status == 401)
         ri_buffer_puts(out, "WWW-Authenticate: Basic realm=\"rill\", charset=\"UTF-8\"\r\n");
+    if (a->status == 429) ri_buffer_puts(out, "Retry-After: 1\r\n");
     if (a->location) ri_buffer_printf(out, "Location: %s\r\n", a->location);
     if (a->status == 405) ri_buffer_puts(out, "Allow: GET, HEAD\r\n");
     ri_buffer_puts(out, "Vary: Accept, Accept-Encoding\r\nCache-Control: no-store\r\n"

@@ -9,6 +9,7 @@
 #include "base/base64.h"
 #include "base/error.h"
 #include "base/rfc3339.h"
+#include "front/broker/failed_login.h"
 #include "front/broker/password.h"
 #include "front/broker/peer_host.h"
 #include "front/http/http_session.h"
@@ -138,17 +139,23 @@ ri_http_verdict ri_http_login_look(ri_http_session *s, const ri_http_request *re
     memcpy(login->digest, digest, sizeof digest);
     login->epoch = conf->login_epoch;
     if (!http_login_read(request->login, &words)) return RI_HTTP_LOGIN_NO;
-    if (conf->trust) {
+    if (conf->trust) { /* which looks at JWTs alone: nobody guesses one */
         explicit_bzero(words.room, sizeof words.room);
         return RI_HTTP_LOGIN_LATER;
+    }
+    if (ri_failed_login_holds(s->server->broker, s->peer, words.user)) {
+        explicit_bzero(words.room, sizeof words.room);
+        return RI_HTTP_LOGIN_HELD;
     }
     const char *want = http_login_wanted(conf, &words, &who);
     bool hashed = want && ri_password_is_hash(ri_str_of(want));
     bool right = want && !hashed && ri_password_same(ri_str_of(want), words.password);
+    const ri_guesser guesser = ri_failed_login_guesser(s->peer, words.user);
     explicit_bzero(words.room, sizeof words.room);
 #ifdef RI_HAVE_CRYPT
     if (hashed) return RI_HTTP_LOGIN_LATER;
 #endif
+    if (!right) ri_failed_login_note(s->server->broker, &guesser);
     return http_login_know(login, conf->access, who, right);
 }
 
@@ -162,7 +169,8 @@ typedef struct http_check {
     ri_access_user *who;
     char want[256];           /* copies */
     char given[HTTP_LOGIN_MAX + 1];
-    bool same;
+    bool looked, same;
+    ri_guesser guesser;       /* whom a failure counts for */
     ri_trust *trust;          /* a reference: that judges what was given; or NULL */
     char peer[RI_PEER_HOST_MAX];
     int64_t until_s;
@@ -197,6 +205,7 @@ static void http_login_run(ri_job *job)
     http_check *check = ri_container_of(job, http_check, job);
     RI_ASSERT(!check->same);
     if (atomic_load(&check->gone)) return;
+    check->looked = true;
     if (check->trust) {
         http_login_judge(check);
         return;
@@ -240,6 +249,7 @@ static http_check *http_login_new_check(ri_http_session *s, ri_str header)
         check->trust = ri_trust_ref(conf->trust);
         check->until_s = INT64_MAX;
         ri_peer_address(s->peer, check->peer);
+        check->guesser = ri_failed_login_guesser(s->peer, words.user);
         memcpy(check->want, want, strlen(want));
         memcpy(check->given, words.password.ptr, words.password.len);
         check->nchecks = &s->server->nchecks;
@@ -290,6 +300,8 @@ ri_http_session *ri_http_login_next(ri_http_server *server)
         ri_http_server_enter(server);
         if (s && s->login.epoch == server->broker->conf.login_epoch)
             http_login_obey(&s->login, check);
+        if (check->looked && !check->same && !check->trust) /* also of one who has gone */
+            ri_failed_login_note(server->broker, &check->guesser);
         ri_http_server_leave(server);
         http_login_drop_check(check);
         if (s) return s;

@@ -11,6 +11,8 @@
  *
  *     head --> ri_http_login_look() --+-- YES, NO, NONE: the answer is begun
  *                                     +-- LATER: the head is kept --> worker --> read again
+ *                                     +-- HELD: front/broker/failed_login.h. As many may be with
+ *                                         the worker already as there are visitors
  *
  * A broker that asks a program or a service has no passwords, and visitors cannot log in. */
 #ifndef RI_HTTP_LOGIN_H
@@ -30,6 +32,7 @@ typedef enum ri_http_verdict {
     RI_HTTP_LOGIN_NO,    /* he has said nothing, or what is wrong */
     RI_HTTP_LOGIN_YES,
     RI_HTTP_LOGIN_LATER, /* the worker has it */
+    RI_HTTP_LOGIN_HELD,  /* it is not looked at: too many of his host were wrong */
     RI_HTTP_LOGIN_NONE,  /* nobody can log in: ri_http_login_why_not() */
 } ri_http_verdict;
 

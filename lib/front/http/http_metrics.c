@@ -588,6 +588,9 @@ static void metrics_traffic(ri_http_answer *a, const rill_stats *s)
                     "Connections closed since they answered no ping.");
     METRICS_COUNTER("rill_stalled_connections", s->stalled_conns,
                     "How often one was not read since its receivers were slow.");
+    METRICS_COUNTER("rill_logins_failed", s->logins_failed, "Logins that were wrong.");
+    METRICS_COUNTER("rill_logins_refused", s->logins_refused,
+                    "Logins not looked at: too many from their address were wrong.");
     METRICS_GAUGE("rill_waiting_output_bytes",
                   ri_router_output_bytes(&a->server->broker->router),
                   "What waits to be written to receivers.");

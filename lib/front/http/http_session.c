@@ -340,8 +340,8 @@ static void http_session_begin(ri_http_session *s, ri_str head)
         ri_http_server_leave(s->server);
         if (verdict == RI_HTTP_LOGIN_LATER && ri_http_login_begin(s, head)) return;
     }
-    s->last = s->last || ((verdict == RI_HTTP_LOGIN_NO || verdict == RI_HTTP_LOGIN_LATER) &&
-                          request.login.len > 0);
+    bool stays = verdict == RI_HTTP_LOGIN_YES || verdict == RI_HTTP_LOGIN_NONE;
+    s->last = s->last || (!stays && request.login.len > 0);
     ri_http_answer_begin(&s->answer, s, &request, verdict);
     if (s->answer.route->step && !s->answer.said) ri_list_push(&s->server->row, &s->row_link);
     else http_session_reply(s);

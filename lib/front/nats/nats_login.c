@@ -6,7 +6,8 @@
  *     CONNECT --> in the row `checking`, not read --> login_check_run() --> verdict --> read on
  *
  * and everybody else goes on. There may wait as many as there may be connections, for as long as it
- * takes: nobody learns that he is wrong before his check. */
+ * takes: nobody learns that he is wrong before his check, unless too many as he have been
+ * wrong (front/broker/failed_login.h). */
 #ifdef RI_HAVE_CRYPT
 #include <crypt.h>
 #endif
@@ -18,11 +19,13 @@
 #include "base/error.h"
 #include "codec/web/nkey.h"
 #include "engine/access/certified.h"
+#include "front/broker/failed_login.h"
 #include "front/broker/password.h"
 #include "front/nats/nats_session.h"
 
 enum {
-    LOGIN_LOOKS = 64, /* of those that wait are looked at for one of another host */
+    LOGIN_LOOKS = 64, /* of those that wait are looked at for one of another host, and so many
+                         are refused at a time */
 };
 
 bool ri_nats_login_guards(const ri_broker_conf *conf)
@@ -55,6 +58,35 @@ static bool login_shows_nothing(const ri_nats_session *s)
     const ri_nats_login *login = &s->login;
     return !login->user && !login->password && !login->token && !login->nkey &&
            !ri_nats_login_maps(s);
+}
+
+/* Shows it something that may be right or wrong, and is no key's? */
+static bool login_is_guess(const ri_nats_session *s)
+{
+    return ri_nats_login_guards(&s->server->broker->conf) &&
+           (s->login.user || s->login.password || s->login.token);
+}
+
+static ri_str login_claims(const ri_nats_session *s)
+{
+    return s->login.user ? ri_str_of(s->login.user) : RI_STR_NONE;
+}
+
+bool ri_nats_login_held(ri_nats_session *s)
+{
+    RI_ASSERT(s->verifying);
+    if (!login_is_guess(s)) return false;
+    if (!ri_failed_login_holds(s->server->broker, s->peer, login_claims(s))) return false;
+    s->verifying = false;
+    ri_nats_session_fail(s, RI_NATS_END_AUTH, "Authorization Violation");
+    return true;
+}
+
+void ri_nats_login_note(const ri_nats_session *s)
+{
+    if (!login_is_guess(s)) return;
+    const ri_guesser who = ri_failed_login_guesser(s->peer, login_claims(s));
+    ri_failed_login_note(s->server->broker, &who);
 }
 
 bool ri_nats_login_is_nobody(const ri_nats_session *s)
@@ -174,6 +206,8 @@ struct ri_nats_check {
     ri_nats_session *session; /* NULL: it is gone; read and written inside the gate */
     uint32_t epoch;           /* of the configuration that `want` is of */
     bool user, same;          /* the verdict */
+    bool is_guess;
+    ri_guesser who;           /* whom a failure counts for, if it is one */
     char *want, *given;       /* copies */
     const ri_host *host;
     ri_nats_hearing *hearing; /* of a JWT, in place of these; owned; or NULL */
@@ -235,6 +269,8 @@ static ri_nats_check *login_check_new(ri_nats_session *s)
     if (!want) want = ""; /* a reload has taken it or its user away since: no hash is that */
     *check = (ri_nats_check){.job.run = login_check_run, .epoch = conf->login_epoch,
                              .host = host, .user = login_right_user(conf, &s->login),
+                             .is_guess = login_is_guess(s),
+                             .who = ri_failed_login_guesser(s->peer, login_claims(s)),
                              .want = ri_strdup(host, want, strlen(want)),
                              .given = ri_strdup(host, given, strlen(given))};
     if (s->login.nkey && (conf->access || conf->on_login))
@@ -291,11 +327,26 @@ static ri_nats_session *login_next(ri_nats_server *server)
     return first;
 }
 
+/* The next that is not refused: many of a host that guesses may have come before the first of them
+ * was found wrong. What is to and from a service was let pass before. */
+static ri_nats_session *login_take(ri_nats_server *server)
+{
+    ri_nats_session *s;
+    for (int looks = LOGIN_LOOKS; (s = login_next(server)) != NULL; looks--) {
+        if (looks == 0) {
+            ri_loop_wake(&server->loop);
+            return NULL;
+        }
+        ri_nats_login_leave(s);
+        if (!s->verifying || s->callout || !ri_nats_login_held(s)) return s;
+    }
+    return NULL;
+}
+
 ri_job *ri_nats_login_begin(ri_nats_server *server)
 {
     ri_nats_session *s;
-    if (server->check_runs || !(s = login_next(server))) return NULL;
-    ri_nats_login_leave(s);
+    if (server->check_runs || !(s = login_take(server))) return NULL;
     ri_peer_host(s->peer, server->checked_host);
     ri_nats_check *check = login_check_new(s);
     if (!check) {
@@ -325,6 +376,16 @@ static void login_obey(ri_nats_session *s, bool old, bool right, ri_nats_hearing
     else ri_nats_op_verdict(s, right);
 }
 
+/* Of one who has gone, so that his failure counts nevertheless. */
+static bool login_was_wrong(const ri_nats_check *check)
+{
+    if (check->letter) return false; /* a service's, whom he does not wait for */
+    if (!check->is_guess) return false;
+    const ri_nats_hearing *h = check->hearing;
+    if (h) return h->rc == RILL_OK && h->verdict.why == RI_TRUST_REFUSED;
+    return !check->same || !check->user;
+}
+
 ri_nats_session *ri_nats_login_end(ri_nats_server *server, ri_job *job)
 {
     ri_nats_check *check = ri_container_of(job, ri_nats_check, job);
@@ -335,6 +396,8 @@ ri_nats_session *ri_nats_login_end(ri_nats_server *server, ri_job *job)
     ri_callout_letter *letter = check->letter;
     bool wanted = s && !s->end;
     server->check_runs = false;
+    if (!s && login_was_wrong(check))
+        ri_failed_login_note(server->broker, &check->who);
     check->hearing = NULL;
     if (wanted) check->letter = NULL;
     ri_nats_login_forget(job, &server->broker->host);

@@ -237,6 +237,7 @@ static ri_nats_end op_connect_end(const ri_nats_connect *connect, bool headers)
 
 static void op_refuse_login(ri_nats_session *s)
 {
+    ri_nats_login_note(s);
     ri_host_log(&s->server->broker->host, RILL_ERROR, "%s - cid:%llu - authentication error",
                 s->peer, (unsigned long long)s->cid);
     ri_nats_session_fail(s, RI_NATS_END_AUTH, "Authorization Violation");
@@ -308,6 +309,7 @@ static void op_log_in(ri_nats_session *s, const ri_nats_connect *connect)
     }
     ri_nats_login_leave(s); /* a verdict on what it said before is none on what it says now */
     s->verifying = true;
+    if (ri_nats_login_held(s)) return;
     if (ri_nats_op_login(s) && !ri_nats_desk_has(s))
         ri_loop_timer_cancel(&s->server->loop, &s->timer);
 }

@@ -333,6 +333,9 @@ ri_nats_verdict ri_nats_login_look(const ri_nats_session *s);
 bool ri_nats_login_is_checked(const ri_nats_session *s); /* a verdict is under way */
 /* What is to be signed, in INFO; empty if nobody has a key. It is drawn the first time. */
 ri_str ri_nats_login_nonce(ri_nats_session *s);
+/* True: too many like it have failed, and it is refused without a look. */
+bool ri_nats_login_held(ri_nats_session *s);
+void ri_nats_login_note(const ri_nats_session *s); /* it has failed, and counts if it guessed */
 void ri_nats_login_wait(ri_nats_session *s); /* into the row of those who wait for the worker */
 void ri_nats_login_leave(ri_nats_session *s); /* no verdict is wanted any more */
 /* The next check, to be put to the worker outside of the gate, since that may start its thread;

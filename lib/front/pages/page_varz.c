@@ -223,7 +223,8 @@ static void varz_put_traffic(const rill_stats *s, ri_page_json *j)
         {"slow_consumers", s->slow_conns}, {"stale_connections", s->stale_conns},
         {"stalled_clients", s->stalled_conns}, {"subscriptions", s->subs},
         {"memory_budget", s->memory_max_bytes}, {"memory_used", s->memory_bytes},
-        {"memory_refusals", s->memory_refusals}};
+        {"memory_refusals", s->memory_refusals}, {"logins_failed", s->logins_failed},
+        {"logins_refused", s->logins_refused}};
     for (size_t i = 0; i < RI_LEN(rows); i++) ri_page_json_uint(j, rows[i].key, rows[i].value);
     varz_put_kinds("slow_consumer_stats", s->slow_conns, j);
     varz_put_kinds("stale_connection_stats", s->stale_conns, j);

@@ -408,6 +408,8 @@ pub struct rill_stats {
     pub answers_told: u64,
     pub receivers: u64,
     pub receivers_max: u64,
+    pub logins_failed: u64,
+    pub logins_refused: u64,
 }
 
 #[repr(C)]
@@ -903,6 +905,8 @@ pub struct rill_broker_opts {
     pub callout_accounts: *const *const c_char,
     pub ncallout_accounts: usize,
     pub default_sentinel: *const c_char,
+    pub login_failures: u32,
+    pub login_failures_per_s: u32,
 }
 
 #[repr(C)]
@@ -1309,6 +1313,8 @@ pub fn layout() -> Vec<String> {
         format!("rill_stats.answers_told {}", offset_of!(rill_stats, answers_told)),
         format!("rill_stats.receivers {}", offset_of!(rill_stats, receivers)),
         format!("rill_stats.receivers_max {}", offset_of!(rill_stats, receivers_max)),
+        format!("rill_stats.logins_failed {}", offset_of!(rill_stats, logins_failed)),
+        format!("rill_stats.logins_refused {}", offset_of!(rill_stats, logins_refused)),
         format!("rill_post {}", size_of::<rill_post>()),
         format!("rill_post.size {}", offset_of!(rill_post, size)),
         format!("rill_post.reply {}", offset_of!(rill_post, reply)),
@@ -1692,6 +1698,8 @@ pub fn layout() -> Vec<String> {
         format!("rill_broker_opts.callout_accounts {}", offset_of!(rill_broker_opts, callout_accounts)),
         format!("rill_broker_opts.ncallout_accounts {}", offset_of!(rill_broker_opts, ncallout_accounts)),
         format!("rill_broker_opts.default_sentinel {}", offset_of!(rill_broker_opts, default_sentinel)),
+        format!("rill_broker_opts.login_failures {}", offset_of!(rill_broker_opts, login_failures)),
+        format!("rill_broker_opts.login_failures_per_s {}", offset_of!(rill_broker_opts, login_failures_per_s)),
         format!("rill_page {}", size_of::<rill_page>()),
         format!("rill_page.size {}", offset_of!(rill_page, size)),
         format!("rill_page.path {}", offset_of!(rill_page, path)),

@@ -505,6 +505,8 @@ options! {
         texts callout_users, ncallout_users;
         texts callout_accounts, ncallout_accounts;
         text default_sentinel;
+        num login_failures: u32;
+        num login_failures_per_s: u32;
     }
     /// Of a listener of a broker: `rill_listen_opts`.
     ListenOptions: rill_listen_opts {

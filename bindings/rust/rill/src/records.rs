@@ -85,6 +85,8 @@ records! {
         num answers_told: u64;
         num receivers: u64;
         num receivers_max: u64;
+        num logins_failed: u64;
+        num logins_refused: u64;
     }
     /// Where a message was stored: `rill_receipt`.
     Receipt: rill_receipt {
