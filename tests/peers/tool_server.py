@@ -137,6 +137,11 @@ MASKS = [(re.compile(pattern), becomes) for pattern, becomes in (
     (r"(?<=cid:)\d+|(?<=Client ID: )\d+", "<cid>"),
     (r"^(│ (?:SYS|<cid> │ NATS CLI) .*│) \d+ B │ (?:\d+ B|<much>) (│ \d+ │)$",
      r"\1 <much> │ <much> \2"),
+    # What the tool itself has sent: nats-server counts a request when what was read with it is
+    # done, which may be after it has been answered.
+    (r"^(│ <cid> │ NATS CLI .* │ <while> │) \d+ (│ \d+ │ <much> │)", r"\1 <n> \2"),
+    (r"^(│ │ Totals for \d+ connections │.*│) \d+ (│ \d+ │) (?:\d+ B|<much>) (│)",
+     r"\1 <n> \2 <much> \3"),
     (r"(?<=<much> │ )\d+(\.\d+)?(?= │ \d+ │ 0 │ <while>)", "<cpu>"),
     (r"^(CPU Cores|GOMAXPROCS|Messages|Bytes): .*", r"\1: <n>"),
     (r"^(\d+ replies) max: .*", r"\1 <while>"),
