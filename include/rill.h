@@ -509,6 +509,28 @@ RILL_ENUM(rill_sync) {
                           then, and when it is closed, they are given to the operating system */
 };
 
+/* Who a handle is, for one login: what rill_opts.on_creds is asked, and what it answers. */
+typedef struct rill_creds {
+    size_t size;
+    const char *server;       /* that asks: "nats://10.0.0.1:4222". Lent during the call, as is */
+    const char *nonce;        /* ... what the key signs; NULL: the server asks for none, and is
+                                 shown no jwt, nkey or signature */
+    /* For you to fill in; all NULL and false before. A text has 65536 bytes at most. */
+    const char *user, *password, *token;
+    const char *jwt;          /* of the user, which names his key */
+    const char *nkey;         /* in place of it: his public key, "U..." */
+    const char *seed;         /* "SU...", in place of nkey and signature: rill signs with it, beside
+                                 a JWT or as that key, if it was built with libsodium */
+    bool is_signed;           /* `signature` is there: an nkey needs it, and a JWT that is no
+                                 bearer's */
+    bool reserved[7];
+    uint8_t signature[64];    /* by ed25519, with the key's seed, of the bytes of the nonce */
+    /* Texts are read after on_creds() has returned, before it is called again. Called, on the same
+     * thread, when they have been read and copied: they may be wiped and freed. NULL: they stay
+     * until then. */
+    void (*release)(struct rill_creds *creds, void *arg);
+} rill_creds;
+
 typedef struct rill_opts {
     size_t size;
     const rill_host *host;    /* the C library; for mem:NAME that of the first opener counts */
@@ -583,6 +605,28 @@ typedef struct rill_opts {
     const rill_memory *memory;  /* of a build for firmware, which needs it; of another RILL_ENOTSUP,
                                    with a sentence */
     const rill_flash *flash;    /* of a build for firmware: for flash:NAME; copied */
+    /* nats://, tls://, ws://, unix: and kafka:// only: as whom to log in to each server, in place
+     * of the URL. Copied, and the copies are wiped when the bus is closed. RILL_EINVAL, with a
+     * sentence that shows nothing of them: the URL has a login, too; both user and token; a
+     * password and no user; one that is empty, but a password; more than 65536 bytes of one.
+     * creds_file or nkey_seed may stand beside them: a server that asks for a key is shown both. In
+     * a build for firmware RILL_ENOTSUP: there the URL has it */
+    const char *user;
+    const char *password;       /* kafka:// needs one: of SASL PLAIN, or what kafka_config says */
+    const char *token;          /* not of kafka://: RILL_EINVAL */
+    /* nats://, tls://, ws:// and unix: only, else RILL_EINVAL, as beside any other login. Asked who
+     * this is before each login, the first one and each one after a loss, so that a JWT that ran
+     * out is followed by one that has not; with `arg` of above. It returns RILL_OK; or an error, or
+     * gives what cannot be: that attempt has failed, RILL_EAUTH, and is as a server that is not
+     * there. So rill_open() may return that, RILL_EV_DOWN tells it, and it is dialled again. A
+     * server that refuses two logins in a row is not asked again.
+     * It is called like the functions of a wire, without a lock and on the thread that moves the
+     * bytes of this handle: one of rill's, or, under RILL_DRIVE_HOST, whoever is in rill_poll() or
+     * waits. No other connection of that thread moves until it returns, and connect_timeout_ms goes
+     * on: it may read a file or take a lock, and does not ask a network. A call of rill is
+     * RILL_EDEADLK there, as it is in release(). Not called any more when rill_close() has
+     * returned, or rill_open() has failed. */
+    int (*on_creds)(rill_creds *creds, void *arg);
 } rill_opts;
 
 /* Open a bus:
@@ -591,7 +635,8 @@ typedef struct rill_opts {
  *   file:DIR    a broker in this process whose streams are in DIR, which is created if absent;
  *               shared by all in this process who open that DIR
  *   nats://HOST:PORT,HOST:PORT...   NATS servers, or rill's listener. Before a host may stand
- *               USER:PASSWORD@ or TOKEN@; the port is 4222 if there is none
+ *               USER:PASSWORD@ or TOKEN@, if rill_opts does not say it; the port is 4222 if there
+ *               is none
  *   tls://HOST:PORT,HOST:PORT...   the same; a server that offers no TLS is not spoken to
  *   ws://HOST:PORT/PATH,...   the same over WebSocket, through what lets only HTTP pass; the port
  *               is 80 if there is none, and the path /. wss:// over TLS, port 443. With
@@ -616,10 +661,10 @@ typedef struct rill_opts {
  *               bytes together. max_bytes is kept for a stream, as it is on flash; 0 takes all
  *               that is left, and RILL_EFULL says that nothing is
  *   kafka://HOST:PORT,HOST:PORT...   a Kafka cluster; kafkas:// over TLS. Before a host may stand
- *               USER:PASSWORD@. A stream is a topic, whose one subject is its name; a message's
- *               number is its offset + 1, in its partition; its key is the header Kafka-Key. The
- *               place of a group moves when all before it is settled. librdkafka has threads of
- *               its own, with RILL_DRIVE_HOST, too. Readers see what is committed: of a
+ *               USER:PASSWORD@, likewise. A stream is a topic, whose one subject is its name; a
+ *               message's number is its offset + 1, in its partition; its key is the header
+ *               Kafka-Key. The place of a group moves when all before it is settled. librdkafka
+ *               has threads of its own, with RILL_DRIVE_HOST, too. Readers see what is committed: of a
  *               transaction all or nothing, and of the numbers not all, since its end has some.
  *               What Kafka cannot do is RILL_ENOTSUP. It is waited for until a broker answers:
  *               RILL_ECONN, RILL_EAUTH. RILL_ENOTSUP if librdkafka is not here, with a sentence

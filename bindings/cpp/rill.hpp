@@ -1678,8 +1678,8 @@ private:
         if (!h.on_event && !h.dial) return open_by(opening, static_cast<const rill_opts *>(o), how);
         if (detail::version(how) < 0) return;
         rill_opts own = o.copy();
-        if (own.on_event || own.dial) {
-            how.fail(RILL_EINVAL, "on_event and dial: one of options and hooks, not both");
+        if (own.on_event || own.dial || own.on_creds) { /* whose arg is the hooks' from now on */
+            how.fail(RILL_EINVAL, "on_event, dial and on_creds: of options, or hooks, not both");
             return;
         }
         mail_ = std::make_shared<detail::mailbox>();

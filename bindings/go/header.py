@@ -35,6 +35,8 @@ APART = {
                     "scheduler must not wait",
     "on_event": "OnEvent", "dial": "Dial", "on_msg": "OnMsg", "on_login": "OnLogin",
     "on_page": "net/http serves a Go program's own pages", "on_page_arg": "likewise",
+    "on_creds": "all connections of the process wait for it, which Go's scheduler must not make "
+                "long; creds_file is read again before each",
     "on_login_arg": "a handle", "headers": "Headers", "sub": "Sub",
 }
 STRUCTS = {"rill_obj_info": "ObjInfo", "rill_kv_opts": "KVOptions", "rill_tls": "TLS",

@@ -135,7 +135,10 @@ type Options struct {
 	TLS            *TLS
 	CredsFile      string
 	NkeySeed       string
-	Identity       *User // of Broker.Bus: as whom it acts
+	Identity       *User  // of Broker.Bus: as whom it acts
+	User           string // as whom to log in, in place of the URL, as are the next two
+	Password       string
+	Token          string
 
 	// OnEvent hears of connections, losses and errors, one after the other, on a goroutine of its
 	// own, which may call whatever it likes.

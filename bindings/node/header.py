@@ -37,6 +37,8 @@ APART = {
     "on_event": "onEvent", "dial": "dial", "on_msg": "onMsg", "on_login": "onLogin",
     "on_page": "a page has to be there at once, on a thread of rill's, where no JavaScript runs",
     "on_page_arg": "likewise",
+    "on_creds": "the connection waits for it on a thread of rill's, where no JavaScript runs; "
+                "creds_file is read again before each",
     "on_login_arg": "a handle", "sub": "sub, of an event",
 }
 ENUMS = {"SYNC": "sync_names", "FULL": "full_names", "FROM": "from_names", "ACK": "ack_names",

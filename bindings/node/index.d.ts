@@ -111,6 +111,9 @@ export interface BusOptions { // rill_opts
     credsFile?: string;
     nkeySeed?: string;
     identity?: User;
+    user?: string;
+    password?: string;
+    token?: string;
 }
 
 export interface PostOptions { // rill_post

@@ -80,40 +80,6 @@ static void link_event(rill_bus *bus, const rill_event *ev, void *arg)
 
 /* ---- Who we are ---- */
 
-static void link_escape(text *url, const char *value)
-{
-    for (; *value; value++) {
-        unsigned char c = (unsigned char)*value;
-        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_';
-        if (plain) text_add(url, value, 1);
-        else text_addf(url, "%%%02X", c);
-    }
-}
-
-/* USER:PASSWORD@ before each host that shows nobody yet. */
-static void link_url(text *url, const char *from, const char *user, const char *password)
-{
-    const char *hosts = strstr(from, "://");
-    if (!hosts || !user) {
-        text_puts(url, from);
-        return;
-    }
-    hosts += 3;
-    text_add(url, from, (size_t)(hosts - from));
-    while (*hosts) {
-        size_t n = strcspn(hosts, ",");
-        if (memchr(hosts, '@', n) == NULL) {
-            link_escape(url, user);
-            text_puts(url, ":");
-            link_escape(url, password ? password : "");
-            text_puts(url, "@");
-        }
-        text_add(url, hosts, n);
-        hosts += n;
-        if (*hosts) text_add(url, hosts++, 1);
-    }
-}
-
 /* The seed in a file; comments and the frame that `nsc` puts around it are passed over. */
 static bool link_seed(tool *t, const char *path, char seed[LINK_SEED_BYTES])
 {
@@ -160,28 +126,27 @@ static int link_dial(tool *t, const args *a, rill_bus **bus, bool redial, bool d
 {
     char seed[LINK_SEED_BYTES] = "";
     const char *from = a->text[OPT_URL] ? a->text[OPT_URL] : "nats://127.0.0.1:4222";
-    const char *password = a->text[OPT_PASSWORD];
+    const char *user = a->text[OPT_USER], *password = a->text[OPT_PASSWORD];
     bool remote = link_is_remote(from);
     rill_tls tls;
-    text url = {0};
 #ifdef RILL_STATIC /* what is one static file crashes where it loads a library */
     if (strncmp(from, "kafka", 5) == 0)
         return tool_error(t, TOOL_USAGE, "kafka:// is for a rill with shared libraries; this is "
                           "one static file, which cannot load librdkafka");
 #endif
     if (a->text[OPT_NKEY] && !link_seed(t, a->text[OPT_NKEY], seed)) return TOOL_USAGE;
-    link_url(&url, from, a->text[OPT_USER], password ? password : getenv("RILL_PASSWORD"));
+    if (user && !password) password = getenv("RILL_PASSWORD");
     const rill_opts opts = {
         .size = sizeof opts, .on_event = link_event, .arg = t, .name = remote ? "rill" : NULL,
         .domain = remote ? a->text[OPT_DOMAIN] : NULL, .no_redial = remote && !redial,
         .connect_timeout_ms = LINK_CONNECT_MS, .call_timeout_ms = (uint32_t)tool_timeout_ms(t),
         .tls = remote ? link_tls(a, &tls) : NULL, .creds_file = a->text[OPT_CREDS],
         .nkey_seed = seed[0] ? seed : NULL, .ws_compress = a->text[OPT_WS_COMPRESS] != NULL,
+        .user = user, .password = password,
         .drive = driven ? RILL_DRIVE_HOST : RILL_DRIVE_THREAD,
         .send_buffer_bytes = driven ? LINK_DRIVEN_BYTES : 0};
-    int err = rill_open(bus, url.ptr, &opts);
+    int err = rill_open(bus, from, &opts);
     memset(seed, 0, sizeof seed);
-    text_free(&url);
     if (err >= 0) return TOOL_OK;
     char *plain = context_plain_url(from);
     err = tool_failed(t, err, plain ? plain : "open");

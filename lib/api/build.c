@@ -28,6 +28,9 @@ int ri_build_open(rill_bus **bus, const ri_url *url, const rill_opts *opts)
         if (opts->dial && !build_peers[i]->dials)
             return ri_err(RILL_EINVAL, "dial: %s is not dialled by a program",
                           ri_url_scheme_name(url->scheme));
+        if (opts->on_creds && !build_peers[i]->dials)
+            return ri_err(RILL_EINVAL, "on_creds: %s does not ask for that",
+                          ri_url_scheme_name(url->scheme));
         return build_peers[i]->open(bus, url, opts);
     }
     return ri_err(RILL_EINVAL, "this build opens mem:, file:, nats://, tls://, ws://, unix: "

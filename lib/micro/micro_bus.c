@@ -233,6 +233,8 @@ static int micro_bus_check(const rill_opts *opts)
 #ifndef RI_MICRO_TLS
     if (opts->tls) return ri_err(RILL_ENOTSUP, "this build has no TLS but that of your own wire");
 #endif
+    if (opts->user || opts->password || opts->token || opts->on_creds)
+        return ri_err(RILL_ENOTSUP, "this build logs in by what its URL says");
     if (opts->memory->max_msg_bytes > UINT16_MAX || opts->memory->max_subject_bytes > 1024)
         return ri_err(RILL_EINVAL, "max_msg_bytes is at most 65535, max_subject_bytes 1024");
     return RILL_OK;

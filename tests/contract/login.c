@@ -5,6 +5,11 @@
  *                            operator, an account and a user, whose JWTs are signed here
  *     login try URL FILE     opens a handle by that file of credentials, or, FILE beginning with
  *                            SU, by that seed: prints "in", or the name of the failure
+ *     login ask URL FILE     the same by on_creds, which signs with what stands in that file, or
+ *                            with that seed
+ *     login expiring URL     as a user of that account by on_creds, whose first JWT runs out soon
+ *                            and whose second does not
+ *     login named URL USER PASSWORD    by a name; USER "-": PASSWORD is a token
  *     login denied URL SEED  appends and asks where its user may not publish; listens to what it
  *                            may, to what it may not, and to what it may not any more when a line
  *                            comes on its input */
@@ -16,6 +21,7 @@
 
 #include "base/base64.h"
 #include "base/error.h"
+#include "codec/web/creds.h"
 #include "codec/web/nkey.h"
 #include "rill.h"
 
@@ -63,13 +69,14 @@ static void put_part(ri_buffer *out, const char *text)
     while (out->ptr[out->len - 1] == '=') ri_buffer_cut(out, ri_buffer_size(out) - 1);
 }
 
-/* What `by` says of `of`. */
-static void put_jwt(ri_buffer *out, const key *by, const key *of, const char *claims)
+/* What `by` says of `of`, for ever or until then. */
+static void put_jwt(ri_buffer *out, const key *by, const key *of, time_t ends, const char *claims)
 {
-    char body[1024];
+    char body[1024], exp[48] = "";
     ri_buffer jwt;
-    snprintf(body, sizeof body, "{\"jti\":\"x\",\"iat\":1700000000,\"iss\":\"%s\",\"name\":\"n\","
-             "\"sub\":\"%s\",\"nats\":%s}", by->key, of->key, claims);
+    if (ends) snprintf(exp, sizeof exp, "\"exp\":%lld,", (long long)ends);
+    snprintf(body, sizeof body, "{\"jti\":\"x\",\"iat\":1700000000,%s\"iss\":\"%s\",\"name\":\"n\","
+             "\"sub\":\"%s\",\"nats\":%s}", exp, by->key, of->key, claims);
     ri_buffer_init(&jwt, &host);
     put_part(&jwt, "{\"typ\":\"JWT\",\"alg\":\"ed25519-nkey\"}");
     ri_buffer_puts(&jwt, ".");
@@ -80,14 +87,15 @@ static void put_jwt(ri_buffer *out, const key *by, const key *of, const char *cl
     ri_buffer_fini(&jwt);
 }
 
+static const char user_claims[] = "{\"pub\":{},\"sub\":{},\"subs\":-1,\"data\":-1,"
+                                  "\"payload\":-1,\"type\":\"user\",\"version\":2}";
+
 static void write_creds(const char *dir, const char *name, const key *by, const char *seed)
 {
-    static const char user[] = "{\"pub\":{},\"sub\":{},\"subs\":-1,\"data\":-1,\"payload\":-1,"
-                               "\"type\":\"user\",\"version\":2}";
     key of = key_of(USER);
     ri_buffer jwt;
     ri_buffer_init(&jwt, &host);
-    put_jwt(&jwt, by, &of, user);
+    put_jwt(&jwt, by, &of, 0, user_claims);
     FILE *file = create(dir, name);
     fprintf(file, "-----BEGIN NATS USER JWT-----\n%.*s\n------END NATS USER JWT------\n\n"
             "-----BEGIN USER NKEY SEED-----\n%s\n------END USER NKEY SEED------\n",
@@ -105,10 +113,10 @@ static void write_all(const char *dir)
     ri_buffer jwt;
     FILE *file = create(dir, "jwt.conf");
     ri_buffer_init(&jwt, &host);
-    put_jwt(&jwt, &operator, &operator, "{\"type\":\"operator\",\"version\":2}");
+    put_jwt(&jwt, &operator, &operator, 0, "{\"type\":\"operator\",\"version\":2}");
     fprintf(file, "listen: \"127.0.0.1:-1\"\noperator: %.*s\n", RI_ARG(ri_buffer_str(&jwt)));
     ri_buffer_reset(&jwt);
-    put_jwt(&jwt, &operator, &of, account);
+    put_jwt(&jwt, &operator, &of, 0, account);
     fprintf(file, "resolver: MEMORY\nresolver_preload: { %s: %.*s }\n", of.key,
             RI_ARG(ri_buffer_str(&jwt)));
     fclose(file);
@@ -129,15 +137,118 @@ static void fill(rill_opts *opts, const char *by)
     else opts->creds_file = by;
 }
 
-static int try_login(const char *url, const char *by)
+static int try_opts(const char *url, const rill_opts *opts)
 {
     rill_bus *bus;
-    rill_opts opts = {.size = sizeof opts};
-    fill(&opts, by);
-    int rc = rill_open(&bus, url, &opts);
+    int rc = rill_open(&bus, url, opts);
     if (rc >= 0) rc = rill_flush(bus, WAIT_MS);
     puts(rc >= 0 ? "in" : rill_errname(rc));
     return rc >= 0 ? rill_close(bus, WAIT_MS) : 0;
+}
+
+static int try_login(const char *url, const char *by)
+{
+    rill_opts opts = {.size = sizeof opts};
+    fill(&opts, by);
+    return try_opts(url, &opts);
+}
+
+/* ---- Who is asked ---- */
+
+static void sign(rill_creds *out, ri_str seed)
+{
+    ri_buffer text;
+    char raw[96];
+    size_t len;
+    ri_buffer_init(&text, &host);
+    must(ri_nkey_sign(seed, ri_str_of(out->nonce), &text), "sign");
+    must(ri_base64_read_url(ri_buffer_str(&text), raw, &len), "a signature");
+    if (len != sizeof out->signature) exit(2);
+    memcpy(out->signature, raw, len);
+    out->is_signed = true;
+    ri_buffer_fini(&text);
+}
+
+/* The texts are the heap's, and freed by let_go(). */
+static void let_go(rill_creds *out, void *arg)
+{
+    (void)arg;
+    free((char *)(uintptr_t)out->jwt);
+    free((char *)(uintptr_t)out->nkey);
+}
+
+static int on_creds(rill_creds *out, void *arg)
+{
+    char text[8192] = "";
+    const char *by = arg;
+    if (!out->nonce) return RILL_EINVAL;
+    if (strncmp(by, "SU", 2) == 0) {
+        sign(out, ri_str_of(by));
+        out->nkey = strdup(key_of(by).key);
+    } else {
+        ri_creds creds;
+        FILE *file = fopen(by, "r");
+        if (!file || fread(text, 1, sizeof text - 1, file) == 0) exit(2);
+        fclose(file);
+        must(ri_creds_read(ri_str_of(text), &creds), by);
+        sign(out, creds.seed);
+        out->jwt = strndup(creds.jwt.ptr, creds.jwt.len);
+    }
+    out->release = let_go;
+    return RILL_OK;
+}
+
+static int ask_login(const char *url, char *by)
+{
+    return try_opts(url, RILL_OPTS(rill_opts, .on_creds = on_creds, .arg = by));
+}
+
+typedef struct expiry {
+    int asked;
+    char jwt[2048];
+    sem_t up;
+} expiry;
+
+static int on_expiry(rill_creds *out, void *arg)
+{
+    expiry *e = arg;
+    key by = key_of(ACCOUNT), of = key_of(USER);
+    ri_buffer jwt;
+    ri_buffer_init(&jwt, &host);
+    put_jwt(&jwt, &by, &of, e->asked++ ? 0 : time(NULL) + 3, user_claims);
+    snprintf(e->jwt, sizeof e->jwt, "%.*s", RI_ARG(ri_buffer_str(&jwt)));
+    ri_buffer_fini(&jwt);
+    out->jwt = e->jwt;
+    out->seed = USER;
+    return RILL_OK;
+}
+
+static void on_expiry_event(rill_bus *bus, const rill_event *ev, void *arg)
+{
+    (void)bus;
+    if (ev->kind == RILL_EV_DOWN) printf("%s %s\n", rill_errname(ev->err), ev->detail);
+    if (ev->kind == RILL_EV_UP) sem_post(&((expiry *)arg)->up);
+}
+
+/* It is up twice, and in between it is told why not. */
+static int expiring(const char *url)
+{
+    static expiry e;
+    rill_bus *bus;
+    sem_init(&e.up, 0, 0);
+    must(rill_open(&bus, url, RILL_OPTS(rill_opts, .on_creds = on_expiry, .arg = &e,
+                                        .on_event = on_expiry_event)), url);
+    for (int ups = 0; ups < 2;) ups += sem_wait(&e.up) == 0;
+    must(rill_flush(bus, WAIT_MS), "flush");
+    must(rill_close(bus, WAIT_MS), "close");
+    printf("asked %d times\n", e.asked);
+    return 0;
+}
+
+static int named_login(const char *url, const char *user, const char *password)
+{
+    if (strcmp(user, "-") == 0) return try_opts(url, RILL_OPTS(rill_opts, .token = password));
+    return try_opts(url, RILL_OPTS(rill_opts, .user = user, .password = password));
 }
 
 typedef struct ended {
@@ -233,7 +344,12 @@ int main(int argc, char **argv)
     ri_host_init(&host, NULL);
     if (argc == 3 && strcmp(argv[1], "write") == 0) return write_all(argv[2]), 0;
     if (argc == 4 && strcmp(argv[1], "try") == 0) return try_login(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "ask") == 0) return ask_login(argv[2], argv[3]);
+    if (argc == 3 && strcmp(argv[1], "expiring") == 0) return expiring(argv[2]);
+    if (argc == 5 && strcmp(argv[1], "named") == 0)
+        return named_login(argv[2], argv[3], argv[4]);
     if (argc == 4 && strcmp(argv[1], "denied") == 0) return denied(argv[2], argv[3]);
-    fprintf(stderr, "login write DIR | try URL FILE | denied URL SEED\n");
+    fprintf(stderr, "login write DIR | try URL FILE | ask URL FILE | "
+            "expiring URL | named URL USER PASSWORD | denied URL SEED\n");
     return 2;
 }

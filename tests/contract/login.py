@@ -22,8 +22,8 @@ def expect(what, is_, wanted):
         problems.append("%s: %r, not %r" % (what, is_, wanted))
 
 
-def login(url, by):
-    return subprocess.run([program, "try", url, by], stdout=subprocess.PIPE, text=True,
+def login(url, *by, verb="try"):
+    return subprocess.run([program, verb, url, *by], stdout=subprocess.PIPE, text=True,
                           timeout=60).stdout.strip()
 
 
@@ -35,12 +35,31 @@ def check_jwts(peer, folder):
         expect("by the seed of another", login(server.url, path("wrong.creds")), "EAUTH")
         expect("by a JWT of nobody's", login(server.url, path("foreign.creds")), "EAUTH")
         expect("by a key alone", login(server.url, USER), "EAUTH")
+        expect("asked for a JWT", login(server.url, path("user.creds"), verb="ask"), "in")
+        lines = login(server.url, verb="expiring").split("\n")
+        expect("asked again", [lines[0].split(" ")[0], *lines[1:]], ["EAUTH", "asked 2 times"])
+        expect("asked again, since", "Expired" in lines[0], True)
+        expect("asked, and signed by another", login(server.url, path("wrong.creds"), verb="ask"),
+               "EAUTH")
 
 
 def check_keys(peer, folder):
     with Server(peer, "-c", os.path.join(folder, "nkey.conf"), folder=folder).ready() as server:
         expect("by a key", login(server.url, USER), "in")
         expect("by another key", login(server.url, STRANGER), "EAUTH")
+        expect("asked for a key", login(server.url, USER, verb="ask"), "in")
+        expect("asked for another", login(server.url, STRANGER, verb="ask"), "EAUTH")
+
+
+def check_names(peer, folder):
+    conf = os.path.join(folder, "names.conf")
+    for who, right, wrong in (('user: "ada", password: "p@ss"', ("ada", "p@ss"), ("ada", "pass")),
+                              ('token: "t0ken"', ("-", "t0ken"), ("-", "token"))):
+        with open(conf, "w") as file:
+            file.write('listen: "127.0.0.1:-1"\nauthorization { %s }\n' % who)
+        with Server(peer, "-c", conf, folder=folder).ready() as server:
+            expect("by " + who, login(server.url, *right, verb="named"), "in")
+            expect("by no " + who, login(server.url, *wrong, verb="named"), "EAUTH")
 
 
 def check_denied(peer, folder):
@@ -68,9 +87,9 @@ def main():
     for server in [rilld, peer][:1 + there]:
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([program, "write", folder], check=True, timeout=60)
-            if server == peer:
-                check_jwts(peer, folder)
+            check_jwts(server, folder)
             check_keys(server, folder)
+            check_names(server, folder)
             check_denied(server, folder)
     for problem in problems:
         print(problem)

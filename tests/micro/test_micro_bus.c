@@ -321,6 +321,9 @@ START_TEST(test_options)
     r.opts.drive = RILL_DRIVE_HOST;
     ck_assert_rc(rig_open("file:x"), RILL_EINVAL);
     ck_assert_rc(rig_open(NULL), RILL_EINVAL);
+    r.opts.user = "ada";
+    ck_assert_rc(rig_open("mem:"), RILL_ENOTSUP);
+    r.opts.user = NULL;
     r.host.entropy = NULL;
     ck_assert_rc(rig_open("mem:"), RILL_EINVAL);
     r.host.entropy = rig_entropy;

@@ -166,7 +166,9 @@ static void far_on_event(rill_bus *bus, const rill_event *ev, void *arg)
                                         [RILL_EV_ERROR] = "ERROR", [RILL_EV_SLOW] = "SLOW",
                                         [RILL_EV_CLOSED] = "CLOSED"};
     (void)bus;
-    if (ev->sub) ((far *)arg)->concerned = ev->sub;
+    far *f = arg;
+    if (ev->sub) f->concerned = ev->sub;
+    if (ev->err && ev->detail) snprintf(f->why, sizeof f->why, "%s", ev->detail);
     far_note(arg, "%s%s%s%s%s\n", kinds[ev->kind], ev->err ? " " : "",
              ev->err ? ri_err_name(ev->err) : "", ev->subject ? " " : "",
              ev->subject ? ev->subject : "");

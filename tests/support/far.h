@@ -54,6 +54,7 @@ typedef struct far {
     rill_sub *concerned;     /* by the last event that was about a subscription */
     char notes[8192];        /* since they were looked at last */
     char told[8192];         /* what far_notes() has lent */
+    char why[512];           /* what the last failure that was told has said */
     char heard[1 << 20];     /* the same of far_hear() */
     size_t nheard;           /* of it, what the script has heard, which is to be heard still */
     size_t judged;           /* of that, what it has looked at */

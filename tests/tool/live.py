@@ -137,6 +137,9 @@ class Live(Nats, Case):
         self.refused("pub", "a", url=server.url, code=6, says="--user and --password")
         self.rill("--user", "u@x", "--password", "p:/ %", "pub", "a", url=server.url)
         self.rill("--user", "u@x", "pub", "a", url=server.url, env={"RILL_PASSWORD": "p:/ %"})
+        two = server.url.replace("://", "://u%40x:secret@")
+        self.refused("--user", "u@x", "--password", "p:/ %", "pub", "a", url=two, code=2,
+                     says="two ways to log in")
         self.rill("context", "add", "locked", server.url, "--user", "u@x", "--password", "p:/ %",
                   url=None)
         self.rill("-c", "locked", "pub", "a", url=None)

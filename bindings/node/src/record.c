@@ -74,7 +74,8 @@ static const field nd_opts_fields[] = {
     F(rill_opts, U32, ping_max), F(rill_opts, BOOL, no_wait), F(rill_opts, BOOL, no_redial),
     F(rill_opts, BOOL, no_echo), F(rill_opts, BOOL, fixed_servers), F(rill_opts, BOOL, ws_compress),
     F(rill_opts, TEXT, kafka_config), ONE(rill_opts, tls, nd_tls), F(rill_opts, TEXT, creds_file),
-    F(rill_opts, TEXT, nkey_seed), ONE(rill_opts, identity, nd_user), END};
+    F(rill_opts, TEXT, nkey_seed), ONE(rill_opts, identity, nd_user), F(rill_opts, TEXT, user),
+    F(rill_opts, TEXT, password), F(rill_opts, TEXT, token), END};
 RECORD(nd_opts, rill_opts);
 
 static const field nd_post_opts_fields[] = {

@@ -61,7 +61,8 @@ static const field py_opts_fields[] = {
     F(rill_opts, BOOL, no_echo), F(rill_opts, BOOL, fixed_servers), F(rill_opts, BOOL, reap),
     F(rill_opts, BOOL, ws_compress),
     F(rill_opts, TEXT, kafka_config), ONE(rill_opts, tls, py_tls), F(rill_opts, TEXT, creds_file),
-    F(rill_opts, TEXT, nkey_seed), ONE(rill_opts, identity, py_user), END};
+    F(rill_opts, TEXT, nkey_seed), ONE(rill_opts, identity, py_user), F(rill_opts, TEXT, user),
+    F(rill_opts, TEXT, password), F(rill_opts, TEXT, token), END};
 RECORD(py_opts, rill_opts);
 
 static const field py_post_fields[] = {

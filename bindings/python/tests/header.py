@@ -23,6 +23,8 @@ problems += [f"no {call}()" for call in sorted(calls - WITHOUT)
 # Functions, handles and what only C needs are no fields.
 APART = {"size", "host", "arg", "on_event", "on_ready", "dial", "on_msg", "sub",
          "on_login", "on_login_arg",
+         "on_creds",  # all connections wait for it, and it for the interpreter; creds_file is read
+                      # again before each
          "memory", "flash",  # of a build for firmware, whose programs are in C
          "on_page", "on_page_arg"}  # http.server serves a Python program's own pages
 for name, fields in _rill.fields().items():

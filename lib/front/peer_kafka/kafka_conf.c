@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/number.h"
 #include "base/saturate.h"
+#include "front/handle/bus_login.h"
 #include "front/peer_kafka/kafka_read.h"
 
 enum {
@@ -78,9 +79,18 @@ static int kafka_conf_brokers(ri_kafka_peer *peer, const ri_url *url)
     return peer->brokers ? RILL_OK : RILL_ENOMEM;
 }
 
-/* Of the first broker in the URL that has some. */
-static int kafka_conf_login(ri_kafka_peer *peer, const ri_url *url)
+/* That of rill_opts, or of the first broker in the URL that has some. */
+static int kafka_conf_login(ri_kafka_peer *peer, const ri_url *url, const rill_opts *opts)
 {
+    int rc = ri_bus_login_check_opts(opts, url);
+    if (rc == RILL_OK && opts->token)
+        rc = ri_err(RILL_EINVAL, "Kafka has no tokens: it takes a user and a password");
+    if (rc < 0) return rc;
+    if (opts->user) {
+        peer->user = kafka_conf_copy(peer, ri_str_of(opts->user));
+        peer->password = kafka_conf_copy(peer, ri_str_of(opts->password ? opts->password : ""));
+        return peer->user && peer->password ? RILL_OK : RILL_ENOMEM;
+    }
     for (uint32_t i = 0; i < url->npeers && !peer->user; i++) {
         const ri_url_peer *at = &url->peers[i];
         if (at->token.len)
@@ -102,7 +112,7 @@ int ri_kafka_conf_init(ri_kafka_peer *peer, const ri_url *url, const rill_opts *
     peer->max_inflight = opts->max_inflight;
     peer->send_kbytes = opts->send_buffer_bytes / 1024 + (opts->send_buffer_bytes % 1024 > 0);
     int rc = kafka_conf_brokers(peer, url);
-    if (rc == RILL_OK) rc = kafka_conf_login(peer, url);
+    if (rc == RILL_OK) rc = kafka_conf_login(peer, url, opts);
     peer->name = kafka_conf_copy(peer, opts->name ? ri_str_of(opts->name) : RI_STR("rill"));
     if (rc == RILL_OK && !peer->name) rc = RILL_ENOMEM;
     if (rc < 0 || !opts->kafka_config) return rc;
@@ -115,11 +125,19 @@ static void kafka_conf_free(ri_kafka_peer *peer, char *text)
     if (text) ri_free(&peer->bus.host, text, strlen(text) + 1);
 }
 
+static void kafka_conf_wipe(ri_kafka_peer *peer, char *text)
+{
+    size_t size = text ? strlen(text) + 1 : 0;
+    if (!text) return;
+    explicit_bzero(text, size);
+    ri_free(&peer->bus.host, text, size);
+}
+
 void ri_kafka_conf_fini(ri_kafka_peer *peer)
 {
     kafka_conf_free(peer, peer->brokers);
-    kafka_conf_free(peer, peer->user);
-    kafka_conf_free(peer, peer->password);
+    kafka_conf_wipe(peer, peer->user);
+    kafka_conf_wipe(peer, peer->password);
     kafka_conf_free(peer, peer->config);
     kafka_conf_free(peer, peer->name);
 }

@@ -49,22 +49,44 @@ void ri_nats_link_fail(ri_nats_peer *peer, int code)
 
 /* ---- Up ---- */
 
-/* Inside the gate: the answer to INFO. */
-static int link_log_in(ri_nats_peer *peer, ri_str nonce)
+/* Inside the gate: CONNECT goes, unless `rc` says that there is none. */
+static int link_put_login(ri_nats_peer *peer, ri_buffer *text, int rc)
 {
     RI_ASSERT(ri_nats_peer_is_entered(peer));
-    ri_buffer text;
-    ri_buffer_init(&text, &peer->bus.host);
-    int rc = ri_nats_keys_write(peer, nonce, &text);
-    ri_str bytes = ri_buffer_str(&text);
+    ri_str bytes = ri_buffer_str(text);
     bool put = rc == RILL_OK && ri_outq_put(&peer->conn.out, &peer->chunks, bytes.ptr, bytes.len);
     if (put) peer->conn.pending += bytes.len;
-    ri_buffer_fini(&text);
     if (rc < 0 && rc != RILL_ENOMEM) return rc;
     if (!put) return ri_err(RILL_ENOMEM, "no memory to log in");
     link_set_state(peer, RI_NATS_LOGIN);
     ri_hub_call(peer->hub, &peer->guest); /* which writes it */
     return RILL_OK;
+}
+
+/* Inside the gate: the answer to INFO, if nobody has to be asked for it. */
+static int link_log_in(ri_nats_peer *peer, ri_str nonce)
+{
+    ri_buffer text;
+    if (peer->keys.on_creds) return ri_nats_creds_need(peer, nonce);
+    ri_buffer_init(&text, &peer->bus.host);
+    text.secret = true;
+    int rc = link_put_login(peer, &text, ri_nats_keys_write(peer, nonce, &text));
+    ri_buffer_fini(&text);
+    return rc;
+}
+
+/* Outside the gate: the program is asked, whom no lock of rill's may meet. */
+static int link_log_in_asked(ri_nats_peer *peer)
+{
+    ri_buffer text;
+    ri_buffer_init(&text, &peer->bus.host);
+    text.secret = true;
+    int rc = ri_nats_creds_write(peer, &text);
+    ri_broker_enter(peer->bus.broker);
+    rc = link_put_login(peer, &text, rc);
+    ri_broker_leave(peer->bus.broker);
+    ri_buffer_fini(&text);
+    return rc;
 }
 
 static void link_read_version(ri_nats_peer *peer, ri_str text)
@@ -173,6 +195,10 @@ static size_t link_on_bytes(ri_conn *conn, const char *bytes, size_t len, size_t
     ri_nats_peer *peer = ri_container_of(conn, ri_nats_peer, conn);
     size_t used = ri_nats_take(peer, (ri_str){bytes, len});
     *need = peer->parser.need;
+    if (!peer->why && ri_nats_creds_are_due(peer)) {
+        int rc = link_log_in_asked(peer);
+        if (rc < 0) ri_nats_link_fail(peer, rc);
+    }
     if (!peer->why && peer->tls_due) {
         int rc = ri_nats_link_tls_go_on(peer);
         if (rc < 0) ri_nats_link_fail(peer, rc);

@@ -283,7 +283,7 @@ static int peer_configure(ri_nats_peer *peer, const ri_url *url, const rill_opts
         return ri_err(RILL_EINVAL, "max_inflight is %u; at most %d messages may be under way",
                       opts->max_inflight, RI_NATS_APPENDS_MAX);
     int rc = ri_nats_pool_init(&peer->pool, &peer->bus.host, url, opts->fixed_servers);
-    if (rc == RILL_OK) rc = ri_nats_keys_init(peer, opts);
+    if (rc == RILL_OK) rc = ri_nats_keys_init(peer, url, opts);
     if (rc == RILL_OK) rc = ri_nats_link_tls_configure(peer, url, opts);
     if (rc < 0) return rc;
     peer->pool.first_ns = peer_ms(opts->redial_min_ms, 100);

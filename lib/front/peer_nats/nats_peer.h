@@ -8,6 +8,7 @@
  *     nats_link.c   one connection after the other: dial, login, up, lost, dial again
  *     nats_link_tls.c   its TLS, and its WebSocket
  *     nats_keys.c  what CONNECT says: names, passwords, keys
+ *     nats_creds.c  the same, where rill_opts.on_creds is asked
  *     nats_subs.c   what is listened to: subscriptions by their numbers, and how they end
  *     nats_send.c   what goes out, how much of it may wait, and what survives a lost connection
  *     nats_take.c   what comes in: operations to deliveries
@@ -137,6 +138,8 @@
 #include "codec/limits.h"
 #include "codec/nats/nats.h"
 #include "codec/nats/nats_err.h"
+#include "codec/web/creds.h"
+#include "codec/web/nkey.h"
 #include "front/handle/peer.h"
 #include "front/peer_nats/nats_calls.h"
 #include "front/peer_nats/nats_pool.h"
@@ -179,11 +182,14 @@ typedef struct ri_nats_conf { /* the options with their defaults */
     char *api;                /* "$JS.API.", or that of a domain; owned */
 } ri_nats_conf;
 
-typedef struct ri_nats_keys { /* owned texts; NULL: none */
+typedef struct ri_nats_keys { /* owned texts, which are wiped; NULL: none */
+    char *user, *password, *token; /* of rill_opts, in place of the URL's */
     char *seed;               /* nkey_seed */
     char *creds_file;
     char *creds;              /* what stood in it before the last dial, with a 0; wiped */
     size_t creds_size;        /* of that allocation */
+    int (*on_creds)(rill_creds *creds, void *arg); /* NULL: the above is all */
+    char *nonce;              /* he is to be asked now, for that; empty: the server has sent none */
 } ri_nats_keys;
 
 /* Who connects, in place of sockets: tests, and programs with a wire of their own. It gives a wire
@@ -344,13 +350,31 @@ void ri_nats_link_pong(ri_nats_peer *peer); /* another PONG, of a connection tha
 bool ri_nats_link_is_done(const ri_nats_peer *peer);
 
 /* ---- nats_keys.c ---- */
-/* RILL_EINVAL, RILL_EIO, RILL_ENOTSUP: what is wrong with creds_file or nkey_seed. */
-int ri_nats_keys_init(ri_nats_peer *peer, const rill_opts *opts);
+/* RILL_EINVAL, RILL_EIO, RILL_ENOTSUP: what is wrong with creds_file, nkey_seed, user and so on. */
+int ri_nats_keys_init(ri_nats_peer *peer, const ri_url *url, const rill_opts *opts);
 void ri_nats_keys_fini(ri_nats_peer *peer);
+void ri_nats_keys_wipe(ri_nats_peer *peer, char **text); /* and frees it; NULL is legal */
 /* On the loop's thread, outside the gate, before a dial: what is in the file now. */
 int ri_nats_keys_load(ri_nats_peer *peer);
 /* On the loop's thread: CONNECT and PING. */
 int ri_nats_keys_write(ri_nats_peer *peer, ri_str nonce, ri_buffer *out);
+/* What the nonce is signed with, and what goes with it: the JWT, or else the seed's key, which
+ * `key` holds. */
+int ri_nats_keys_sign(const ri_creds *creds, ri_str nonce, ri_nats_connect *connect,
+                      char key[RI_NKEY_LEN + 1], ri_buffer *signature);
+/* CONNECT and PING, as `connect` says, which has no more than who this is: the rest is filled in. */
+int ri_nats_keys_put(ri_nats_peer *peer, ri_nats_connect *connect, ri_buffer *out);
+
+/* ---- nats_creds.c: on the loop's thread ---- */
+/* on_creds() is to be asked when the gate is left. RILL_ENOMEM. */
+int ri_nats_creds_need(ri_nats_peer *peer, ri_str nonce);
+static inline bool ri_nats_creds_are_due(const ri_nats_peer *peer)
+{
+    return peer->keys.nonce != NULL;
+}
+/* Outside the gate: asks, and writes CONNECT and PING. RILL_EAUTH says what is wrong with what it
+ * has given, and shows nothing of it. */
+int ri_nats_creds_write(ri_nats_peer *peer, ri_buffer *out);
 
 /* ---- nats_subs.c: inside the gate ---- */
 /* RILL_EAGAIN: there is no room for SUB. */

@@ -19,7 +19,10 @@ static uint32_t pool_dice(const ri_nats_pool *pool, uint32_t below)
 
 static void pool_free_text(const ri_nats_pool *pool, char *text)
 {
-    if (text) ri_free(pool->host, text, strlen(text) + 1);
+    size_t size = text ? strlen(text) + 1 : 0;
+    if (!text) return;
+    explicit_bzero(text, size); /* it may be a password */
+    ri_free(pool->host, text, size);
 }
 
 static void pool_drop(ri_nats_pool *pool, ri_nats_pool_server *server)

@@ -334,6 +334,24 @@ pub struct rill_event {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct rill_creds {
+    pub size: usize,
+    pub server: *const c_char,
+    pub nonce: *const c_char,
+    pub user: *const c_char,
+    pub password: *const c_char,
+    pub token: *const c_char,
+    pub jwt: *const c_char,
+    pub nkey: *const c_char,
+    pub seed: *const c_char,
+    pub is_signed: bool,
+    pub reserved: [bool; 7],
+    pub signature: [u8; 64],
+    pub release: Option<unsafe extern "C" fn(creds: *mut rill_creds, arg: *mut c_void)>,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct rill_opts {
     pub size: usize,
     pub host: *const rill_host,
@@ -370,6 +388,10 @@ pub struct rill_opts {
     pub identity: *const rill_user,
     pub memory: *const rill_memory,
     pub flash: *const rill_flash,
+    pub user: *const c_char,
+    pub password: *const c_char,
+    pub token: *const c_char,
+    pub on_creds: Option<unsafe extern "C" fn(creds: *mut rill_creds, arg: *mut c_void) -> c_int>,
 }
 
 #[repr(C)]
@@ -1243,6 +1265,20 @@ pub fn layout() -> Vec<String> {
         format!("rill_event.detail {}", offset_of!(rill_event, detail)),
         format!("rill_event.server {}", offset_of!(rill_event, server)),
         format!("rill_event.subject {}", offset_of!(rill_event, subject)),
+        format!("rill_creds {}", size_of::<rill_creds>()),
+        format!("rill_creds.size {}", offset_of!(rill_creds, size)),
+        format!("rill_creds.server {}", offset_of!(rill_creds, server)),
+        format!("rill_creds.nonce {}", offset_of!(rill_creds, nonce)),
+        format!("rill_creds.user {}", offset_of!(rill_creds, user)),
+        format!("rill_creds.password {}", offset_of!(rill_creds, password)),
+        format!("rill_creds.token {}", offset_of!(rill_creds, token)),
+        format!("rill_creds.jwt {}", offset_of!(rill_creds, jwt)),
+        format!("rill_creds.nkey {}", offset_of!(rill_creds, nkey)),
+        format!("rill_creds.seed {}", offset_of!(rill_creds, seed)),
+        format!("rill_creds.is_signed {}", offset_of!(rill_creds, is_signed)),
+        format!("rill_creds.reserved {}", offset_of!(rill_creds, reserved)),
+        format!("rill_creds.signature {}", offset_of!(rill_creds, signature)),
+        format!("rill_creds.release {}", offset_of!(rill_creds, release)),
         format!("rill_opts {}", size_of::<rill_opts>()),
         format!("rill_opts.size {}", offset_of!(rill_opts, size)),
         format!("rill_opts.host {}", offset_of!(rill_opts, host)),
@@ -1279,6 +1315,10 @@ pub fn layout() -> Vec<String> {
         format!("rill_opts.identity {}", offset_of!(rill_opts, identity)),
         format!("rill_opts.memory {}", offset_of!(rill_opts, memory)),
         format!("rill_opts.flash {}", offset_of!(rill_opts, flash)),
+        format!("rill_opts.user {}", offset_of!(rill_opts, user)),
+        format!("rill_opts.password {}", offset_of!(rill_opts, password)),
+        format!("rill_opts.token {}", offset_of!(rill_opts, token)),
+        format!("rill_opts.on_creds {}", offset_of!(rill_opts, on_creds)),
         format!("rill_stats {}", size_of::<rill_stats>()),
         format!("rill_stats.size {}", offset_of!(rill_stats, size)),
         format!("rill_stats.in_msgs {}", offset_of!(rill_stats, in_msgs)),

@@ -265,6 +265,9 @@ options! {
         text creds_file;
         text nkey_seed;
         part identity: User;
+        text user;
+        text password;
+        text token;
     }
     /// Of a bus or a listener: `rill_tls`.
     Tls: rill_tls {
