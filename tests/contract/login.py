@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""login.py PROGRAM RILLD: logins by keys against rilld and a real nats-server, and what they let
-nobody listen to; by JWTs against the latter. Exit code 77: no nats-server is here."""
+"""login.py PROGRAM RILLD: logins by keys, JWTs and names against rilld and a real nats-server,
+and what they let nobody listen to. Exit code 77: no nats-server is here."""
 import os
 import shutil
 import subprocess
@@ -9,8 +9,9 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
-from server import Server  # noqa: E402
+from server import Server, free_port  # noqa: E402
 
+GOLDEN = os.path.join(HERE, "..", "golden", "tls")
 USER = "SUANPDM7WJ4XJAZ6PVQZYZM7GIJL7HNAY62PFLZN7EYWGBVLD55HHVJ3OI"
 STRANGER = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"
 program, rilld = sys.argv[1:3]
@@ -23,8 +24,8 @@ def expect(what, is_, wanted):
 
 
 def login(url, *by, verb="try"):
-    return subprocess.run([program, verb, url, *by], stdout=subprocess.PIPE, text=True,
-                          timeout=60).stdout.strip()
+    return subprocess.run([program, verb, url, *by], stdout=subprocess.PIPE, text=True, timeout=60,
+                          env=dict(os.environ, SSL_CERT_FILE=os.path.join(GOLDEN, "ca.pem"))).stdout.strip()
 
 
 def check_jwts(peer, folder):
@@ -62,6 +63,26 @@ def check_names(peer, folder):
             expect("by no " + who, login(server.url, *wrong, verb="named"), "EAUTH")
 
 
+def check_wires(peer, folder):
+    """The same by WebSocket and over TLS."""
+    conf, web = os.path.join(folder, "wires.conf"), free_port()
+    with open(os.path.join(folder, "nkey.conf")) as file:
+        text = file.read()
+    for more in ('websocket { listen: "127.0.0.1:%d", no_tls: true }\n' % web,
+                 'tls { cert_file: "%s", key_file: "%s" }\n'
+                 % tuple(os.path.join(GOLDEN, name) for name in ("server.pem", "server.key"))):
+        with open(conf, "w") as file:
+            file.write(text.replace("users: [", 'users: [ { user: "ada", password: "p@ss" }, ')
+                       + more)
+        with Server(peer, "-c", conf, folder=folder).ready() as server:
+            url = ("ws://127.0.0.1:%d" % web if more.startswith("web")
+                   else "tls://127.0.0.1:%d" % server.port)
+            expect("by a name, " + url, login(url, "ada", "p@ss", verb="named"), "in")
+            expect("by a wrong one, " + url, login(url, "ada", "pass", verb="named"), "EAUTH")
+            expect("asked, " + url, login(url, USER, verb="ask"), "in")
+            expect("asked for another, " + url, login(url, STRANGER, verb="ask"), "EAUTH")
+
+
 def check_denied(peer, folder):
     """A subscription that is not allowed, and one that ceases to be."""
     conf = os.path.join(folder, "nkey.conf")
@@ -90,6 +111,7 @@ def main():
             check_jwts(server, folder)
             check_keys(server, folder)
             check_names(server, folder)
+            check_wires(server, folder)
             check_denied(server, folder)
     for problem in problems:
         print(problem)
