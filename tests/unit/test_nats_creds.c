@@ -122,7 +122,9 @@ static void *watch(void *arg, void *p, size_t old_size, size_t new_size)
         const char *at = (const char *)p + i;
         if (memcmp(at, password, len) == 0 || memcmp(at, token, len) == 0) shown++;
     }
-    return supply_alloc(&((fault *)arg)->supply, p, old_size, new_size);
+    char *got = supply_alloc(&((fault *)arg)->supply, p, old_size, new_size);
+    if (got && new_size > old_size) memset(got + old_size, 0, new_size - old_size);
+    return got; /* all of which may be looked at */
 }
 
 static void wipes(const char *url, const rill_opts *opts, int code)
