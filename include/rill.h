@@ -664,10 +664,10 @@ typedef struct rill_opts {
  *               USER:PASSWORD@, likewise. A stream is a topic, whose one subject is its name; a
  *               message's number is its offset + 1, in its partition; its key is the header
  *               Kafka-Key. The place of a group moves when all before it is settled. librdkafka
- *               has threads of its own, with RILL_DRIVE_HOST, too. Readers see what is committed: of a
- *               transaction all or nothing, and of the numbers not all, since its end has some.
- *               What Kafka cannot do is RILL_ENOTSUP. It is waited for until a broker answers:
- *               RILL_ECONN, RILL_EAUTH. RILL_ENOTSUP if librdkafka is not here, with a sentence
+ *               has threads of its own, with RILL_DRIVE_HOST, too. Readers see what is committed:
+ *               of a transaction all or nothing, and of the numbers not all, since its end has
+ *               some. What Kafka cannot do is RILL_ENOTSUP. It is waited for until a broker
+ *               answers: RILL_ECONN, RILL_EAUTH. RILL_ENOTSUP if librdkafka is not here, with a sentence
  *               on how to get it
  * NATS servers are dialled until one answers or all have failed (RILL_ECONN, RILL_EAUTH, with
  * a sentence); a connection that is lost later is dialled again, and has its subscriptions then.

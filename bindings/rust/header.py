@@ -25,7 +25,7 @@ APART = {
     "alloc": "of rill_host: memory of C's stays C's; Rust's allocator knows no old sizes of it",
     "on_page": "a Rust program's own pages are served by a server of its own",
     "on_page_arg": "likewise",
-    "on_creds": "of C for now: creds_file is read again before each connection",
+    "on_creds": "all connections wait for it; creds_file is read again before each",
     "nheaders": "headers()", "nbackoff": "backoff()", "item": "", "why": "",
 }
 problems = []

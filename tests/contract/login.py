@@ -24,8 +24,9 @@ def expect(what, is_, wanted):
 
 
 def login(url, *by, verb="try"):
+    env = dict(os.environ, SSL_CERT_FILE=os.path.join(GOLDEN, "ca.pem"))
     return subprocess.run([program, verb, url, *by], stdout=subprocess.PIPE, text=True, timeout=60,
-                          env=dict(os.environ, SSL_CERT_FILE=os.path.join(GOLDEN, "ca.pem"))).stdout.strip()
+                          env=env).stdout.strip()
 
 
 def check_jwts(peer, folder):

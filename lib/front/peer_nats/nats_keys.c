@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a handle logs in with: what the URL or rill_opts.user says, and, if the server sends a nonce,
- * a key that signs it. The key is that of nkey_seed, or that of creds_file, which has a JWT beside
- * it. That file is read when the handle is opened, so that who opens it hears what is wrong with it,
- * and before each dial, since such JWTs are replaced before they run out.
+/* What a handle logs in with: what the URL or rill_opts.user says, and, if the server sends a
+ * nonce, a key that signs it. The key is that of nkey_seed, or that of creds_file, which has a JWT
+ * beside it. That file is read when the handle is opened, so that who opens it hears what is wrong
+ * with it, and before each dial, since such JWTs are replaced before they run out.
  *
  * To a server that sends no nonce nothing of them is shown: it does not ask. */
 #include <errno.h>

@@ -362,7 +362,7 @@ int ri_nats_keys_write(ri_nats_peer *peer, ri_str nonce, ri_buffer *out);
  * `key` holds. */
 int ri_nats_keys_sign(const ri_creds *creds, ri_str nonce, ri_nats_connect *connect,
                       char key[RI_NKEY_LEN + 1], ri_buffer *signature);
-/* CONNECT and PING, as `connect` says, which has no more than who this is: the rest is filled in. */
+/* CONNECT and PING, as `connect` says, which has only who this is: the rest is filled in. */
 int ri_nats_keys_put(ri_nats_peer *peer, ri_nats_connect *connect, ri_buffer *out);
 
 /* ---- nats_creds.c: on the loop's thread ---- */
