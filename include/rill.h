@@ -667,8 +667,8 @@ typedef struct rill_opts {
  *               has threads of its own, with RILL_DRIVE_HOST, too. Readers see what is committed:
  *               of a transaction all or nothing, and of the numbers not all, since its end has
  *               some. What Kafka cannot do is RILL_ENOTSUP. It is waited for until a broker
- *               answers: RILL_ECONN, RILL_EAUTH. RILL_ENOTSUP if librdkafka is not here, with a sentence
- *               on how to get it
+ *               answers: RILL_ECONN, RILL_EAUTH. RILL_ENOTSUP if librdkafka is not here, with a
+ *               sentence on how to get it
  * NATS servers are dialled until one answers or all have failed (RILL_ECONN, RILL_EAUTH, with
  * a sentence); a connection that is lost later is dialled again, and has its subscriptions then.
  * What was published and not yet sent is sent then. RILL_EINVAL for another URL, with a sentence on
