@@ -618,7 +618,7 @@ typedef struct rill_opts {
      * this is before each login, the first one and each one after a loss, so that a JWT that ran
      * out is followed by one that has not; with `arg` of above. It returns RILL_OK; or an error, or
      * gives what cannot be: that attempt has failed, RILL_EAUTH, and is as a server that is not
-     * there. So rill_open() may return that, RILL_EV_DOWN tells it, and it is dialled again. A
+     * there. So rill_open() may return that, RILL_EV_DOWN reports it, and it is dialled again. A
      * server that refuses two logins in a row is not asked again.
      * It is called like the functions of a wire, without a lock and on the thread that moves the
      * bytes of this handle: one of rill's, or, under RILL_DRIVE_HOST, whoever is in rill_poll() or
