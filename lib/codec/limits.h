@@ -96,7 +96,8 @@ enum {
 enum {
     RI_LIMIT_DEPARTED = 10000,              /* connections that have gone and are remembered ... */
     RI_LIMIT_DEPARTED_BYTES = 4 * 1024 * 1024, /* ... with so many bytes in all ... */
-    RI_LIMIT_DEPARTED_TEXT = 256,           /* ... and so many of each name */
+    RI_LIMIT_DEPARTED_TEXT = 256,           /* ... and so many of each name, ... */
+    RI_LIMIT_DEPARTED_JWT = 4096,           /* ... and of a JWT, or the tags of its user */
     RI_LIMIT_HTTP_SUBS = 4096,              /* subscriptions in one list of an answer */
     RI_LIMIT_HTTP_LISTENERS = 16,           /* of these, that listen to what happens ... */
     RI_LIMIT_HTTP_MISSED = 10,              /* ... until so many events in a row had to be left out,

@@ -41,9 +41,9 @@ class OperatorCase(Case):
         return self.write("nats.conf", 'operator: "%s"\nresolver: MEMORY\nresolver_preload {\n'
                           "%s}\n%s" % (self.path("op.jwt"), preload, more))
 
-    def each_server(self, *accounts, **kwargs):
+    def each_server(self, *accounts, path=None, **kwargs):
         """rilld, and then the other one, each with that configuration."""
-        path = self.conf(*accounts, **kwargs)
+        path = path or self.conf(*accounts, **kwargs)
         peer = os.environ.get("RILL_PEER")
         for exe in [self.exe] + ([peer] if peer and os.path.exists(peer) else []):
             os.unlink(self.path("nats-server"))
@@ -96,6 +96,73 @@ class Operators(OperatorCase):
             for i, (jwt, kwargs, good) in enumerate(rows):
                 self.assertEqual(self.said(server, jwt, **kwargs), "PONG" if good else VIOLATION,
                                  "row %d" % i)
+
+    def test_what_is_shown_of_them(self):
+        """Events and pages say what the JWTs say, and no JWT that lets in whoever has it."""
+        names = ("user", "acc", "jwt", "issuer_key", "name_tag", "tags", "kind")
+        shown = ("authorized_user", "account", "jwt", "issuer_key", "name_tag", "tags")
+        tags = {"tags": ["b:\"x", "a"]}
+        rows = [
+            (user({**FREE, **tags}, name="ann"), {}),
+            (user({**FREE}), {"user": "x"}),
+            (user({**FREE}), {"user": "x", "nkey": OTHER.public}),
+            (user({**FREE}), {"auth_token": "t"}),
+            (user(by=SCOPED, nats={"issuer_account": ACCOUNT.public, **tags}, name="ann"), {}),
+            (user({**FREE, "bearer_token": True}), {"key": None}),
+            (user(by=STRANGER), {})]
+        told = []
+        for server in self.each_server((ACCOUNT, account(tags, name="acme")),
+                                       (STRANGER, account(of=STRANGER)), more="http: -1\n"):
+            asks, said = self.come(server, user(by=SYSTEM)), []
+            asks.say("SUB $SYS.ACCOUNT.*.CONNECT 901\r\nSUB $SYS.ACCOUNT.*.DISCONNECT 902")
+            self.assertTrue(asks.ping())
+            for jwt, kwargs in rows:
+                client = self.come(server, jwt, **kwargs)
+                self.assertTrue(client.ping())
+                said.append(self.event(asks, names))
+                page = self.page(asks, "CONNZ", '{"auth":true,"cid":%d}' % client.info["client_id"])
+                said.append({k: page["connections"][0].get(k) for k in shown})
+                client.close()
+                said.append(self.event(asks, names))
+                for auth in ("true", "false"):
+                    page = self.page(asks, "CONNZ", '{"auth":%s,"state":1,"cid":%d}' % (
+                        auth, client.info["client_id"]))
+                    said.append({k: page["connections"][0].get(k) for k in shown})
+            one = self.page(asks, "ACCOUNTZ", '{"account":"%s"}' % ACCOUNT.public)
+            detail = one["account_detail"]
+            said.append({k: detail.get(k) for k in ("issuer_key", "name_tag", "tags")})
+            told.append(said)
+        first = told[0]
+        self.assertEqual(first[0]["tags"], tags["tags"])
+        self.assertEqual((first[0]["issuer_key"], first[0]["name_tag"]), (ACCOUNT.public, "acme"))
+        self.assertEqual([row["user"] for row in first[::5] if "user" in row],
+                         [USER.public, "x", OTHER.public] + 4 * [USER.public])
+        self.assertEqual(first[20]["issuer_key"], SCOPED.public)
+        self.assertEqual([row["jwt"] for row in first[26:30] if "kind" not in row], 3 * [None])
+        self.assertEqual(first[-1], {"issuer_key": OPERATOR.public, "name_tag": "acme", **tags})
+        for other in told[1:]:
+            for i, row in enumerate(other):
+                self.assertEqual(first[i], row, i)
+
+    def event(self, asks, names):
+        """Of another one: that of who listens may have come behind his subscription."""
+        while True:
+            while not (line := asks.read()).startswith("MSG $SYS.ACCOUNT."):
+                self.assertIsNotNone(line)
+            client = json.loads(asks.read_body(line)[3])["client"]
+            if client["acc"] != SYSTEM.public:
+                return {name: client.get(name) for name in names}
+
+    def page(self, asks, verb, body):
+        """Once what is asked for is there: one that goes is among the closed a moment later."""
+        subject = "$SYS.REQ.SERVER.%s.%s" % (asks.info["server_id"], verb)
+        found = []
+
+        def is_there():
+            found[:] = [asks.request(subject, body)["data"]]
+            return found[0].get("connections", True)
+        wait_for("an answer", is_there)
+        return found[0]
 
     def test_what_they_may(self):
         jwt = user({**FREE, "pub": {"allow": ["a"]}, "subs": 1})

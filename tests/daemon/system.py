@@ -2,10 +2,12 @@
 """system.py EXE [TEST...]: what the system's account may ask of the server and of other accounts.
 The same is asked of a nats-server, where RILL_PEER names one, and compared field by field."""
 import json
+import re
 import signal
 import urllib.request
 
 from case import main
+from mint import Key
 from operators import OperatorCase
 from server import BOUND_S, wait_for
 
@@ -19,14 +21,15 @@ accounts {
 }
 system_account: SYS
 """
+KEY = Key("U", 1)
 SERVER = ["STATSZ", "SUBSZ", "CONNZ", "JSZ", "ROUTEZ", "GATEWAYZ", "LEAFZ", "ACCOUNTZ", "HEALTHZ",
           "IDZ", "VARZ", "IPQUEUESZ", "RAFTZ", "PROFILEZ"]
 # Where the two differ, each with its reason.
 DIFFER = {
     "go": "feature_flags config_digest disk_io_wait_stats default_max_consumers",
     "a queue that Go has": "System recvQ|System sendQ|JetStream API queue",
-    "a limit or a time that is shown where it is set": "sync_interval sync_always limits "
-                                                       "auth_required",
+    "how what is acknowledged is synced": "sync_always",
+    "limits that are shown where they are set": "limits auth_required",
     "the memory budget, which is rill's": "memory_budget memory_used memory_refusals",
     "services that nats-server imports into each account": "imports",
     "subscriptions within nats-server": "subscriptions_list",
@@ -95,7 +98,7 @@ class System(OperatorCase):
             shapes = [self.shape(v, key) for v in value]
             return sorted(shapes) if key == "accounts" else shapes
         is_id = isinstance(value, str) and len(value) == 56 or "could not be resolved" in str(value)
-        named = key == "accounts" and isinstance(value, str)
+        named = key == "accounts"  # names, or how many
         return value if named or (key in SAME and not is_id) else None
 
     def answers(self, client, subjects):
@@ -431,6 +434,47 @@ class System(OperatorCase):
             "$SYS.ACCOUNT.A.DISCONNECT"])
         for heard in all_heard[1:]:
             self.assertEqual(all_heard[0], heard)
+
+    def test_as_whom_they_come(self):
+        """However it is let in, or is not, it is shown as nats-server shows it."""
+        nkey = "nkey: " + KEY.public
+        users = "authorization { users [ {user: a, password: p}, {%s} ] }" % nkey
+        ways = [{}, {"user": "a", "pass": "p"}, {"user": "a", "pass": "wrong"}, {"user": "other"},
+                {"auth_token": "t"}, {"auth_token": "wrong"}, {"user": "a", "auth_token": "t"},
+                {"jwt": "x"}, {"nkey": KEY.public}, {"nkey": KEY.public, "user": "a"}]
+        for conf in ("", "authorization { token: t }", "authorization { user: a, password: p }",
+                     users, "no_auth_user: a\n" + users):
+            self.write("nats.conf", conf + "\nhttp: 127.0.0.1:-1\n")
+            all_said = []
+            for server in self.each_server(path=self.path("nats.conf")):
+                said = [self.shown_as(server, way) for way in ways]
+                all_said.append(said)
+            for said in all_said[1:]:
+                for way, one, other in zip(ways, all_said[0], said):
+                    with self.subTest(conf=conf, way=way):
+                        self.assertEqual(one, other)
+
+    def shown_as(self, server, way):
+        client = self.client(server, connect=None)
+        signed = {"sig": KEY.sign(client.info["nonce"])} if "nkey" in way and \
+            "nonce" in client.info else {}
+        client.say("CONNECT " + json.dumps({"verbose": False, **way, **signed}) + "\r\nPING")
+        let_in = client.read() == "PONG"
+        row = self.connz(server, "auth=1&state=all&cid=%d" % client.info["client_id"])[0]
+        client.close()
+        return let_in, row.get("authorized_user"), row.get("account"), "stop" in row
+
+    def connz(self, server, query):
+        """Once there is one: one that goes is among the closed a moment later."""
+        port = re.search(r"Starting http monitor on 127\.0\.0\.1:(\d+)\n", server.log())[1]
+        at, found = "http://127.0.0.1:%s/connz?%s" % (port, query), []
+
+        def is_there():
+            with urllib.request.urlopen(at, timeout=BOUND_S) as page:
+                found[:] = json.load(page)["connections"]
+            return found
+        wait_for("a connection", is_there)
+        return found
 
     def test_flood_of_kicks(self):
         """Who asks for what is not there again and again takes nothing from others."""

@@ -159,6 +159,34 @@ START_TEST(keys)
 }
 END_TEST
 
+/* What is pinned to a user is copied; of a key that is configured the account is the issuer. */
+START_TEST(badges)
+{
+    fault f;
+    ri_access *access;
+    char issuer[] = "issuer", name[] = "name", tags[] = "[\"t\"]";
+    fault_init(&f);
+    ck_assert_ok(ri_access_new(&f.host, both, 2, &access));
+    ri_access_user *user = ri_access_find(access, S("ada"));
+    ri_access_badge badge = ri_access_badge_of(user);
+    ck_assert(!badge.issuer.len && !badge.name.len && !badge.tags.len);
+    ck_assert_ok(ri_access_pin(user, &(const ri_access_badge){S(issuer), S(name), S(tags)}));
+    issuer[0] = name[0] = tags[0] = '?';
+    badge = ri_access_badge_of(user);
+    ck_assert_span(badge.issuer, "issuer");
+    ck_assert_span(badge.name, "name");
+    ck_assert_span(badge.tags, "[\"t\"]");
+    ri_access_unref(access);
+#ifdef RI_HAVE_SODIUM
+    const rill_user by_key = {.size = sizeof by_key, .nkey = KEY, .account = "A"};
+    ck_assert_ok(ri_access_new(&f.host, &(const rill_user *){&by_key}, 1, &access));
+    ck_assert_span(ri_access_badge_of(ri_access_first(access)).issuer, "A");
+    ri_access_unref(access);
+#endif
+    fault_fini(&f);
+}
+END_TEST
+
 static void fails(const rill_user *const *users, size_t n, int code, const char *why)
 {
     fault f;
@@ -302,6 +330,9 @@ static int make(fault *f, void *arg)
     ri_access *access;
     ri_verdicts_init(&seen, &f->host, NULL);
     int rc = ri_access_new(&f->host, both, 2, &access);
+    if (rc == RILL_OK)
+        rc = ri_access_pin(ri_access_first(access),
+                           &(const ri_access_badge){S("issuer"), S("name"), S("[]")});
     if (rc == RILL_OK) /* without memory for what was seen all is as it is with it */
         ck_assert(ri_access_may_publish(ri_access_find(access, S("ada")), &seen, S("foo.a")));
     ri_verdicts_fini(&seen);
@@ -438,6 +469,6 @@ START_TEST(dice)
 }
 END_TEST
 
-SUITE_MAIN_ROWS("access", SUITE_ONCE(rules, answers, keys, refused, same, many_users,
+SUITE_MAIN_ROWS("access", SUITE_ONCE(rules, answers, keys, badges, refused, same, many_users,
                                      verdicts_are_of_one_user, no_memory),
                 SUITE_EACH(ROUNDS, dice))

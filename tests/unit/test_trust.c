@@ -294,6 +294,41 @@ START_TEST(who_has_signed_him_counts)
 }
 END_TEST
 
+static void has_badge(const court *c, const char *issuer, const char *name, const char *tags)
+{
+    ri_access_badge badge = ri_access_badge_of(ri_access_first(c->verdict.access));
+    ck_assert_span(badge.issuer, issuer);
+    ck_assert_span(badge.name, name);
+    ck_assert_span(badge.tags, tags);
+}
+
+/* The own key of an account is shown as that account; tags are as JSON has them. */
+START_TEST(what_jwts_say_is_shown)
+{
+    court c;
+    court_init(&c, "\"name\":\"acme\"", LIMITS ",\"signing_keys\":[\"" MINT_SCOPED "\"]");
+    ck_assert_int_eq(judge_user(&c, user_jwt("", FREE)), RI_TRUST_LET_IN);
+    has_badge(&c, MINT_ACCOUNT, "", "");
+    const char *tags = FREE ",\"tags\":[\"a\",\"b\\\"\\u0001\"]";
+    ck_assert_int_eq(judge_user(&c, user_jwt("\"name\":\"ann\"", tags)), RI_TRUST_LET_IN);
+    has_badge(&c, MINT_ACCOUNT, "ann", "[\"a\",\"b\\\"\\u0001\"]");
+    const char *jwt = mint(MINT_SCOPED_SEED, "user", MINT_USER, "",
+                           FREE ",\"issuer_account\":\"" MINT_ACCOUNT "\"");
+    ck_assert_int_eq(judge_user(&c, jwt), RI_TRUST_LET_IN);
+    has_badge(&c, MINT_SCOPED, "", "");
+    ck_assert_span(ri_trust_name_of(c.trust, RI_STR(MINT_ACCOUNT)), "acme");
+    ck_assert_span(ri_trust_claims_of(c.trust, RI_STR(MINT_ACCOUNT))->name, "acme");
+    ck_assert_span(ri_trust_name_of(c.trust, RI_STR(MINT_OTHER)), MINT_OTHER);
+    ck_assert_span(ri_trust_name_of(NULL, RI_STR("A")), "A");
+    ck_assert_ptr_null(ri_trust_claims_of(c.trust, RI_STR_NONE));
+    ck_assert_ptr_null(ri_trust_claims_of(NULL, RI_STR("A")));
+    court_fini(&c);
+    court_init(&c, "", LIMITS); /* one without a name is shown by its key */
+    ck_assert_span(ri_trust_name_of(c.trust, RI_STR(MINT_ACCOUNT)), MINT_ACCOUNT);
+    court_fini(&c);
+}
+END_TEST
+
 /* His account's own key signs nobody where its operator is strict. */
 START_TEST(a_strict_operator_wants_signing_keys)
 {
@@ -611,7 +646,7 @@ END_TEST
 SUITE_MAIN("trust", those_of_the_library_are_read, one_that_was_changed_is_not_signed,
            one_that_is_wrong_says_how, one_that_is_deep_or_huge_is_refused,
            it_is_found_where_it_stands, users_of_the_library_are_let_in, a_user_has_to_sign,
-           who_has_signed_him_counts, a_strict_operator_wants_signing_keys,
+           who_has_signed_him_counts, what_jwts_say_is_shown, a_strict_operator_wants_signing_keys,
            times_and_revocations, where_he_comes_from_and_how, the_time_of_the_day,
            templates_say_what_the_scoped_may, templates_that_deny_have_to_say_what,
            what_a_user_may, who_shows_none_is_the_sentinel, an_account_that_is_wrong_says_how,

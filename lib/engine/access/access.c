@@ -55,6 +55,7 @@ struct ri_access_user {
     uint32_t answers_max;    /* of one request; UINT32_MAX: no limit */
     int64_t answers_ns;      /* INT64_MAX: no limit */
     uint32_t max_subs, max_msg_bytes; /* UINT32_MAX: no limit */
+    ri_access_badge badge;   /* owned texts */
     access_list lists[ACCESS_KINDS];
     access_seen last;        /* what was published to last */
     access_seen last_got;    /* what was looked at last, of deny */
@@ -187,6 +188,9 @@ static void access_user_fini(ri_access_user *user)
     access_free_text(host, user->name);
     access_free_text(host, user->password);
     access_free_text(host, user->account);
+    access_free_text(host, (char *)(uintptr_t)user->badge.issuer.ptr);
+    access_free_text(host, (char *)(uintptr_t)user->badge.name.ptr);
+    access_free_text(host, (char *)(uintptr_t)user->badge.tags.ptr);
 }
 
 static void access_user_dn(ri_access_user *user)
@@ -409,6 +413,24 @@ void ri_access_limit(ri_access_user *user, int64_t subs, int64_t msg_bytes)
     RI_ASSERT(user && user->name);
     user->max_subs = access_limit(subs);
     user->max_msg_bytes = access_limit(msg_bytes);
+}
+
+int ri_access_pin(ri_access_user *user, const ri_access_badge *badge)
+{
+    RI_ASSERT(user && !user->badge.issuer.len && !user->badge.name.len && !user->badge.tags.len);
+    const ri_str given[] = {badge->issuer, badge->name, badge->tags};
+    ri_str *const to[] = {&user->badge.issuer, &user->badge.name, &user->badge.tags};
+    for (size_t i = 0; i < RI_LEN(to); i++)
+        if (given[i].len && access_copy(to[i], user->host, given[i]) < 0) return RILL_ENOMEM;
+    return RILL_OK;
+}
+
+ri_access_badge ri_access_badge_of(const ri_access_user *user)
+{
+    RI_ASSERT(user && user->name);
+    ri_access_badge badge = user->badge;
+    if (user->is_key && !badge.issuer.len) badge.issuer = ri_str_of(ri_access_account(user));
+    return badge;
 }
 
 uint32_t ri_access_max_subs(const ri_access_user *user)

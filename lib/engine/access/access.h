@@ -58,6 +58,15 @@ bool ri_access_is_dn(const ri_access_user *user, uint64_t *hash);
 const char *ri_access_password(const ri_access_user *user); /* "": none; may be a hash */
 /* Is the same to be shown by whoever is the one as by whoever is the other? */
 bool ri_access_same_secret(const ri_access_user *a, const ri_access_user *b);
+typedef struct ri_access_badge { /* what the JWT of a user says of him; all may be empty */
+    ri_str issuer, name;
+    ri_str tags;             /* a JSON array of texts */
+} ri_access_badge;
+
+/* Once, before he is used; it is copied. RILL_ENOMEM. */
+int ri_access_pin(ri_access_user *user, const ri_access_badge *badge);
+/* Of who came by a key that is configured his account is the issuer. Lent, as he is. */
+ri_access_badge ri_access_badge_of(const ri_access_user *user);
 /* What he may have at most, besides what others say: subscriptions of a connection, and bytes of a
  * message. `limit`, before he is used: -1 is none. */
 void ri_access_limit(ri_access_user *user, int64_t subs, int64_t msg_bytes);

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/number.h"
 #include "codec/limits.h"
 #include "codec/subject/subject.h"
@@ -316,6 +317,17 @@ const char *ri_trust_system(const ri_trust *trust)
 const char *ri_trust_sentinel(const ri_trust *trust)
 {
     return trust ? trust->sentinel : NULL;
+}
+
+const ri_claims_account *ri_trust_claims_of(const ri_trust *trust, ri_str account)
+{
+    return trust && account.len ? trust_find(trust, account) : NULL;
+}
+
+ri_str ri_trust_name_of(const ri_trust *trust, ri_str account)
+{
+    const ri_claims_account *claims = ri_trust_claims_of(trust, account);
+    return claims && claims->name.len ? claims->name : account;
 }
 
 bool ri_trust_same_account(const ri_trust *a, const ri_trust *b, ri_str key)
@@ -649,6 +661,25 @@ static void trust_name(const trust_hearing *h, rill_user *row)
     else row->nkey = h->user.key.ptr;
 }
 
+/* What his JWT says of him, for whoever looks at the broker. His account's own key is shown as that
+ * account. */
+static int trust_pin(const trust_hearing *h, ri_access_user *user)
+{
+    const ri_claims_texts *tags = &h->user.tags;
+    ri_buffer text;
+    ri_buffer_init(&text, h->host);
+    for (size_t i = 0; i < tags->n; i++) {
+        ri_buffer_puts(&text, i ? "," : "[");
+        ri_json_put_string(&text, ri_str_of(tags->at[i]));
+    }
+    if (tags->n) ri_buffer_puts(&text, "]");
+    ri_access_badge badge = {.name = h->user.name, .tags = ri_buffer_str(&text)};
+    badge.issuer = h->user.issuer_account.len ? h->user.issuer : ri_str_of(h->place);
+    int rc = text.failed ? RILL_ENOMEM : ri_access_pin(user, &badge);
+    ri_buffer_fini(&text);
+    return rc;
+}
+
 static int trust_let_in(trust_hearing *h)
 {
     const ri_claims_rights *rights = &h->rights;
@@ -671,6 +702,12 @@ static int trust_let_in(trust_hearing *h)
     rc = ri_access_new(h->host, &(const rill_user *){&row}, 1, &h->out->access);
     if (rc < 0) return rc;
     ri_access_limit(ri_access_first(h->out->access), subs, payload);
+    rc = trust_pin(h, ri_access_first(h->out->access));
+    if (rc < 0) {
+        ri_access_unref(h->out->access);
+        h->out->access = NULL;
+        return rc;
+    }
     h->out->why = RI_TRUST_LET_IN;
     return RILL_OK;
 }

@@ -46,6 +46,12 @@ const char *ri_trust_system(const ri_trust *trust); /* the key of the system's; 
 
 const char *ri_trust_sentinel(const ri_trust *trust); /* NULL: there is none */
 
+/* As what an account is shown: the name that its JWT gives it, or else `account` itself. Lent, as
+ * both are. `trust` may be NULL. */
+ri_str ri_trust_name_of(const ri_trust *trust, ri_str account);
+/* NULL: there is no JWT of that account. */
+const ri_claims_account *ri_trust_claims_of(const ri_trust *trust, ri_str account);
+
 /* Does the operator say the same of that account in both? */
 bool ri_trust_same_account(const ri_trust *a, const ri_trust *b, ri_str key);
 

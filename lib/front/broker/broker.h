@@ -199,7 +199,11 @@ typedef struct ri_broker_conn {
     rill_conn_info info;
     ri_str peer;     /* with a 0 behind it */
     ri_str user, account, name, lang, version;
+    ri_str given;    /* as whom it says that it comes, which need not be who it is; for pages */
     ri_str tls_version, tls_cipher;
+    ri_str issuer, name_tag; /* who has signed him, and what his JWT calls him ... */
+    ri_str tags;     /* ... and says of him, a JSON array (engine/access/access.h) */
+    ri_str jwt;      /* that, but none that lets in whoever has it */
     int64_t rtt_ns;  /* of its last answer to a PING; 0: not known */
 } ri_broker_conn;
 typedef struct ri_broker_subs_query {

@@ -41,15 +41,26 @@ void ri_departed_free(ri_broker *broker)
     broker->departed = NULL;
 }
 
+/* Part of a JWT, or of a list, is none: one that is too long is left out. As who it was known
+ * nobody asks who sees as whom it came. */
+static void departed_leave_out(ri_broker_conn *conn)
+{
+    conn->user = RI_STR_NONE;
+    if (conn->jwt.len > RI_LIMIT_DEPARTED_JWT) conn->jwt = RI_STR_NONE;
+    if (conn->tags.len > RI_LIMIT_DEPARTED_JWT) conn->tags = RI_STR_NONE;
+}
+
 /* The texts of `conn`, one after the other, each with a 0; how many bytes that are. `at` NULL: they
  * are only counted. */
 static size_t departed_texts(ri_broker_conn *conn, char *at)
 {
-    ri_str *const texts[] = {&conn->peer, &conn->user, &conn->account, &conn->name, &conn->lang,
-                             &conn->version, &conn->tls_version, &conn->tls_cipher};
+    ri_str *const texts[] = {&conn->peer, &conn->given, &conn->account, &conn->name, &conn->lang,
+                             &conn->version, &conn->tls_version, &conn->tls_cipher,
+                             &conn->issuer, &conn->name_tag, &conn->tags, &conn->jwt};
     size_t bytes = 0;
     for (size_t i = 0; i < RI_LEN(texts); i++) {
-        size_t len = RI_MIN(texts[i]->len, (size_t)RI_LIMIT_DEPARTED_TEXT);
+        bool whole = texts[i] == &conn->tags || texts[i] == &conn->jwt;
+        size_t len = whole ? texts[i]->len : RI_MIN(texts[i]->len, (size_t)RI_LIMIT_DEPARTED_TEXT);
         if (at && len) memcpy(at + bytes, texts[i]->ptr, len);
         if (at) at[bytes + len] = 0;
         if (at) *texts[i] = (ri_str){at + bytes, len};
@@ -61,6 +72,7 @@ static size_t departed_texts(ri_broker_conn *conn, char *at)
 static ri_departed_one *departed_copy(const ri_host *host, const ri_broker_conn *conn)
 {
     ri_broker_conn own = *conn;
+    departed_leave_out(&own);
     size_t size = sizeof(ri_departed_one) + departed_texts(&own, NULL);
     ri_departed_one *one = ri_alloc(host, size);
     if (!one) return NULL;

@@ -8,7 +8,8 @@
  *              gone   kept         next          between two slices, and finds it again or does not
  *
  * The ring has RI_LIMIT_DEPARTED places, RI_LIMIT_DEPARTED_BYTES, and a 128th of the broker's
- * memory at most; one takes its texts, each cut to RI_LIMIT_DEPARTED_TEXT. Where there is no memory
+ * memory at most; one takes its texts, each cut to RI_LIMIT_DEPARTED_TEXT, and its JWT
+ * and tags, if each has RI_LIMIT_DEPARTED_JWT at most. Where there is no memory
  * for one, that one is not remembered. All inside the gate. */
 #ifndef RI_DEPARTED_H
 #define RI_DEPARTED_H

@@ -120,7 +120,26 @@ static void event_send(ri_broker *b, ri_str to, ri_str reply, ri_buffer *out)
 
 /* ---- Connections ---- */
 
-static void event_put_client(const ri_system_client *client, int64_t stop_ns, ri_buffer *out)
+static ri_str event_name_tag(const ri_broker *b, ri_str account)
+{
+    return ri_trust_name_of(b->conf.trust, account);
+}
+
+/* What JWTs say of it. */
+static void event_put_claims(const ri_broker *b, const ri_system_client *client, ri_str account,
+                             ri_buffer *out)
+{
+    const ri_broker_conn *conn = client->conn;
+    event_put_given(out, "jwt", client->jwt);
+    event_put_given(out, "issuer_key", conn->issuer);
+    event_put_string(out, "name_tag", event_name_tag(b, account));
+    if (!conn->tags.len) return;
+    ri_buffer_puts(out, ",\"tags\":");
+    ri_buffer_put_str(out, conn->tags);
+}
+
+static void event_put_client(const ri_broker *b, const ri_system_client *client, int64_t stop_ns,
+                             ri_buffer *out)
 {
     const ri_broker_conn *conn = client->conn;
     char host[RI_PEER_HOST_MAX];
@@ -132,14 +151,13 @@ static void event_put_client(const ri_system_client *client, int64_t stop_ns, ri
     event_put_string(out, "host", ri_str_of(host));
     ri_buffer_printf(out, ",\"id\":%llu", (unsigned long long)conn->info.id);
     event_put_string(out, "acc", account);
-    event_put_given(out, "user", conn->user);
+    event_put_given(out, "user", conn->given);
     event_put_given(out, "name", conn->name);
     event_put_given(out, "lang", conn->lang);
     event_put_given(out, "ver", conn->version);
     if (conn->rtt_ns) ri_buffer_printf(out, ",\"rtt\":%lld", (long long)conn->rtt_ns);
     if (client->reason) event_put_time(out, "stop", stop_ns);
-    event_put_given(out, "jwt", client->jwt);
-    event_put_string(out, "name_tag", account);
+    event_put_claims(b, client, account, out);
     ri_buffer_printf(out, ",\"kind\":\"Client\",\"client_type\":\"%s\"}",
                      conn->info.websocket ? "websocket" : "nats");
 }
@@ -159,7 +177,7 @@ static int event_client(ri_broker *b, const ri_system_client *client, const char
     const rill_conn_info *info = &client->conn->info;
     if (!event_wanted(b, format, name, room, &to)) return 0;
     event_begin(b, client->reason ? "client_disconnect" : "client_connect", &out);
-    event_put_client(client, ri_wall_ns(&b->host), &out);
+    event_put_client(b, client, ri_wall_ns(&b->host), &out);
     if (client->reason) {
         event_put_way(&out, "sent", info->out_msgs, info->out_bytes);
         ri_buffer_puts(&out, "}");
@@ -212,7 +230,7 @@ int ri_system_event_conns(ri_broker *b, const ri_account *account)
         if (!event_wanted(b, formats[i], account->name, room, &to)) continue;
         event_begin(b, "account_connections", &out);
         event_put_string(&out, "acc", ri_str_of(account->name));
-        event_put_string(&out, "name", ri_str_of(account->name));
+        event_put_string(&out, "name", event_name_tag(b, ri_str_of(account->name)));
         ri_buffer_printf(&out, ",\"conns\":%u,\"leafnodes\":0,\"total_conns\":%u,"
                          "\"num_subscriptions\":%llu", account->nconns, account->nconns,
                          (unsigned long long)ri_interest_count(&account->interest));

@@ -9,6 +9,24 @@
 
 enum { NEWS_SUBS = 8 }; /* of the turn's part for subscriptions, an event takes as much as those */
 
+/* A service, or the program, has said who he is: what he called himself is nothing then. */
+static bool news_is_named(const ri_nats_session *s)
+{
+    bool asked = s->ticket && s->ticket->asked[0] && ri_access_badge_of(s->who).name.len;
+    return s->who && (asked || s->server->broker->conf.on_login);
+}
+
+ri_str ri_nats_news_user(const ri_nats_session *s)
+{
+    const ri_nats_login *login = &s->login;
+    const char *known = s->who && s->end != RI_NATS_END_AUTH ? ri_access_name(s->who) : "";
+    bool asked = s->ticket && s->ticket->asked[0];
+    if (*known && news_is_named(s)) return ri_str_of(known);
+    if (login->nkey || login->user) return ri_str_of(login->nkey ? login->nkey : login->user);
+    if (*known && !asked) return ri_str_of(known);
+    return ri_str_of(login->token ? "[REDACTED]" : "");
+}
+
 /* Of one that was not let in it is known what it called itself. */
 static int news_say(const ri_nats_session *s, const char *reason)
 {
@@ -17,8 +35,6 @@ static int news_say(const ri_nats_session *s, const char *reason)
     if (!ri_system_event_heard(broker)) return 0;
     ri_nats_session_describe(s, ri_ns_sub(ri_wall_ns(&broker->host), ri_mono_ns(&broker->host)),
                              &conn);
-    if (!conn.user.len || s->end == RI_NATS_END_AUTH)
-        conn.user = ri_str_of(s->login.nkey ? s->login.nkey : s->login.user);
     if (s->end == RI_NATS_END_MAX_ACCOUNT_CONNS) conn.account = ri_str_of(s->party.account->name);
     return ri_system_event_client(broker, &(ri_system_client){
         .conn = &conn, .jwt = ri_str_of(s->login.jwt), .reason = reason,

@@ -77,8 +77,8 @@ void ri_nats_session_end(ri_nats_session *s, ri_nats_end end)
 {
     RI_ASSERT(end != RI_NATS_END_NOT);
     if (s->end) return;
-    session_note_end(s, end);
     s->end = end;
+    session_note_end(s, end);
     session_log_end(s);
     ri_list_push(&s->server->ending, &s->ending_link);
     s->server->broker->output_waits |= s->server->door.bit; /* wake the loop to look after it */
@@ -753,6 +753,16 @@ const char *ri_nats_session_name(const ri_nats_session *s)
     return *at ? at : NULL;
 }
 
+static void session_describe_user(const ri_nats_session *s, ri_broker_conn *out)
+{
+    const ri_access_badge badge = ri_access_badge_of(s->who);
+    out->user = ri_str_of(ri_access_name(s->who));
+    out->issuer = badge.issuer;
+    out->name_tag = badge.name;
+    out->tags = badge.tags;
+    if (s->ticket && s->ticket->is_signed) out->jwt = ri_str_of(s->login.jwt);
+}
+
 void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_broker_conn *out)
 {
     out->info = (rill_conn_info){
@@ -764,10 +774,10 @@ void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_brok
     out->rtt_ns = s->rtt_ns;
     out->peer = ri_str_of(s->peer);
     out->account = s->counted ? ri_str_of(s->counted->name) : RI_STR_NONE;
-    if (s->who)
-        out->user = ri_str_of(ri_access_name(s->who));
+    if (s->who) session_describe_user(s, out);
     else if (s->connected && s->login.user && ri_nats_login_guards(&s->server->broker->conf))
         out->user = ri_str_of(s->login.user);
+    out->given = ri_nats_news_user(s);
     if (s->tls.version) out->tls_version = ri_str_of(s->tls.version);
     if (s->tls.version) out->tls_cipher = ri_str_of(s->tls.cipher);
     if (!s->name) return;

@@ -426,6 +426,8 @@ bool ri_nats_access_deliver(ri_nats_session *s, ri_nats_sub *sub, const ri_messa
 void ri_nats_session_list_subs(const ri_nats_session *s, ri_broker_subs_query *query);
 
 /* ---- nats_news.c: inside the gate ---- */
+/* As whom it comes, as nats-server says it: what it calls itself goes before what its JWT says. */
+ri_str ri_nats_news_user(const ri_nats_session *s);
 /* It has logged in; it is taken off the router, and leaves its account: that is said in the
  * system's, which takes of what the turn may do with subscriptions. */
 void ri_nats_news_enter(const ri_nats_session *s);

@@ -9,6 +9,7 @@
 #include "engine/live/trade.h"
 #include "front/broker/durable.h"
 #include "front/pages/page.h"
+#include "front/pages/page_varz.h"
 
 enum { ACCOUNTZ_NAME = 256 };
 
@@ -183,6 +184,26 @@ static void accountz_put_matches(const ri_account *account, ri_page_json *j)
     ri_page_json_close(j, '}');
 }
 
+static bool accountz_global_has(const ri_broker *broker)
+{
+    return ri_durable_streams(broker) == broker->durable && broker->durable &&
+           ri_page_js_counts(broker, broker->durable);
+}
+
+/* What its JWT says of it. */
+static void accountz_put_claims(const ri_broker *broker, const ri_account *account,
+                                ri_page_json *j)
+{
+    ri_str name = ri_str_of(account->name);
+    const ri_claims_account *claims = ri_trust_claims_of(broker->conf.trust, name);
+    if (claims) ri_page_json_string(j, "issuer_key", claims->issuer);
+    ri_page_json_string(j, "name_tag", ri_trust_name_of(broker->conf.trust, name));
+    if (!claims || !claims->tags.n) return;
+    ri_page_json_open(j, "tags", '[');
+    for (size_t i = 0; i < claims->tags.n; i++) ri_page_json_text(j, NULL, claims->tags.at[i]);
+    ri_page_json_close(j, ']');
+}
+
 static void accountz_put_detail(const ri_broker *broker, const ri_account *account,
                                 const accountz_sum *sum, ri_page_json *j)
 {
@@ -192,13 +213,13 @@ static void accountz_put_detail(const ri_broker *broker, const ri_account *accou
     if (account->system) ri_page_json_bool(j, "is_system", true);
     ri_page_json_bool(j, "expired", false);
     ri_page_json_bool(j, "complete", true);
-    ri_page_json_bool(j, "jetstream_enabled", global ? ri_durable_streams(broker) != NULL
+    ri_page_json_bool(j, "jetstream_enabled", global ? accountz_global_has(broker)
                                                      : ri_account_has_streams(account));
     ri_page_json_uint(j, "leafnode_connections", 0);
     ri_page_json_uint(j, "client_connections", sum->conns);
     ri_page_json_uint(j, "subscriptions", sum->subs);
     accountz_put_trade(account->trade, j);
-    ri_page_json_text(j, "name_tag", account->name);
+    accountz_put_claims(broker, account, j);
     accountz_put_matches(account, j);
 }
 
@@ -269,11 +290,13 @@ static void accountz_put_way(const char *key, uint64_t msgs, uint64_t bytes, ri_
     ri_page_json_close(j, '}');
 }
 
-static void accountz_put_stat(const accountz_sum *sum, uint64_t slow, ri_page_json *j)
+static void accountz_put_stat(const ri_broker *broker, const accountz_sum *sum, uint64_t slow,
+                              ri_page_json *j)
 {
+    ri_str name = ri_str_of(sum->name);
     ri_page_json_open(j, NULL, '{');
-    ri_page_json_text(j, "acc", sum->name);
-    ri_page_json_text(j, "name", sum->name);
+    ri_page_json_string(j, "acc", name);
+    ri_page_json_string(j, "name", ri_trust_name_of(broker->conf.trust, name));
     ri_page_json_uint(j, "conns", sum->conns);
     ri_page_json_uint(j, "leafnodes", 0);
     ri_page_json_uint(j, "total_conns", sum->conns);
@@ -295,7 +318,7 @@ static void accountz_put_global(const ri_broker *broker, ri_page_json *j)
                               .in_bytes = s.in_bytes, .out_msgs = s.out_msgs,
                               .out_bytes = s.out_bytes,
                               .subs = ri_interest_count(&broker->router.global.interest)};
-    accountz_put_stat(&sum, s.slow_conns, j);
+    accountz_put_stat(broker, &sum, s.slow_conns, j);
 }
 
 /* nats-server lists those in use, over HTTP $G, too; it has no answer in $SYS.REQ where that is
@@ -307,7 +330,7 @@ static void accountz_put_stats(ri_page *page, const accountz_work *w, ri_page_js
     for (size_t i = 0; i < n; i++) {
         bool global = !page->system && strcmp(sums[i].name, RI_ACCOUNT_GLOBAL) == 0;
         if (!sums[i].conns && !w->unused && !global) continue;
-        accountz_put_stat(&sums[i], 0, j);
+        accountz_put_stat(page->broker, &sums[i], 0, j);
         listed++;
     }
     page->silent = listed == 0 && !w->unused;

@@ -18,11 +18,11 @@ static void page_conn_put_peer(ri_str peer, ri_page_json *j)
     ri_page_json_uint(j, "port", colon ? strtoul(colon + 1, NULL, 10) : 0);
 }
 
-void ri_page_conn_put_sub(const ri_broker_sub *sub, ri_str account, ri_page_json *j)
+void ri_page_conn_put_sub(const ri_broker_sub *sub, ri_str account, ri_str tag, ri_page_json *j)
 {
     ri_page_json_open(j, NULL, '{');
     if (account.len) ri_page_json_string(j, "account", account);
-    if (account.len) ri_page_json_string(j, "account_tag", account);
+    if (account.len) ri_page_json_string(j, "account_tag", tag);
     ri_page_json_string(j, "subject", sub->subject);
     if (sub->queue.len) ri_page_json_string(j, "qgroup", sub->queue);
     ri_page_json_string(j, "sid", sub->sid);
@@ -34,7 +34,7 @@ void ri_page_conn_put_sub(const ri_broker_sub *sub, ri_str account, ri_page_json
 
 static void page_conn_on_sub(void *arg, const ri_broker_sub *sub)
 {
-    ri_page_conn_put_sub(sub, RI_STR_NONE, arg);
+    ri_page_conn_put_sub(sub, RI_STR_NONE, RI_STR_NONE, arg);
 }
 
 static void page_conn_on_subject(void *arg, const ri_broker_sub *sub)
@@ -72,16 +72,33 @@ static void page_conn_put_counts(const rill_conn_info *info, ri_page_json *j)
     ri_page_json_uint(j, "subscriptions", info->subs);
 }
 
+/* Of one that has gone all is shown, as nats-server does it; and its user's name, unless its
+ * account is asked for. */
+static void page_conn_put_claims(const ri_page_conn_show *show, const ri_broker_conn *conn,
+                                 bool gone, ri_page_json *j)
+{
+    bool global = !conn->account.len || ri_str_is(conn->account, RI_ACCOUNT_GLOBAL);
+    ri_str account = global ? ri_str_of(RI_ACCOUNT_GLOBAL) : conn->account;
+    ri_str name = gone && (global || !show->auth)
+                      ? conn->name_tag : ri_trust_name_of(show->broker->conf.trust, account);
+    if (!show->auth && !gone) return;
+    if (conn->jwt.len) ri_page_json_string(j, "jwt", conn->jwt);
+    if (conn->issuer.len) ri_page_json_string(j, "issuer_key", conn->issuer);
+    if (name.len) ri_page_json_string(j, "name_tag", name);
+    if (!conn->tags.len) return;
+    ri_page_json_key(j, "tags");
+    ri_buffer_put_str(j->out, conn->tags);
+}
+
 static void page_conn_put_names(const ri_page_conn_show *show, const ri_broker_conn *conn,
                                 ri_page_json *j)
 {
-    ri_str account = conn->account.len ? conn->account : ri_str_of(RI_ACCOUNT_GLOBAL);
+    bool own = show->auth && !ri_str_is(conn->account, RI_ACCOUNT_GLOBAL);
     const struct { const char *key; ri_str value; } rows[] = {
         {"name", conn->name}, {"lang", conn->lang}, {"version", conn->version},
         {"tls_version", conn->tls_version}, {"tls_cipher_suite", conn->tls_cipher},
-        {"authorized_user", show->auth ? conn->user : RI_STR_NONE},
-        {"account", show->auth && conn->user.len ? account : RI_STR_NONE},
-        {"name_tag", show->auth ? account : RI_STR_NONE}};
+        {"authorized_user", show->auth ? conn->given : RI_STR_NONE},
+        {"account", own ? conn->account : RI_STR_NONE}};
     for (size_t i = 0; i < RI_LEN(rows); i++)
         if (rows[i].value.len) ri_page_json_string(j, rows[i].key, rows[i].value);
 }
@@ -107,5 +124,6 @@ void ri_page_conn_put(const ri_page_conn_show *show, const ri_broker_conn *conn,
     page_conn_put_counts(info, j);
     page_conn_put_names(show, conn, j);
     if (show->subs && !gone) page_conn_put_subs(show, info, j);
+    page_conn_put_claims(show, conn, gone != NULL, j);
     ri_page_json_close(j, '}');
 }

@@ -17,7 +17,7 @@ typedef struct ri_page_conn_show {
 /* A member of an array. `gone` NULL: it is open. */
 void ri_page_conn_put(const ri_page_conn_show *show, const ri_broker_conn *conn,
                       const ri_departed_one *gone, ri_page_json *j);
-/* `account` empty: it is not shown. */
-void ri_page_conn_put_sub(const ri_broker_sub *sub, ri_str account, ri_page_json *j);
+/* `account` empty: it is not shown, nor its name, which is `tag`. */
+void ri_page_conn_put_sub(const ri_broker_sub *sub, ri_str account, ri_str tag, ri_page_json *j);
 
 #endif

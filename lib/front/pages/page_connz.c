@@ -137,7 +137,7 @@ static bool connz_means(connz_work *w, const ri_broker_conn *conn, bool open)
 {
     if (w->cid && conn->info.id != w->cid) return false;
     if (w->account[0] && !ri_str_is(connz_account(conn), w->account)) return false;
-    if (w->user[0] && !ri_str_is(conn->user, w->user)) return false;
+    if (w->user[0] && !ri_str_is(conn->given, w->user)) return false;
     return !w->filter[0] || (open && connz_hears(w, conn->info.id));
 }
 

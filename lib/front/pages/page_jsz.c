@@ -167,7 +167,7 @@ static void jsz_begin_account(jsz_work *w, struct ri_durable *room, ri_page_js_s
     w->listed++;
     if (w->page->inner) ri_page_json_begin(w->page, j, true);
     else ri_page_json_open(j, NULL, '{');
-    ri_page_json_text(j, "name", name);
+    ri_page_json_string(j, "name", ri_trust_name_of(w->page->broker->conf.trust, ri_str_of(name)));
     ri_page_json_text(j, "id", name);
     ri_page_js_put_sums(sums, true, j);
     if (w->streams) ri_page_json_open(j, "stream_detail", '[');
@@ -177,12 +177,14 @@ static void jsz_begin_room(jsz_work *w, struct ri_durable *room)
 {
     ri_page_js_sums sums = {0};
     RI_ASSERT(!w->in_room && !w->in_stream);
-    ri_page_js_add(&sums, room);
-    ri_page_js_add(&w->sums, room);
+    const ri_broker *broker = w->page->broker;
+    ri_page_js_add(&sums, broker, room);
+    ri_page_js_add(&w->sums, broker, room);
     w->room = room;
     w->in_room = true;
-    w->nrooms++;
-    bool wanted = jsz_wants(w, ri_rooms_account(room));
+    bool counts = ri_page_js_counts(broker, room);
+    w->nrooms += counts;
+    bool wanted = counts && jsz_wants(w, ri_rooms_account(room));
     if (wanted) jsz_begin_account(w, room, &sums);
     w->shown = wanted && w->streams;
     if (wanted && !w->shown) ri_page_json_close(&w->json, '}');

@@ -35,7 +35,8 @@ static void subsz_on_sub(void *arg, const ri_broker_sub *sub)
     subsz_work *w = arg;
     RI_ASSERT(w->list && w->of.len);
     if (ri_page_is_full(w->page, w->text.len)) return;
-    ri_page_conn_put_sub(sub, w->of, &w->json);
+    ri_page_conn_put_sub(sub, w->of, ri_trust_name_of(w->page->broker->conf.trust, w->of),
+                         &w->json);
     ri_budget_spend(&w->page->broker->router.budget, SUBSZ_UNITS);
 }
 

@@ -11,7 +11,10 @@
 #include "front/pages/page.h"
 #include "net/machine.h"
 
-enum { VARZ_ROOM_UNITS = 10 };
+enum {
+    VARZ_ROOM_UNITS = 10,
+    VARZ_INTERVAL_MS = 120000, /* of nats-server, shown where nobody says one */
+};
 
 typedef struct varz_work {
     ri_machine_use use;
@@ -25,7 +28,15 @@ typedef struct varz_work {
 
 /* ---- What /jsz has, too ---- */
 
-void ri_page_js_add(ri_page_js_sums *sums, struct ri_durable *room)
+bool ri_page_js_counts(const ri_broker *broker, struct ri_durable *room)
+{
+    size_t n;
+    if (room != broker->durable || !ri_accounts_count(broker->conf.accounts)) return true;
+    ri_js_streams(ri_durable_js(room), &n);
+    return n > 0;
+}
+
+void ri_page_js_add(ri_page_js_sums *sums, const ri_broker *broker, struct ri_durable *room)
 {
     const ri_service *service = ri_durable_service(room);
     ri_js_account account;
@@ -36,7 +47,8 @@ void ri_page_js_add(ri_page_js_sums *sums, struct ri_durable *room)
     sums->storage += account.storage;
     sums->reserved_memory = ri_u64_add(sums->reserved_memory, account.reserved_memory);
     sums->reserved_storage = ri_u64_add(sums->reserved_storage, account.reserved_storage);
-    sums->accounts++;
+    sums->accounts += ri_page_js_counts(broker, room);
+    sums->on = true;
     sums->total += total;
     sums->errors += errors;
 }
@@ -51,7 +63,7 @@ void ri_page_js_put_sums(const ri_page_js_sums *sums, bool account, ri_page_json
     ri_page_json_uint(j, "accounts", account ? 0 : sums->accounts);
     ri_page_json_uint(j, "ha_assets", 0);
     ri_page_json_open(j, "api", '{');
-    ri_page_json_uint(j, "level", account || !sums->accounts ? 0 : RI_JS_API_LEVEL);
+    ri_page_json_uint(j, "level", account || !sums->on ? 0 : RI_JS_API_LEVEL);
     ri_page_json_uint(j, "total", sums->total);
     ri_page_json_uint(j, "errors", sums->errors);
     ri_page_json_close(j, '}');
@@ -68,8 +80,8 @@ void ri_page_js_put_config(struct ri_durable *house, bool dir, ri_page_json *j)
     ri_page_json_int(j, "max_memory", varz_limit(opts->max_memory_bytes));
     ri_page_json_int(j, "max_storage", varz_limit(opts->max_file_bytes));
     if (dir) ri_page_json_text(j, "store_dir", ri_durable_dir(house));
-    if (opts->sync_interval_ms)
-        ri_page_json_int(j, "sync_interval", ri_ns_of_ms(opts->sync_interval_ms));
+    uint32_t interval_ms = opts->sync_interval_ms ? opts->sync_interval_ms : VARZ_INTERVAL_MS;
+    ri_page_json_int(j, "sync_interval", ri_ns_of_ms(interval_ms));
     if (opts->safety == RI_SAFETY_SYNCED && ri_durable_has_disk(house))
         ri_page_json_bool(j, "sync_always", true);
     ri_page_json_bool(j, "strict", true);
@@ -269,7 +281,7 @@ static bool varz_count(varz_work *w, const ri_broker *broker, ri_budget *budget)
     }
     while (w->house && (next = ri_rooms_after(w->house, w->room)) != NULL) {
         w->room = next;
-        ri_page_js_add(&w->streams, next);
+        ri_page_js_add(&w->streams, broker, next);
         if (!ri_budget_spend(budget, VARZ_ROOM_UNITS)) return false;
     }
     return true;
