@@ -1947,6 +1947,12 @@ typedef struct rill_broker_opts {
      * limited. UINT32_MAX of login_failures: no limit. At most 1024 users and addresses that failed
      * are known at a time; another takes the place of one that has nearly all at hand. */
     uint32_t login_failures, login_failures_per_s;
+    const char *const *server_tags;  /* of this broker, at most 64 with 8192 bytes: in /varz and
+                                        $SYS in lower case; requests there may mean those with a
+                                        tag alone. A reload changes them, and server_metadata */
+    size_t nserver_tags;
+    const char *const *server_metadata; /* "NAME=VALUE", each NAME once, likewise in both */
+    size_t nserver_metadata;
 } rill_broker_opts;
 
 /* kafka_config knows these, as Kafka 4 means them: group.min.session.timeout.ms (6000) and
@@ -2041,6 +2047,12 @@ typedef struct rill_listen_opts {
                                    cookies of the upgrade, of 4096 bytes in all, that say what a
                                    CONNECT leaves out. A browser adds cookies for pages of others,
                                    too: say ws_same_origin or ws_origins. Default: none is read */
+    const char *http_base_path; /* http: "/NAME", below which all is that is shown there: "/NAME/"
+                                   is the page, to which "/NAME" leads, and "/NAME/varz" a page of
+                                   JSON; what is not below it is not found, but for on_page, which
+                                   is asked with the whole path. At most 256 bytes of ASCII without
+                                   blanks. As long as the broker listens there it stays: another
+                                   one is RILL_EINVAL. Default: "/" */
 } rill_listen_opts;
 /* Serve the NATS protocol (https://docs.nats.io/reference/reference-protocols/nats-protocol)
  * on "nats://HOST:PORT" or "unix:PATH", or Kafka's (https://kafka.apache.org/protocol) on
@@ -2061,7 +2073,8 @@ typedef struct rill_listen_opts {
  * parameters, as far as a broker has such: /varz /connz /subsz /jsz /accountz /accstatz /routez
  * /gatewayz /leafz /ipqueuesz /expvarz. From the first such port on the last 10 000 connections
  * that have gone are remembered for /connz?state=closed, with 4 MiB, or a 128th of memory_bytes if
- * that is less. "/events" says each second what moves, to 16 listeners (server-sent events).
+ * that is less; of each the first 256 subscriptions, with 16 KiB. "/events" says each second what
+ * moves, to 16 listeners (server-sent events).
  * `on_page` may answer first. All that is shown to whoever comes, as on nats-server's port: let
  * those reach it who may know, or want a certificate of them (rill_tls.verify_peer). What messages
  * say is shown to users alone, by "/follow?subject=S", and "&stream=NAME" for what is stored

@@ -531,6 +531,8 @@ type BrokerOptions struct {
 	DefaultSentinel string // the JWT of who shows none
 	LoginFailures   uint32 // that an address has; after that it is refused without a look ...
 	FailuresPerS    uint32 `c:"login_failures_per_s"` // ... and gets back so many
+	ServerTags      []string
+	ServerMetadata  []string // "NAME=VALUE"
 
 	// OnLogin decides who comes in, each time on a goroutine of its own: Login.Accept or
 	// Login.Refuse, then or later.
@@ -548,6 +550,7 @@ type ListenOptions struct {
 	WSCompress   bool
 	WSOrigins    string
 	WSCookies    string
+	HTTPBasePath string
 	WSHandshake  time.Duration
 	Socket       int32 // a descriptor that listens already; it stays yours
 }

@@ -345,6 +345,8 @@ export interface BrokerFields { // rill_broker_opts
     defaultSentinel?: string;
     loginFailures?: number;
     loginFailuresPerS?: number;
+    serverTags?: string[];
+    serverMetadata?: string[]; // "NAME=VALUE"
 }
 
 export interface ListenOptions { // rill_listen_opts
@@ -357,6 +359,7 @@ export interface ListenOptions { // rill_listen_opts
     wsCompress?: boolean;
     wsOrigins?: string;
     wsCookies?: string;
+    httpBasePath?: string;
     wsHandshakeMs?: number;
     socket?: number; // a descriptor that listens already; it stays yours
 }

@@ -11,6 +11,7 @@
 
 #include "accounts.h"
 #include "callouts.h"
+#include "labels.h"
 #include "operators.h"
 #include "nearest.h"
 #include "users.h"
@@ -751,7 +752,10 @@ static const key_row top_keys[] = {
     {"port", KEY_PORT, 0, NULL, 0},
     {"http http_port monitor_port", KEY_CUSTOM, 0, keys_http, 0},
     {"https https_port", KEY_CUSTOM, 0, keys_https, 0},
+    {"http_base_path", KEY_TEXT, FIELD(http_base_path), NULL, 0},
     {"server_name", KEY_CUSTOM, 0, keys_server_name, 0},
+    {"server_tags", KEY_CUSTOM, 0, labels_tags, 0},
+    {"server_metadata", KEY_CUSTOM, 0, labels_metadata, 0},
     {"debug", KEY_BOOL, FIELD(log.debug), NULL, 0},
     {"trace", KEY_BOOL, FIELD(log.trace), NULL, 0},
     {"trace_verbose", KEY_BOOL, FIELD(verbose_trace), NULL, 0},
@@ -803,10 +807,10 @@ static const key_row top_keys[] = {
      "proxies",
      KEY_REFUSED, 0, NULL, 0},
     {"cluster gateway leaf leafnode leafnodes mqtt "
-     "http_base_path prof_port prof_block_rate profile trace_headers "
+     "prof_port prof_block_rate profile trace_headers "
      "write_timeout ocsp_cache "
      "disable_sublist_cache no_sublist_cache no_fast_producer_stall proxy_protocol "
-     "no_system_account no_system no_sys_acc default_js_domain server_tags server_metadata "
+     "no_system_account no_system no_sys_acc default_js_domain "
      "feature_flags max_closed_clients connect_error_reports reconnect_error_reports",
      KEY_IDLE, 0, NULL, 0},
 };

@@ -13,6 +13,7 @@
 #include "files.h"
 #include "flags.h"
 #include "keys.h"
+#include "labels.h"
 #include "log_syslog.h"
 #include "users.h"
 
@@ -188,7 +189,7 @@ const rill_listen_opts *options_listen_web(const daemon_options *options, rill_l
 /* As nats-server has it: a visitor shows no certificate. */
 const rill_listen_opts *options_listen_http(daemon_options *options, rill_listen_opts *room)
 {
-    *room = (rill_listen_opts){.size = sizeof *room};
+    *room = (rill_listen_opts){.size = sizeof *room, .http_base_path = options->http_base_path};
     if (!options->https_port) return room;
     options->https = options->tls.conf;
     options->https.verify_peer = options->https.verify_and_map = false;
@@ -255,6 +256,7 @@ bool options_try(daemon_options *options)
                                   .token = options->broker.token,
                                   .jetstream = options->jetstream,
                                   .no_auth_user = options->broker.no_auth_user};
+    if (!labels_try(options)) return false;
     if (rill_broker_open(&broker, &who) < 0)
         return options_fail(options, "authorization: %s", rill_errmsg());
     bool good = !options->tls.on ||
@@ -395,6 +397,7 @@ void options_free(daemon_options *options)
     accounts_free(options);
     operators_free(options);
     callouts_free(options);
+    labels_free(options);
     free(options->tls.ciphers);
     free(options->kafka_tls.ciphers);
     free(options->kafka_config);
@@ -443,6 +446,7 @@ const char *options_fixed_change(const daemon_options *now, const daemon_options
         now->web_tls.on != next->web_tls.on)
         return "Websocket";
     if (!options_same(now->http_host, next->http_host)) return "HTTPHost";
+    if (!options_same(now->http_base_path, next->http_base_path)) return "HTTPBasePath";
     if (now->http_port != next->http_port) return "HTTPPort";
     if (now->https_port != next->https_port) return "HTTPSPort";
     if (!options_same(now->server_name, next->server_name)) return "ServerName";

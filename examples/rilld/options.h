@@ -92,6 +92,7 @@ typedef struct daemon_options {
 
     /* the monitoring port */
     const char *http_host;       /* NULL: host */
+    const char *http_base_path;  /* NULL: "/" */
     int http_port, https_port;   /* 0: none; -1: any that is free; one of them at most */
     rill_tls https;              /* what options_listen_http() has made of tls */
 

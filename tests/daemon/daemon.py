@@ -164,10 +164,10 @@ class Daemon(Case):
                 ('{"max_payload": 1234, "ping_max": 3}', 1234),
                 ('"max_payload": 1234,\n"ping_max": 3,', 1234),
                 ("# only a comment\n\n\n", 1 << 20),
-                ("server_tags: (\nmax_payload: 1\n)\nmax_payload: 99", 99),
-                ("server_tags { a: [1, 2\n3], b { c: \"} \\\" \\x7d\" } }\nmax_payload: 98", 98),
-                ("server_tags: #1 // \nmax_payload: 95", 95), ("max_payload: \\x39\\x34", 94),
-                ("server_tags [ {a: b}, {c: 'd'} ]\nmax_payload: 97", 97),
+                ("gateway: (\nmax_payload: 1\n)\nmax_payload: 99", 99),
+                ("gateway { a: [1, 2\n3], b { c: \"} \\\" \\x7d\" } }\nmax_payload: 98", 98),
+                ("gateway: #1 // \nmax_payload: 95", 95), ("max_payload: \\x39\\x34", 94),
+                ("gateway [ {a: b}, {c: 'd'} ]\nmax_payload: 97", 97),
                 ("authorization { }\nmax_payload: 96", 96)):
             path = self.write("a.conf", text)
             server = self.serve("-c", path, env=dict(os.environ, RILLD_TEST_SIZE="5KB"))
@@ -365,11 +365,12 @@ class Daemon(Case):
             self.assertIn('"messages":%d,' % messages, ask(client, "$JS.API.STREAM.INFO." + name))
         s = enter(server, "s")
         listed = ask(s, "$SYS.REQ.SERVER.PING.CONNZ", '{"auth":true}')
-        for account in ("A", "B/1", "$G", "$SYS"):
+        for account in ("A", "B/1", "$SYS"):
             self.assertIn('"account":"%s"' % account, listed)
+        self.assertIn('"name_tag":"$G"', listed)
         own = ask(g, "$SYS.REQ.SERVER.PING.CONNZ", '{"auth":true,"acc":"A"}')  # and no other
         self.assertIn('"total":1,', own)
-        self.assertIn('"account":"$G"', own)
+        self.assertIn('"name_tag":"$G"', own)
         listed = ask(a, "$SYS.REQ.ACCOUNT.PING.CONNZ", '{"auth":true}')
         self.assertIn('"num_connections":1,"total":1', listed)
         self.assertIn('"account":"A"', listed)
@@ -426,13 +427,13 @@ class Daemon(Case):
             mqtt { port: -1, no_tls: true }
             leafnodes { listen: "127.0.0.1:-1" }
             http: "127.0.0.1:-1"
-            server_tags: [ "a", "b" ]
+            connect_error_reports: [ "a", "b" ]
             jetstream { store_dir: '%s', max_file_store: 10GB, max_mem: 1G, strict: true }
             authorization { timeout: 1.5 }
         """ % self.folder)
         server = self.start("-c", path).ready()
         for line, name in ((3, "trace_headers"), (4, "mqtt"), (5, "leafnodes"),
-                           (7, "server_tags"), (8, "strict")):
+                           (7, "connect_error_reports"), (8, "strict")):
             self.assertRegex(server.log(), r'\[WRN\] \S*a\.conf:%d: .*"%s"' % (line, name))
         self.assertTrue(self.client(server).ping())
 
@@ -1416,10 +1417,10 @@ class Daemon(Case):
             server.logged(why)
             self.assertEqual(self.client(server).info["max_payload"], 2000)
         # Who could not log in any more is closed.
-        self.write("a.conf", "authorization { user: u, password: p }\nserver_tags: [a]\n")
+        self.write("a.conf", "authorization { user: u, password: p }\ntrace_headers: true\n")
         server.send_signal(signal.SIGHUP)
         wait_for("the old client's end", lambda: not old.ping())
-        server.logged('"server_tags"')
+        server.logged('"trace_headers"')
         self.assertTrue(self.client(server, connect='{"user":"u","pass":"p"}').ping())
         self.assertFalse(self.client(server).ping())
         self.assertEqual(server.end(), 0)

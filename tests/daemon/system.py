@@ -4,6 +4,7 @@ The same is asked of a nats-server, where RILL_PEER names one, and compared fiel
 import json
 import re
 import signal
+import urllib.error
 import urllib.request
 
 from case import main
@@ -435,6 +436,107 @@ class System(OperatorCase):
         for heard in all_heard[1:]:
             self.assertEqual(all_heard[0], heard)
 
+    def test_tags_and_metadata(self):
+        """They are in what the server says of itself, and who asks may mean those with a tag."""
+        path = self.conf()
+        with open(path, "a") as file:
+            file.write('server_tags: [ "Zone:EU", x, " x ", "" ]\n'
+                       'server_metadata { region: "eu", "k w": "a=\\"b" }\n')
+        all_said = []
+        for server in self.each_server(path=path):
+            asks = self.enter(server, "s")
+            asks.answers = True
+            asks.say("SUB $SYS.SERVER.*.STATSZ 901")
+            while not (line := asks.read()).startswith("MSG $SYS.SERVER"):
+                self.assertIn(line, ("+OK", "PONG"))
+            rows = [json.loads(asks.read_body(line)[3])["server"]]
+            for verb in ("", ".VARZ", ".CONNZ", ".IDZ"):
+                answer = asks.request("$SYS.REQ.SERVER.PING" + verb)
+                rows += [answer.get("server", {}), answer.get("data", {})]
+            said = [(row.get("tags"), row.get("metadata")) for row in rows]
+            for tags in (["ZONE:eu"], [" x"], ["x", "zone:eu"], []):
+                self.assertTrue(asks.request("$SYS.REQ.SERVER.PING.VARZ",
+                                             json.dumps({"tags": tags})))
+            for tags in (["y"], ["x", "y"], ["zone"], [""]):
+                self.stays_silent(asks, "SERVER.PING.VARZ", json.dumps({"tags": tags}))
+            all_said.append(said)
+        self.assertEqual(all_said[0][0], (["zone:eu", "x"], {"region": "eu", "k w": 'a="b'}))
+        for said in all_said[1:]:
+            self.assertEqual(all_said[0], said)
+
+    def test_tags_of_a_reload(self):
+        for server in self.each_server():
+            asks = self.enter(server, "s")
+            path = self.conf()
+            with open(path, "a") as file:
+                file.write("server_tags: one\n")
+            server.send_signal(signal.SIGHUP)
+            wait_for("the tag", lambda asks=asks: asks.request("$SYS.REQ.SERVER.PING.VARZ")["data"]
+                     .get("tags") == ["one"])
+            self.conf()
+
+    def test_base_path(self):
+        """All pages are below it, and nothing else is found."""
+        rows = ("/", "/varz", "/base", "/base/varz", "/base/healthz", "/base/nothing", "/basevarz",
+                "/base/connz?subs=1", "/Base/varz", "/base/jsz")
+        all_said = []
+        for given in ("base", "/base/"):
+            self.write("nats.conf", "http: 127.0.0.1:-1\nhttp_base_path: '%s'\n" % given)
+            for server in self.each_server(path=self.path("nats.conf")):
+                said = [self.page_of(server, path)[0] for path in rows]
+                varz = json.loads(self.page_of(server, "/base/varz")[1])
+                said += [varz["http_base_path"] == given, varz["http_req_stats"]["/varz"]]
+                all_said.append(said)
+        self.assertEqual(all_said[0], [404, 404, 200, 200, 200, 404, 404, 200, 404, 200, True, 2])
+        for said in all_said[1:]:
+            self.assertEqual(all_said[0], said)
+
+    def test_page_below_the_base(self):
+        """Names in the page are beside it: the path without the last "/" leads to that with it."""
+        self.write("nats.conf", "http: 127.0.0.1:-1\nhttp_base_path: base\n")
+        server = self.serve("-c", self.path("nats.conf"))
+        for path in ("/base", "/base/"):
+            status, body, at = self.page_of(server, path)
+            self.assertEqual(status, 200)
+            self.assertIn(b"<!doctype html>", body.lower())
+            self.assertTrue(at.endswith("/base/"), at)
+        for path in ("/base/metrics", "/base/who"):
+            self.assertEqual(self.page_of(server, path)[0], 200)
+        self.assertEqual(self.page_of(server, "/metrics")[0], 404)
+        self.write("nats.conf", "http: 127.0.0.1:-1\nhttp_base_path: other\n")
+        server.send_signal(signal.SIGHUP)
+        server.logged("not supported for HTTPBasePath")
+        for given, why in (("a b", "at byte 1"), ("a/../b", 'has ".."')):
+            self.write("nats.conf", "http: 127.0.0.1:-1\nhttp_base_path: '%s'\n" % given)
+            done = self.run_once("-c", self.path("nats.conf"), "-t")
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(why, done.stdout + done.stderr)
+
+    def test_labels_that_are_wrong(self):
+        for text, why in (("server_tags: 1", ":1:1: server_tags are texts"),
+                          ("server_tags: [a, 1]", "has what is no string"),
+                          ("server_metadata: [a]", "server_metadata is a map"),
+                          ("server_metadata { a: 1 }", "a is a text"),
+                          ('server_metadata { "a=b": c }', "empty or has a ="),
+                          ("server_tags: [%s]" % ",".join("t%d" % i for i in range(65)),
+                           "server_tags: there are 65; at most 64")):
+            self.write("nats.conf", text + "\n")
+            done = self.run_once("-c", self.path("nats.conf"), "-t")
+            self.assertNotEqual(done.returncode, 0, text)
+            self.assertIn(why, done.stdout + done.stderr)
+
+    def page_of(self, server, path):
+        try:
+            with urllib.request.urlopen(self.monitor(server) + path, timeout=BOUND_S) as page:
+                return page.status, page.read(), page.geturl()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read(), error.geturl()
+
+    def monitor(self, server):
+        port = re.search(r"Starting http monitor on 127\.0\.0\.1:(\d+)\n", server.log())[1]
+        return "http://127.0.0.1:" + port
+
     def test_as_whom_they_come(self):
         """However it is let in, or is not, it is shown as nats-server shows it."""
         nkey = "nkey: " + KEY.public
@@ -454,6 +556,53 @@ class System(OperatorCase):
                     with self.subTest(conf=conf, way=way):
                         self.assertEqual(one, other)
 
+    def test_subs_of_the_closed(self):
+        """What a connection had subscribed to is still there to be looked at. The other one forgets
+        at the end how many messages one may have."""
+        self.write("nats.conf", "http: 127.0.0.1:-1\naccounts { A { users [ {user: a, password: p}"
+                   " ] } }\n")
+        all_said = []
+        for server in self.each_server(path=self.path("nats.conf")):
+            client, none = self.enter(server, "a"), self.enter(server, "a")
+            client.say("SUB a.> 1\r\nSUB b q two\r\nSUB c 3\r\nUNSUB 3 7\r\nSUB d 4\r\nUNSUB 4\r\n"
+                       "PUB b 2\r\nhi")
+            self.assertTrue(client.ping())
+            client.close()
+            none.close()
+            said = []
+            for query in ("subs=1", "subs=detail", "subs=0", "subs=1&auth=1"):
+                for cid in (client, none):
+                    row = self.connz(server, "state=closed&cid=%d&%s" % (
+                        cid.info["client_id"], query))[0]
+                    for key in ("subscriptions_list", "subscriptions_list_detail"):
+                        rows = row.get(key)
+                        for sub in rows if rows and "detail" in key else ():
+                            self.assertEqual(sub.pop("cid"), cid.info["client_id"])
+                            sub.pop("max", None)
+                        said.append(rows and sorted(rows, key=str))
+                    said.append((row["subscriptions"], row.get("subs_limit")))
+            all_said.append(said)
+        self.assertEqual(all_said[0][0], ["a.>", "b", "c"])
+        self.assertEqual(all_said[0][7][1]["qgroup"], "q")
+        for said in all_said[1:]:
+            self.assertEqual(all_said[0], said)
+
+    def test_many_subs_of_the_closed(self):
+        """There is a bound, and what is not whole says so."""
+        self.write("nats.conf", "http: 127.0.0.1:-1\n")
+        server = self.serve("-c", self.path("nats.conf"))
+        for subject, listed in (("s.%d", 256), ("s" * 900 + ".%d", 17)):
+            client = self.client(server)
+            client.write("".join("SUB " + subject % i + " %d\r\n" % i for i in range(300)))
+            self.assertTrue(client.ping())
+            client.close()
+            at = "state=closed&subs=1&cid=%d" % client.info["client_id"]
+            row = self.connz(server, at)[0]
+            self.assertEqual((row["subscriptions"], row["subs_limit"]), (300, listed))
+            self.assertEqual(row["subscriptions_list"], [subject % i for i in range(listed)])
+            row = self.connz(server, at + "&subs_offset=%d" % (listed - 1))[0]
+            self.assertEqual(row["subscriptions_list"], [subject % (listed - 1)])
+
     def shown_as(self, server, way):
         client = self.client(server, connect=None)
         signed = {"sig": KEY.sign(client.info["nonce"])} if "nkey" in way and \
@@ -466,8 +615,7 @@ class System(OperatorCase):
 
     def connz(self, server, query):
         """Once there is one: one that goes is among the closed a moment later."""
-        port = re.search(r"Starting http monitor on 127\.0\.0\.1:(\d+)\n", server.log())[1]
-        at, found = "http://127.0.0.1:%s/connz?%s" % (port, query), []
+        at, found = "%s/connz?%s" % (self.monitor(server), query), []
 
         def is_there():
             with urllib.request.urlopen(at, timeout=BOUND_S) as page:

@@ -17,6 +17,7 @@ sources() {
     find "$root/lib/front/jetstream" \( -name jetstream_api.c -o -name 'js_*.c' \) \
         ! -name js_service.c ! -name js_pages.c ! -name js_acts.c
     echo "$root/lib/front/broker/accounts.c"
+    echo "$root/lib/front/broker/labels.c"
     echo "$root/lib/front/pages/page_query.c"
     ls "$root"/lib/micro/flash/*.c
 }

@@ -201,7 +201,8 @@ static const field py_broker_opts_fields[] = {
     F(rill_broker_opts, TEXT, callout_account), F(rill_broker_opts, TEXT, callout_xkey),
     LIST(rill_broker_opts, TEXTS, callout_users), LIST(rill_broker_opts, TEXTS, callout_accounts),
     F(rill_broker_opts, TEXT, default_sentinel), F(rill_broker_opts, U32, login_failures),
-    F(rill_broker_opts, U32, login_failures_per_s), END};
+    F(rill_broker_opts, U32, login_failures_per_s), LIST(rill_broker_opts, TEXTS, server_tags),
+    LIST(rill_broker_opts, TEXTS, server_metadata), END};
 RECORD(py_broker_opts, rill_broker_opts);
 
 static const field py_listen_opts_fields[] = {
@@ -210,7 +211,7 @@ static const field py_listen_opts_fields[] = {
     F(rill_listen_opts, U32, partitions), F(rill_listen_opts, BOOL, ws_same_origin),
     F(rill_listen_opts, BOOL, ws_compress), F(rill_listen_opts, TEXT, ws_origins),
     F(rill_listen_opts, TEXT, ws_cookies), F(rill_listen_opts, U32, ws_handshake_ms),
-    F(rill_listen_opts, I32, socket), END};
+    F(rill_listen_opts, I32, socket), F(rill_listen_opts, TEXT, http_base_path), END};
 RECORD(py_listen_opts, rill_listen_opts);
 
 #define S(name) F(rill_stats, U64, name)

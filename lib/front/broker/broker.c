@@ -58,6 +58,7 @@ static void broker_conf_fini(ri_broker_conf *conf, const ri_host *host)
     ri_trust_unref(conf->trust);
     broker_free_text(host, conf->no_auth_user);
     broker_free_text(host, conf->kafka_config);
+    ri_labels_free(conf->labels, host);
     *conf = (ri_broker_conf){0};
 }
 
@@ -224,8 +225,7 @@ static int broker_conf_init(ri_broker_conf *conf, ri_broker *b, const rill_broke
     if (rc < 0) return rc;
     *conf = (ri_broker_conf){
         .max_msg_bytes = BROKER_OR(o->max_msg_bytes, RI_LIMIT_PAYLOAD),
-        .max_conns = BROKER_OR(o->max_conns, 65536),
-        .max_subs = o->max_subs,
+        .max_conns = BROKER_OR(o->max_conns, 65536), .max_subs = o->max_subs,
         .max_control_line_bytes = BROKER_OR(o->max_control_line_bytes, RI_LIMIT_CONTROL_LINE),
         .max_pending_bytes = BROKER_OR(o->max_pending_bytes, UINT64_C(64) << 20),
         .memory_bytes = broker_memory(o),
@@ -233,8 +233,7 @@ static int broker_conf_init(ri_broker_conf *conf, ri_broker *b, const rill_broke
         .ping_max = BROKER_OR(o->ping_max, 2),
         .auth_timeout_ms = BROKER_OR(o->auth_timeout_ms, 2000),
         .write_deadline_ms = BROKER_OR(o->write_deadline_ms, 10000),
-        .spin_us = o->spin_us,
-        .on_login = o->on_login, .on_login_arg = o->on_login_arg,
+        .spin_us = o->spin_us, .on_login = o->on_login, .on_login_arg = o->on_login_arg,
         .guess_bound = ri_guesses_bound_of(o->login_failures, o->login_failures_per_s),
         .max_sub_tokens = o->max_sub_tokens, .no_headers = o->no_headers,
         .trace = o->trace, .trace_data_bytes = o->trace_data_bytes,
@@ -243,6 +242,7 @@ static int broker_conf_init(ri_broker_conf *conf, ri_broker *b, const rill_broke
     if ((rc = broker_copy_text(host, &conf->user, o->user)) < 0 ||
         (rc = broker_copy_text(host, &conf->password, o->password)) < 0 ||
         (rc = broker_copy_text(host, &conf->token, o->token)) < 0 ||
+        (rc = ri_labels_new(&conf->labels, host, o)) < 0 ||
         (rc = ri_broker_advertise(host, o->advertise, &conf->advertise,
                                   &conf->advertise_port)) < 0 ||
         (rc = ri_mappings_new(host, o->mappings, o->nmappings, &conf->mappings)) < 0 ||

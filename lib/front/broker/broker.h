@@ -27,6 +27,7 @@
 #include "engine/groups/groups.h"
 #include "engine/live/router.h"
 #include "front/broker/accounts.h"
+#include "front/broker/labels.h"
 #include "front/broker/venue.h"
 #include "front/broker/door.h"
 #include "front/broker/driver.h"
@@ -49,6 +50,7 @@ typedef struct ri_broker_conf {
     rill_login_fn on_login;        /* in place of all these; or NULL */
     void *on_login_arg;
     ri_callout *callout;           /* a reference: beside users, a service decides; or NULL */
+    ri_labels *labels;             /* owned; NULL: none */
     char *kafka_config;            /* owned; NULL: none. What it says: */
     ri_groups_conf groups;
     uint32_t login_epoch;          /* counts how often these were changed */
@@ -204,6 +206,7 @@ typedef struct ri_broker_conn {
     ri_str issuer, name_tag; /* who has signed him, and what his JWT calls him ... */
     ri_str tags;     /* ... and says of him, a JSON array (engine/access/access.h) */
     ri_str jwt;      /* that, but none that lets in whoever has it */
+    ri_str subs;     /* of one that has gone: what it had subscribed to (departed.h) */
     int64_t rtt_ns;  /* of its last answer to a PING; 0: not known */
 } ri_broker_conn;
 typedef struct ri_broker_subs_query {

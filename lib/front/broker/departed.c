@@ -48,6 +48,43 @@ static void departed_leave_out(ri_broker_conn *conn)
     conn->user = RI_STR_NONE;
     if (conn->jwt.len > RI_LIMIT_DEPARTED_JWT) conn->jwt = RI_STR_NONE;
     if (conn->tags.len > RI_LIMIT_DEPARTED_JWT) conn->tags = RI_STR_NONE;
+    if (conn->subs.len > RI_LIMIT_DEPARTED_SUBS_BYTES) conn->subs = RI_STR_NONE;
+}
+
+typedef struct departed_sub { /* its texts lie behind it */
+    uint64_t msgs, max_msgs;
+    uint32_t subject, queue, sid; /* bytes */
+} departed_sub;
+
+void ri_departed_put_sub(void *arg, const ri_broker_sub *sub)
+{
+    ri_buffer *out = arg;
+    const departed_sub row = {.msgs = sub->info.msgs, .max_msgs = sub->info.max_msgs,
+                              .subject = (uint32_t)sub->subject.len,
+                              .queue = (uint32_t)sub->queue.len, .sid = (uint32_t)sub->sid.len};
+    size_t size = sizeof row + sub->subject.len + sub->queue.len + sub->sid.len;
+    if (out->len + size > RI_LIMIT_DEPARTED_SUBS_BYTES) return;
+    ri_buffer_put(out, &row, sizeof row);
+    ri_buffer_put_str(out, sub->subject);
+    ri_buffer_put_str(out, sub->queue);
+    ri_buffer_put_str(out, sub->sid);
+}
+
+bool ri_departed_sub(const ri_departed_one *one, size_t *at, ri_broker_sub *sub)
+{
+    ri_str all = one->conn.subs;
+    departed_sub row;
+    if (*at == all.len) return false;
+    RI_ASSERT(*at + sizeof row <= all.len);
+    memcpy(&row, all.ptr + *at, sizeof row);
+    const char *text = all.ptr + *at + sizeof row;
+    *sub = (ri_broker_sub){
+        .info = {.conn = one->conn.info.id, .msgs = row.msgs, .max_msgs = row.max_msgs},
+        .subject = {text, row.subject}, .queue = {text + row.subject, row.queue},
+        .sid = {text + row.subject + row.queue, row.sid}};
+    *at += sizeof row + row.subject + row.queue + row.sid;
+    RI_ASSERT(*at <= all.len);
+    return true;
 }
 
 /* The texts of `conn`, one after the other, each with a 0; how many bytes that are. `at` NULL: they
@@ -56,10 +93,10 @@ static size_t departed_texts(ri_broker_conn *conn, char *at)
 {
     ri_str *const texts[] = {&conn->peer, &conn->given, &conn->account, &conn->name, &conn->lang,
                              &conn->version, &conn->tls_version, &conn->tls_cipher,
-                             &conn->issuer, &conn->name_tag, &conn->tags, &conn->jwt};
+                             &conn->issuer, &conn->name_tag, &conn->tags, &conn->jwt, &conn->subs};
     size_t bytes = 0;
     for (size_t i = 0; i < RI_LEN(texts); i++) {
-        bool whole = texts[i] == &conn->tags || texts[i] == &conn->jwt;
+        bool whole = texts[i] == &conn->tags || texts[i] == &conn->jwt || texts[i] == &conn->subs;
         size_t len = whole ? texts[i]->len : RI_MIN(texts[i]->len, (size_t)RI_LIMIT_DEPARTED_TEXT);
         if (at && len) memcpy(at + bytes, texts[i]->ptr, len);
         if (at) at[bytes + len] = 0;

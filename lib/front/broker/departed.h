@@ -8,9 +8,10 @@
  *              gone   kept         next          between two slices, and finds it again or does not
  *
  * The ring has RI_LIMIT_DEPARTED places, RI_LIMIT_DEPARTED_BYTES, and a 128th of the broker's
- * memory at most; one takes its texts, each cut to RI_LIMIT_DEPARTED_TEXT, and its JWT
- * and tags, if each has RI_LIMIT_DEPARTED_JWT at most. Where there is no memory
- * for one, that one is not remembered. All inside the gate. */
+ * memory at most; one takes its texts, each cut to RI_LIMIT_DEPARTED_TEXT, its JWT and tags, if
+ * each has RI_LIMIT_DEPARTED_JWT at most, and its first RI_LIMIT_DEPARTED_SUBS subscriptions, as
+ * far as they fit RI_LIMIT_DEPARTED_SUBS_BYTES. Where there is no memory for one, that one is not
+ * remembered. All inside the gate. */
 #ifndef RI_DEPARTED_H
 #define RI_DEPARTED_H
 
@@ -35,6 +36,10 @@ int ri_departed_keep(ri_broker *broker);
 void ri_departed_free(ri_broker *broker);
 /* Of a door: that one ends. */
 void ri_departed_note(ri_broker *broker, const ri_broker_conn *conn, const char *reason);
+/* For conn.subs: puts one into the buffer `arg`, if there is room left. */
+void ri_departed_put_sub(void *arg, const ri_broker_sub *sub);
+/* The next one of `conn.subs`, of which *at are over. False: there is none. Lent. */
+bool ri_departed_sub(const ri_departed_one *one, size_t *at, ri_broker_sub *sub);
 /* NULL: it is forgotten, or not there yet. Lent. */
 const ri_departed_one *ri_departed_at(const ri_departed *departed, uint64_t number);
 

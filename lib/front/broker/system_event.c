@@ -66,6 +66,7 @@ static void event_put_server(ri_broker *b, ri_buffer *out)
     event_put_string(out, "id", ri_str_of(b->keys.id));
     event_put_given(out, "domain", ri_str_of(domain));
     event_put_string(out, "ver", ri_str_of(b->version));
+    ri_labels_put(b->conf.labels, out);
     ri_buffer_printf(out, ",\"jetstream\":%s,\"flags\":%d,\"seq\":%llu",
                      ri_durable_streams(b) ? "true" : "false", ri_durable_streams(b) ? 1 : 0,
                      (unsigned long long)ri_system_event_number(b));

@@ -17,6 +17,7 @@ void ri_venue_free(ri_venue *venue, const ri_host *host)
     venue_free_text(host, venue->name);
     venue_free_text(host, venue->advertise);
     venue_free_text(host, venue->origins);
+    venue_free_text(host, venue->base_path);
     ri_delete(host, venue);
 }
 
@@ -43,7 +44,8 @@ static int venue_fill(ri_venue *a, const ri_host *host, const ri_url *url,
     a->compress = opts->ws_compress;
     a->handshake_ms = opts->ws_handshake_ms;
     if (!a->name || !venue_copy(host, &a->advertise, opts->advertise) ||
-        !venue_copy(host, &a->origins, opts->ws_origins))
+        !venue_copy(host, &a->origins, opts->ws_origins) ||
+        !venue_copy(host, &a->base_path, opts->http_base_path))
         return RILL_ENOMEM;
     return RILL_OK;
 }

@@ -23,6 +23,7 @@ typedef struct ri_venue {
     uint32_t handshake_ms;   /* of WebSocket; 0: the default */
     char *advertise;         /* owned; NULL: none */
     char *origins;           /* of WebSocket; owned; NULL: any */
+    char *base_path;         /* of HTTP, as it was given; owned; NULL: none */
 } ri_venue;
 
 /* RILL_ENOMEM, RILL_EINVAL: that is no URL. */

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "codec/kafka/gzip.h"
 #include "codec/limits.h"
+#include "front/http/http_base.h"
 #include "front/http/http_session.h"
 
 enum {
@@ -107,17 +108,29 @@ static size_t http_answer_place(ri_str path)
     return RI_LEN(http_answer_routes);
 }
 
-static const ri_http_route *http_answer_find(ri_http_server *server, ri_str path)
+/* Names in the page are beside its own path, which therefore ends with '/'. */
+static void http_answer_lead(ri_http_answer *a, const ri_http_request *request)
 {
+    (void)request;
+    a->status = 307;
+    a->location = a->session->at->base;
+}
+
+static const ri_http_route http_answer_leads = {.begin = http_answer_lead};
+
+static const ri_http_route *http_answer_find(ri_http_server *server, const char *base, ri_str path)
+{
+    path = ri_http_base_below(base, path);
     size_t i = http_answer_place(path);
+    if (path.ptr && path.len == 0) return &http_answer_leads;
     if (i == RI_LEN(http_answer_routes)) return &http_answer_none;
     server->asked[i]++;
     return http_answer_routes[i];
 }
 
-bool ri_http_answer_asks(ri_str path)
+bool ri_http_answer_asks(const ri_http_listener *at, ri_str path)
 {
-    size_t i = http_answer_place(path);
+    size_t i = http_answer_place(ri_http_base_below(at->base, path));
     return i < RI_LEN(http_answer_routes) &&
            (http_answer_routes[i]->guarded || http_answer_routes[i]->asks);
 }
@@ -164,7 +177,7 @@ void ri_http_answer_begin(ri_http_answer *a, ri_http_session *session,
     ri_buffer_init(&a->body, &server->broker->host);
     a->route = &http_answer_none;
     if (http_answer_own(a, at, request)) return;
-    const ri_http_route *route = http_answer_find(server, request->path);
+    const ri_http_route *route = http_answer_find(server, at->base, request->path);
     if (!ri_page_query_check(request->query, route->bools, route->ints, route->uints, &a->body)) {
         a->status = 400;
         return;
@@ -290,6 +303,7 @@ static const char *http_answer_reason(int status)
     switch (status) {
     case 200: return "OK";
     case 303: return "See Other";
+    case 307: return "Temporary Redirect";
     case 401: return "Unauthorized";
     case 403: return "Forbidden";
     case 400: return "Bad Request";

@@ -67,7 +67,7 @@ struct ri_http_answer {
 void ri_http_answer_begin(ri_http_answer *a, struct ri_http_session *session,
                           const ri_http_request *request, ri_http_verdict verdict);
 /* Does it matter for that path who asks? */
-bool ri_http_answer_asks(ri_str path);
+bool ri_http_answer_asks(const ri_http_listener *at, ri_str path);
 /* One that says what is wrong: ri_err_text(). */
 void ri_http_answer_refuse(ri_http_answer *a, ri_http_server *server, int status);
 /* The route has done: gzip, if the visitor takes it and it pays. */

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "codec/nats/url.h"
 #include "codec/web/http_read.h"
+#include "front/http/http_base.h"
 #include "front/http/http_server.h"
 
 #define HTTP_LISTEN_PLACE(item) ri_container_of(item, ri_http_listener, link)
@@ -31,6 +32,7 @@ static int http_listen_may(const ri_url *url, const rill_listen_opts *opts)
 void ri_http_listen_free(ri_http_listener *place, const ri_host *host)
 {
     if (place->listener) ri_listen_close(place->listener);
+    ri_http_base_free(place->base, host);
     ri_delete(host, place);
 }
 
@@ -88,19 +90,20 @@ static void http_listen_set(ri_http_listener *place, const rill_listen_opts *opt
 
 /* The port; RILL_ENOENT: the door does not listen there. */
 static int http_listen_again(ri_http_server *server, const ri_url *url,
-                             const rill_listen_opts *opts, ri_tls_conf **tls)
+                             const rill_listen_opts *opts, ri_tls_conf **tls, const char *base)
 {
     ri_broker_enter(server->broker);
     ri_http_listener *place = http_listen_find(server, url);
     int port = place ? place->listener->port : RILL_ENOENT;
-    if (place) http_listen_set(place, opts, tls);
-    if (place) server->certs_changed = true;
+    bool same = !place || strcmp(place->base ? place->base : "", base ? base : "") == 0;
+    if (place && same) http_listen_set(place, opts, tls);
+    if (place && same) server->certs_changed = true;
     ri_broker_leave(server->broker);
-    return port;
+    return same ? port : ri_err(RILL_EINVAL, "http_base_path stays what it was");
 }
 
 static int http_listen_new(ri_http_server *server, const ri_url *url,
-                           const rill_listen_opts *opts, ri_tls_conf **tls)
+                           const rill_listen_opts *opts, ri_tls_conf **tls, char **base)
 {
     const ri_host *host = &server->broker->host;
     ri_http_listener *place = ri_new(host, ri_http_listener);
@@ -112,6 +115,8 @@ static int http_listen_new(ri_http_server *server, const ri_url *url,
         return rc;
     }
     rc = place->listener->port;
+    place->base = *base;
+    *base = NULL;
     http_listen_set(place, opts, tls);
     ri_broker_enter(server->broker);
     bool stopped = server->stopped;
@@ -129,12 +134,15 @@ int ri_http_listen(ri_door *door, const char *url_text, const rill_listen_opts *
     const ri_host *host = &server->broker->host;
     ri_url url;
     ri_tls_conf *tls = NULL;
+    char *base = NULL;
     int rc = ri_url_parse(&url, host, url_text);
     if (rc < 0) return rc;
     rc = http_listen_may(&url, opts);
+    if (rc == RILL_OK) rc = ri_http_base_new(&base, host, opts->http_base_path);
     if (rc == RILL_OK && opts->tls) rc = ri_tls_conf_new(&tls, host, opts->tls, true);
-    if (rc == RILL_OK) rc = http_listen_again(server, &url, opts, &tls);
-    if (rc == RILL_ENOENT) rc = http_listen_new(server, &url, opts, &tls);
+    if (rc == RILL_OK) rc = http_listen_again(server, &url, opts, &tls, base);
+    if (rc == RILL_ENOENT) rc = http_listen_new(server, &url, opts, &tls, &base);
+    ri_http_base_free(base, host);
     ri_tls_conf_unref(tls);
     ri_url_fini(&url);
     if (rc >= 0) ri_loop_wake(&server->loop);

@@ -43,6 +43,7 @@ typedef struct ri_http_listener { /* one place */
     ri_http_server *server;
     ri_list link;            /* in server->places; freed with the server */
     ri_listener *listener;
+    char *base;              /* http_base.h; owned, fixed */
     rill_page_fn on_page;    /* the program's own pages; NULL: it has none */
     void *on_page_arg;
 } ri_http_listener;

@@ -334,7 +334,7 @@ static void http_session_begin(ri_http_session *s, ri_str head)
     s->only_head = request.only_head;
     s->gzips = request.gzips;
     ri_http_verdict verdict = RI_HTTP_LOGIN_NO;
-    if (ri_http_answer_asks(request.path)) {
+    if (ri_http_answer_asks(s->at, request.path)) {
         ri_http_server_enter(s->server);
         verdict = ri_http_login_look(s, &request);
         ri_http_server_leave(s->server);

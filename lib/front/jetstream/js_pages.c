@@ -116,7 +116,21 @@ static bool js_pages_has(ri_js_request *r, ri_json wanted, bool exact, ri_str te
     return false;
 }
 
-/* There are neither clusters nor tags here. */
+/* Has this server each of the tags that are asked for? */
+static bool js_pages_has_tags(ri_js_request *r, ri_json tags)
+{
+    const ri_broker *broker = r->api->opts.broker;
+    ri_json rest = ri_json_first(tags), tag;
+    ri_str text;
+    if (ri_json_kind_of(tags) != RI_JSON_ARRAY) return true;
+    while (ri_json_item(&rest, &tag))
+        if (ri_json_string(tag, &r->arena, &text) < 0 ||
+            !ri_labels_has(broker ? broker->conf.labels : NULL, text))
+            return false;
+    return true;
+}
+
+/* There are no clusters here. */
 static bool js_pages_is_meant(ri_js_request *r, ri_json root)
 {
     const ri_jetstream_api_opts *opts = &r->api->opts;
@@ -129,7 +143,7 @@ static bool js_pages_is_meant(ri_js_request *r, ri_json root)
            js_pages_has(r, ri_json_get(root, "host"), exact, host) &&
            js_pages_has(r, ri_json_get(root, "cluster"), exact, RI_STR_NONE) &&
            js_pages_has(r, ri_json_get(root, "domain"), true, domain) &&
-           (ri_json_kind_of(tags) != RI_JSON_ARRAY || ri_json_len(tags) == 0);
+           js_pages_has_tags(r, tags);
 }
 
 bool ri_js_pages_read(ri_js_request *r, ri_json *root)

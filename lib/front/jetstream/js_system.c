@@ -115,6 +115,7 @@ static uint64_t system_number(const ri_jetstream_api *api)
 void ri_js_system_server(ri_js_request *r, ri_buffer *out)
 {
     const ri_jetstream_api_opts *opts = &r->api->opts;
+    const ri_broker *broker = opts->broker;
     char text[RI_RFC3339_MAX];
     ri_buffer_puts(out, "\"server\":{");
     system_names(r->api, out);
@@ -124,6 +125,7 @@ void ri_js_system_server(ri_js_request *r, ri_buffer *out)
     }
     ri_buffer_puts(out, ",");
     system_string(out, "ver", ri_str_of(opts->version));
+    if (broker) ri_labels_put(broker->conf.labels, out);
     ri_buffer_printf(out, ",\"jetstream\":%s,\"flags\":%d,\"seq\":%llu,\"time\":\"%.*s\"}",
                      r->js ? "true" : "false", r->js ? 1 : 0,
                      (unsigned long long)system_number(r->api),

@@ -67,10 +67,18 @@ static void session_note_end(const ri_nats_session *s, ri_nats_end end)
 {
     ri_broker *broker = s->server->broker;
     ri_broker_conn conn = {0};
+    ri_buffer subs;
     if (!broker->departed) return;
+    const rill_conn_subs_opts opts = {.size = sizeof opts, .conn = s->cid};
+    ri_broker_subs_query query = {.opts = &opts, .max = RI_LIMIT_DEPARTED_SUBS,
+                                  .put = ri_departed_put_sub, .arg = &subs};
+    ri_buffer_init(&subs, &broker->host);
+    ri_nats_session_list_subs(s, &query);
     ri_nats_session_describe(s, ri_ns_sub(ri_wall_ns(&broker->host), ri_mono_ns(&broker->host)),
                              &conn);
+    if (!subs.failed) conn.subs = ri_buffer_str(&subs);
     ri_departed_note(broker, &conn, ri_nats_session_end_text(end));
+    ri_buffer_fini(&subs);
 }
 
 void ri_nats_session_end(ri_nats_session *s, ri_nats_end end)

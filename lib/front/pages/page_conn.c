@@ -62,6 +62,31 @@ static void page_conn_put_subs(const ri_page_conn_show *show, const rill_conn_in
     ri_page_json_close(j, ']');
 }
 
+/* Of one that has gone, as far as it is remembered. Its account is said beside each, as
+ * nats-server does it. */
+static void page_conn_put_gone_subs(const ri_page_conn_show *show, const ri_departed_one *gone,
+                                    ri_page_json *j)
+{
+    const ri_broker_conn *conn = &gone->conn;
+    ri_str account = conn->account.len ? conn->account : ri_str_of(RI_ACCOUNT_GLOBAL);
+    ri_str tag = ri_trust_name_of(show->broker->conf.trust, account);
+    uint64_t kept = 0, met = 0;
+    ri_broker_sub sub;
+    for (size_t at = 0; ri_departed_sub(gone, &at, &sub);) kept++;
+    if (conn->info.subs == 0) return;
+    if (show->subs_offset > 0 || conn->info.subs > kept) {
+        ri_page_json_uint(j, "subs_offset", show->subs_offset);
+        ri_page_json_uint(j, "subs_limit", kept);
+    }
+    ri_page_json_open(j, show->detail ? "subscriptions_list_detail" : "subscriptions_list", '[');
+    for (size_t at = 0; ri_departed_sub(gone, &at, &sub);) {
+        if (met++ < show->subs_offset) continue;
+        if (show->detail) ri_page_conn_put_sub(&sub, account, tag, j);
+        else ri_page_json_string(j, NULL, sub.subject);
+    }
+    ri_page_json_close(j, ']');
+}
+
 static void page_conn_put_counts(const rill_conn_info *info, ri_page_json *j)
 {
     ri_page_json_uint(j, "pending_bytes", info->pending_bytes);
@@ -124,6 +149,7 @@ void ri_page_conn_put(const ri_page_conn_show *show, const ri_broker_conn *conn,
     page_conn_put_counts(info, j);
     page_conn_put_names(show, conn, j);
     if (show->subs && !gone) page_conn_put_subs(show, info, j);
+    if (show->subs && gone) page_conn_put_gone_subs(show, gone, j);
     page_conn_put_claims(show, conn, gone != NULL, j);
     ri_page_json_close(j, '}');
 }

@@ -66,6 +66,14 @@ void ri_page_json_string(ri_page_json *j, const char *key, ri_str value)
     ri_json_put_string(j->out, value);
 }
 
+void ri_page_json_pair(ri_page_json *j, ri_str key, ri_str value)
+{
+    ri_page_json_key(j, NULL);
+    ri_json_put_string(j->out, key);
+    ri_buffer_puts(j->out, j->tight ? ":" : ": ");
+    ri_json_put_string(j->out, value);
+}
+
 void ri_page_json_text(ri_page_json *j, const char *key, const char *value)
 {
     if (value) ri_page_json_string(j, key, ri_str_of(value));

@@ -22,6 +22,8 @@ typedef struct ri_page_json {
 void ri_page_json_open(ri_page_json *j, const char *key, char bracket);
 void ri_page_json_close(ri_page_json *j, char bracket);
 void ri_page_json_string(ri_page_json *j, const char *key, ri_str value);
+/* A member whose key may be any text. */
+void ri_page_json_pair(ri_page_json *j, ri_str key, ri_str value);
 void ri_page_json_text(ri_page_json *j, const char *key, const char *value); /* NULL: no member */
 void ri_page_json_uint(ri_page_json *j, const char *key, uint64_t n);
 void ri_page_json_int(ri_page_json *j, const char *key, int64_t n);

@@ -141,7 +141,8 @@ static void varz_put_http_port(const ri_broker *broker, ri_page_json *j)
     const ri_venue *https = ri_venue_find(broker, RI_URL_HTTPS);
     ri_page_json_text(j, "http_host", http ? http->name : https ? https->name : "");
     ri_page_json_int(j, "http_port", http ? http->port : 0);
-    ri_page_json_text(j, "http_base_path", "");
+    const ri_venue *at = http ? http : https;
+    ri_page_json_text(j, "http_base_path", at && at->base_path ? at->base_path : "");
     ri_page_json_int(j, "https_port", https ? https->port : 0);
 }
 
@@ -242,6 +243,21 @@ static void varz_put_traffic(const rill_stats *s, ri_page_json *j)
     varz_put_kinds("stale_connection_stats", s->stale_conns, j);
 }
 
+static void varz_put_labels(const ri_labels *labels, ri_page_json *j)
+{
+    if (labels && labels->ntags) {
+        ri_page_json_open(j, "tags", '[');
+        for (size_t i = 0; i < labels->ntags; i++) ri_page_json_string(j, NULL, labels->tags[i]);
+        ri_page_json_close(j, ']');
+    }
+    if (labels && labels->nmetadata) {
+        ri_page_json_open(j, "metadata", '{');
+        for (size_t i = 0; i < labels->nmetadata; i++)
+            ri_page_json_pair(j, labels->metadata[i].name, labels->metadata[i].value);
+        ri_page_json_close(j, '}');
+    }
+}
+
 /* All of the object but its end. */
 static void varz_put(const varz_work *w, const ri_broker *broker, ri_page_json *j)
 {
@@ -264,6 +280,7 @@ static void varz_put(const varz_work *w, const ri_broker *broker, ri_page_json *
     varz_put_process(broker, &w->use, j);
     varz_put_traffic(&stats, j);
     ri_page_json_time(j, "config_load_time", broker->conf_ns);
+    varz_put_labels(broker->conf.labels, j);
     if (system) ri_page_json_text(j, "system_account", system->name);
 }
 

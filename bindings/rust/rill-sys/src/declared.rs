@@ -929,6 +929,10 @@ pub struct rill_broker_opts {
     pub default_sentinel: *const c_char,
     pub login_failures: u32,
     pub login_failures_per_s: u32,
+    pub server_tags: *const *const c_char,
+    pub nserver_tags: usize,
+    pub server_metadata: *const *const c_char,
+    pub nserver_metadata: usize,
 }
 
 #[repr(C)]
@@ -964,6 +968,7 @@ pub struct rill_listen_opts {
     pub socket: i32,
     pub reserved2: u32,
     pub ws_cookies: *const c_char,
+    pub http_base_path: *const c_char,
 }
 
 #[repr(C)]
@@ -1740,6 +1745,10 @@ pub fn layout() -> Vec<String> {
         format!("rill_broker_opts.default_sentinel {}", offset_of!(rill_broker_opts, default_sentinel)),
         format!("rill_broker_opts.login_failures {}", offset_of!(rill_broker_opts, login_failures)),
         format!("rill_broker_opts.login_failures_per_s {}", offset_of!(rill_broker_opts, login_failures_per_s)),
+        format!("rill_broker_opts.server_tags {}", offset_of!(rill_broker_opts, server_tags)),
+        format!("rill_broker_opts.nserver_tags {}", offset_of!(rill_broker_opts, nserver_tags)),
+        format!("rill_broker_opts.server_metadata {}", offset_of!(rill_broker_opts, server_metadata)),
+        format!("rill_broker_opts.nserver_metadata {}", offset_of!(rill_broker_opts, nserver_metadata)),
         format!("rill_page {}", size_of::<rill_page>()),
         format!("rill_page.size {}", offset_of!(rill_page, size)),
         format!("rill_page.path {}", offset_of!(rill_page, path)),
@@ -1767,6 +1776,7 @@ pub fn layout() -> Vec<String> {
         format!("rill_listen_opts.socket {}", offset_of!(rill_listen_opts, socket)),
         format!("rill_listen_opts.reserved2 {}", offset_of!(rill_listen_opts, reserved2)),
         format!("rill_listen_opts.ws_cookies {}", offset_of!(rill_listen_opts, ws_cookies)),
+        format!("rill_listen_opts.http_base_path {}", offset_of!(rill_listen_opts, http_base_path)),
         format!("rill_broker_info {}", size_of::<rill_broker_info>()),
         format!("rill_broker_info.size {}", offset_of!(rill_broker_info, size)),
         format!("rill_broker_info.id {}", offset_of!(rill_broker_info, id)),

@@ -510,6 +510,8 @@ options! {
         text default_sentinel;
         num login_failures: u32;
         num login_failures_per_s: u32;
+        texts server_tags, nserver_tags;
+        texts server_metadata, nserver_metadata;
     }
     /// Of a listener of a broker: `rill_listen_opts`.
     ListenOptions: rill_listen_opts {
@@ -522,6 +524,7 @@ options! {
         flag ws_compress;
         text ws_origins;
         text ws_cookies;
+        text http_base_path;
         millis ws_handshake = ws_handshake_ms;
         num socket: i32;
     }
