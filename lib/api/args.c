@@ -3,9 +3,7 @@
 
 #include <string.h>
 
-#include "base/process.h"
 #include "front/broker/durable.h"
-#include "net/host_wire.h"
 
 enum { ARGS_TTL_MIN_MS = 100 }; /* of all values of a bucket */
 

@@ -4,7 +4,9 @@
 #define RI_ARGS_H
 
 #include "base/error.h"
+#include "base/process.h"
 #include "front/handle/bus.h"
+#include "net/host_wire.h"
 
 /* ---- send.c: what rill_append_async(), rill_request_async() and rill_start() share ---- */
 int ri_send_append(rill_bus *bus, const char *subject, ri_str data, const rill_post *post,
@@ -16,6 +18,13 @@ int ri_send_request(rill_bus *bus, const char *subject, ri_str data, const rill_
 /* A handle of ours: RILL_EINVAL for NULL, or for something that is none (or is freed). */
 int ri_args_bus(const rill_bus *bus);        /* RILL_ECLOSED, too */
 int ri_args_bus_to_the_end(const rill_bus *bus); /* one that is closed has still something */
+/* The same as a look, where a sentence is wanted only if it is false. */
+static inline bool ri_args_bus_is_good(const rill_bus *bus)
+{
+    return ri_likely(bus && bus->magic == RI_BUS_MAGIC &&
+                     !atomic_load_explicit(&bus->closed, memory_order_relaxed) &&
+                     !ri_host_wire_depth && ri_process_is(bus->stamp));
+}
 /* RILL_EDEADLK within a function of a wire, and as the next one. */
 int ri_args_process(uint32_t stamp);
 int ri_args_fork(uint32_t stamp);            /* RILL_ECLOSED in a forked child */

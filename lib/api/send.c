@@ -53,7 +53,10 @@ static int send_plain(ri_message *m, rill_bus *bus, const char *subject, ri_str 
 static int send_publish_plain(rill_bus *bus, const char *subject, ri_str data)
 {
     ri_message m;
-    int rc = send_plain(&m, bus, subject, data);
+    int rc = RILL_OK;
+    if (ri_likely(ri_args_bus_is_good(bus) && subject && (data.ptr || !data.len)))
+        m = (ri_message){.subject = ri_str_of(subject), .data = data};
+    else rc = send_plain(&m, bus, subject, data);
     if (ri_likely(rc == RILL_OK)) rc = bus->ops->publish(bus, &m);
     return rc < 0 ? rc : RILL_OK;
 }

@@ -22,6 +22,7 @@
 #define ri_unlikely(x) __builtin_expect(!!(x), 0)
 #define RI_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define RI_COLD __attribute__((cold, noinline))
+#define RI_NOINLINE __attribute__((noinline)) /* what it needs is not saved by its callers */
 #define RI_INLINE inline __attribute__((always_inline)) /* also where it has two callers */
 #define RI_UNUSED __attribute__((unused))
 /* Of a function that looks at what each thread has of its own: whoever calls it may go on on
@@ -36,6 +37,7 @@
 #define ri_unlikely(x) (x)
 #define RI_PRINTF(fmt, args)
 #define RI_COLD
+#define RI_NOINLINE
 #define RI_INLINE inline
 #define RI_UNUSED
 #define RI_APART

@@ -128,10 +128,10 @@ ri_loop *ri_hub_loop(ri_hub *hub)
     return &hub->loop;
 }
 
-void ri_hub_call(ri_hub *hub, ri_hub_guest *guest)
+void ri_hub_call_first(ri_hub *hub, ri_hub_guest *guest)
 {
     RI_ASSERT(guest->turn);
-    if (atomic_load(&guest->called) || atomic_exchange(&guest->called, true)) return;
+    if (atomic_exchange(&guest->called, true)) return;
     pthread_mutex_lock(&hub->lock);
     ri_list_push(&hub->row, &guest->link);
     pthread_mutex_unlock(&hub->lock);

@@ -34,8 +34,12 @@ static inline void ri_hub_guest_init(ri_hub_guest *guest, void (*turn)(ri_hub_gu
     atomic_init(&guest->called, false);
     guest->leaves = guest->left = false;
 }
+void ri_hub_call_first(ri_hub *hub, ri_hub_guest *guest); /* private */
 /* Any thread, inside a gate, too: turn() runs soon, once for all calls until it begins. */
-void ri_hub_call(ri_hub *hub, ri_hub_guest *guest);
+static inline void ri_hub_call(ri_hub *hub, ri_hub_guest *guest)
+{
+    if (!atomic_load(&guest->called)) ri_hub_call_first(hub, guest);
+}
 /* On the loop's thread, in its turn(), the last one: nobody calls for it from now on. */
 void ri_hub_leave(ri_hub *hub, ri_hub_guest *guest);
 /* From another thread, or, of one's own hub, from any: until that turn has returned, locks and all

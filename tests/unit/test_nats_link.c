@@ -665,6 +665,83 @@ START_TEST(large)
 }
 END_TEST
 
+/* A line that is written again is taken from the last message: whatever differs from that one shows
+ * in what the server hears. */
+START_TEST(same_again)
+{
+    begin("nats://a", NULL);
+    far_greet(&f);
+    for (int i = 0; i < 3; i++) publish("a.b", (char[]){(char)('x' + i), 'y', 0});
+    HEARS(&f, "PUB a.b 2\r\nxy\r\nPUB a.b 2\r\nyy\r\nPUB a.b 2\r\nzy\r\n");
+    publish("a.c", "xy");   /* another subject of that length, one that is longer, another size */
+    publish("a.b.c", "xy");
+    publish("a.b.c", "xyz");
+    HEARS(&f, "PUB a.c 2\r\nxy\r\nPUB a.b.c 2\r\nxy\r\nPUB a.b.c 3\r\nxyz\r\n");
+    publish("a.b", "xy");
+    publish("a.b", "");
+    OK(rill_publish(f.bus, "a.b", "xy", 2, RILL_OPTS(rill_post, .reply = "r")));
+    publish("a.b", "xy");
+    HEARS(&f, "PUB a.b 2\r\nxy\r\nPUB a.b 0\r\n\r\nPUB a.b r 2\r\nxy\r\nPUB a.b 2\r\nxy\r\n");
+    OK(rill_publish(f.bus, "a.b", "xy", 2,
+                    RILL_OPTS(rill_post, .headers = &(rill_header){RILL_STR("h"), RILL_STR("v")},
+                              .nheaders = 1)));
+    publish("a.b", "xy");
+    HEARS(&f, "HPUB a.b 18 20\r\nNATS/1.0\r\nh: v\r\n\r\nxy\r\nPUB a.b 2\r\nxy\r\n");
+    ck_assert_int_eq(rill_publish(f.bus, "a b", "xy", 2, NULL), RILL_EINVAL);
+    ck_assert_int_eq(rill_publish(f.bus, "", "xy", 2, NULL), RILL_EINVAL);
+    ck_assert_int_eq(rill_publish(f.bus, "a.b", NULL, 2, NULL), RILL_EINVAL);
+    publish("a.b", "zz");
+    HEARS(&f, "PUB a.b 2\r\nzz\r\n");
+    end();
+}
+END_TEST
+
+/* Subjects of every length around those whose lines are kept, each of them several times. */
+START_TEST(same_again_of_any_length)
+{
+    char subject[2 * RI_NATS_AGAIN_MAX], want[4 * sizeof subject];
+    begin("nats://a", NULL);
+    far_greet(&f);
+    far_hear(&f);
+    for (size_t len = 1; len < sizeof subject; len++) {
+        memset(subject, 's', len);
+        subject[len] = 0;
+        publish(subject, "first"); /* in a row of others a line is not kept at once */
+        for (int i = 0; i < RI_NATS_AGAIN_MISSES; i++) publish(subject, "again");
+        far_hear(&f);
+        publish(subject, "x5x5x");
+        publish(subject, "last.");
+        snprintf(want, sizeof want, "PUB %s 5\r\nx5x5x\r\nPUB %s 5\r\nlast.\r\n", subject,
+                 subject);
+        HEARS(&f, want);
+    }
+    end();
+}
+END_TEST
+
+/* What is the same is looked at again where the handle, or what the server takes, has changed. */
+START_TEST(same_again_elsewhere)
+{
+    begin("nats://a", NULL);
+    far_greet(&f);
+    publish("a", "xy");
+    publish("a", "xy");
+    far_hear(&f);
+    far_cut(&f);
+    publish("a", "12");
+    far_pass(&f, 120 * RI_MS);
+    far_greet_with(&f, ",\"max_payload\":2");
+    publish("a", "34");
+    HEARS(&f, "PUB a 2\r\n12\r\nPUB a 2\r\n34\r\n");
+    far_say(&f, FAR_INFO ",\"max_payload\":1}\r\n");
+    ck_assert_int_eq(rill_publish(f.bus, "a", "56", 2, NULL), RILL_ETOOBIG);
+    far_say(&f, FAR_INFO ",\"max_payload\":2}\r\n");
+    publish("a", "78");
+    HEARS(&f, "PUB a 2\r\n78\r\n");
+    end();
+}
+END_TEST
+
 static int scarce_body(fault *given, void *arg)
 {
     (void)arg;
@@ -703,7 +780,8 @@ SUITE_MAIN_ROWS("nats_link",
                larger_than_the_bound, asked_often, receipts_that_never_come, stale, flush, drain,
                stop, lame_duck, lame_duck_answers_first, servers_that_keep_nobody,
                floods, refused_login, no_redial,
-               requests, large, scarce),
+               requests, large, same_again, same_again_of_any_length, same_again_elsewhere,
+               scarce),
     SUITE_EACH(2, lame_duck_does_not_answer),
     SUITE_EACH(RI_LEN(nonsense), bad_servers), SUITE_EACH(RI_LEN(early), bad_greetings),
     SUITE_ONCE(secure))

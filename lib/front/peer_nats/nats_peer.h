@@ -154,6 +154,9 @@ enum {
     RI_NATS_EVENTS_MAX = 32,    /* that wait to be reported: of more the newest are dropped */
     RI_NATS_PONGS_MAX = 1024,   /* that we owe: a server that asks and does not listen is left */
     RI_NATS_SERVER_MAX = 288,   /* bytes of "nats://HOST:PORT", with its 0 */
+    RI_NATS_AGAIN_STEP = 64,    /* a line that is kept is copied in steps of so many bytes ... */
+    RI_NATS_AGAIN_MAX = 2 * RI_NATS_AGAIN_STEP, /* ... and no longer than so many */
+    RI_NATS_AGAIN_MISSES = 16,
 };
 #define RI_NATS_PAUSE_NS (10 * RI_MS) /* of a publisher whose connection is slow, at most */
 #define RI_NATS_STOOD_NS (5 * RI_SEC) /* that a connection stands, or it counts as a failed one */
@@ -215,6 +218,18 @@ typedef struct ri_nats_event {
     char subject[];           /* with a 0; empty: none */
 } ri_nats_event;
 
+/* The line of a message that has neither headers nor a reply, as it went: programs publish to the
+ * same subject, and in the same size, again and again, and what is the same is not written, nor
+ * its subject read, anew. */
+typedef struct ri_nats_again {
+    char line[RI_NATS_AGAIN_MAX]; /* "PUB SUBJECT SIZE" CRLF */
+    uint32_t line_len;
+    uint32_t subject_len;     /* 0: there is none */
+    size_t data_len;
+    bool used;                /* it has gone again; one that has not is rarely replaced ... */
+    uint32_t misses;          /* ... as each RI_NATS_AGAIN_MISSES-th that is another */
+} ri_nats_again;
+
 typedef struct ri_nats_finish { /* a subscription that ends with the PONG of that PING */
     uint64_t sid, ping;
 } ri_nats_finish;
@@ -265,6 +280,7 @@ typedef struct ri_nats_peer {
 
     ri_outq_pool chunks;
     ri_outq out;              /* whole operations, which were not taken */
+    ri_nats_again again;
     size_t over_bytes;        /* of these, of calls that nobody waits for any more */
     uint64_t takes;
     uint32_t pongs_owed;      /* since the last take */

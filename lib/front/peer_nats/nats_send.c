@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "base/saturate.h"
 
+enum { NATS_SEND_VERB = 4 }; /* bytes of "PUB " */
+
 /* ---- Messages ---- */
 
 /* A connection that is being dialled is the loop's alone, outside the gate. */
@@ -18,6 +20,59 @@ static size_t nats_send_pending(const ri_nats_peer *peer)
 {
     return peer->out.bytes + (peer->state > RI_NATS_DIALLING ? peer->conn.pending : 0);
 }
+
+/* ---- The same line again ---- */
+
+static bool nats_send_is_again(const ri_nats_again *again, const ri_message *m)
+{
+    if (m->data.len != again->data_len || m->headers.len || m->reply.len) return false;
+    return m->subject.len && ri_str_same(m->subject, (ri_str){again->line + NATS_SEND_VERB,
+                                                              again->subject_len});
+}
+
+/* Inside the gate: a message whose line is there. False: there is something to be looked at, as the
+ * room, or a new line to be written; nothing has happened then. */
+static inline bool nats_send_again(ri_nats_peer *peer, const ri_message *m)
+{
+    RI_ASSERT(ri_nats_peer_is_entered(peer));
+    ri_nats_again *again = &peer->again;
+    if (!nats_send_is_again(again, m)) return false;
+    if (ri_unlikely(atomic_load_explicit(&peer->bus.closed, memory_order_relaxed) ||
+                    m->data.len > peer->bus.broker->conf.max_msg_bytes)) return false;
+    size_t len = again->line_len + m->data.len + RI_NATS_CRLF.len;
+    if (ri_unlikely(nats_send_pending(peer) + len > peer->conf.send_bytes / 2)) return false;
+    if (ri_unlikely(!ri_outq_has_room(&peer->out, sizeof again->line + len))) return false;
+    char *at = peer->out.fill;
+    memcpy(at, again->line, RI_NATS_AGAIN_STEP);
+    if (again->line_len > RI_NATS_AGAIN_STEP)
+        memcpy(at + RI_NATS_AGAIN_STEP, again->line + RI_NATS_AGAIN_STEP, RI_NATS_AGAIN_STEP);
+    at += again->line_len;
+    if (m->data.len) memcpy(at, m->data.ptr, m->data.len);
+    memcpy(at + m->data.len, RI_NATS_CRLF.ptr, RI_NATS_CRLF.len);
+    ri_outq_added(&peer->out, len);
+    again->used = true;
+    peer->unflushed = true;
+    ri_nats_peer_call(peer);
+    return true;
+}
+
+/* The message has just gone, with a line of its own: may it be that the next one is the same? Where
+ * no two are, little is spent on it. */
+static void nats_send_learn(ri_nats_peer *peer, const ri_message *m)
+{
+    ri_nats_again *again = &peer->again;
+    bool fits = RI_NATS_PUB_ROOM(m->subject.len, 0) <= sizeof again->line;
+    if (!fits || m->headers.len || m->reply.len) return;
+    if (again->subject_len && !again->used && ++again->misses % RI_NATS_AGAIN_MISSES) return;
+    char *end = ri_nats_put_pub(again->line, m->subject, RI_STR_NONE, 0, m->data.len);
+    again->line_len = (uint32_t)(end - again->line);
+    again->subject_len = (uint32_t)m->subject.len;
+    again->data_len = m->data.len;
+    again->used = false;
+    RI_ASSERT(again->line_len <= sizeof again->line);
+}
+
+/* ---- Any message ---- */
 
 int ri_nats_send_message(ri_nats_peer *peer, const ri_message *m)
 {
@@ -116,21 +171,37 @@ static void nats_send_pause(ri_nats_peer *peer)
     if (slow) nats_send_await_room(peer, seen, RI_NATS_PAUSE_NS);
 }
 
-int ri_nats_send_publish(rill_bus *bus, const ri_message *m)
+static void nats_send_count(rill_bus *bus, const ri_message *m)
 {
-    ri_nats_peer *peer = ri_nats_peer_of(bus);
-    ri_broker_enter(bus->broker);
+    bus->party.in_msgs++;
+    bus->party.in_bytes += m->headers.len + m->data.len;
+}
+
+/* Inside the gate, which it leaves. */
+static RI_NOINLINE int nats_send_another(ri_nats_peer *peer, const ri_message *m)
+{
+    rill_bus *bus = &peer->bus;
     int rc = ri_bus_check(bus, m);
     if (ri_unlikely(rc == RILL_OK && nats_send_is_full(peer, m))) rc = nats_send_make_room(peer, m);
     if (ri_likely(rc == RILL_OK)) rc = ri_nats_send_message(peer, m);
     if (ri_likely(rc == RILL_OK)) {
-        bus->party.in_msgs++;
-        bus->party.in_bytes += m->headers.len + m->data.len;
+        nats_send_count(bus, m);
+        nats_send_learn(peer, m);
     }
     bool slow = peer->state == RI_NATS_UP && !ri_nats_send_is_easy(peer);
     ri_broker_leave(bus->broker);
     if (ri_unlikely(slow)) nats_send_pause(peer);
     return rc < 0 ? rc : 1;
+}
+
+int ri_nats_send_publish(rill_bus *bus, const ri_message *m)
+{
+    ri_nats_peer *peer = ri_nats_peer_of(bus);
+    ri_broker_enter(bus->broker);
+    if (!nats_send_again(peer, m)) return nats_send_another(peer, m);
+    nats_send_count(bus, m);
+    ri_broker_leave(bus->broker);
+    return 1;
 }
 
 /* ---- Flush ---- */
