@@ -81,7 +81,7 @@ static ri_account *place_account(const place *p, const char *name)
 
 static const ri_broker_conn conn = {
     .info = {.id = 7, .in_msgs = 1, .in_bytes = 2, .out_msgs = 3, .out_bytes = 4},
-    .peer = {"[::1]:5", 7}, .account = {"A1", 2}, .user = {"u\"", 2}, .rtt_ns = 9};
+    .peer = {"[::1]:5", 7}, .account = {"A1", 2}, .given = {"u\"", 2}, .rtt_ns = 9};
 
 /* Without a listener nothing is made, nor any memory asked for. */
 START_TEST(unheard)
