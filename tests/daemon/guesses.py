@@ -15,6 +15,7 @@ from case import BOUND_S, Case, main
 
 HASH = "$2b$04$abcdefghijklmnopqrstuuLZYjhNQAOdpbzt4WxWlUHjv1wsyH5DG"  # of s3cret
 VIOLATION = "-ERR 'Authorization Violation'"
+LATER = "-ERR 'Authentication Timeout'"  # it is not looked at
 TOLD = re.compile(r"\[WRN\] (\S+):\d+ - (\d+) logins of its host refused without a look")
 KNOWN = "users: [ { user: ann, password: plain }, { user: ivan, password: '%s' }, " \
     "{ user: eve, password: eve } ]" % HASH
@@ -80,7 +81,7 @@ class Guesses(Case):
         server, since = self.broker(), time.monotonic()
         for i in range(300):
             user = ("ann", "ivan", "nobody")[i % 3]  # a password, a hash, nothing
-            self.assertEqual(self.nats(server, user, "guess%d" % i), VIOLATION)
+            self.assertIn(self.nats(server, user, "guess%d" % i), (VIOLATION, LATER))
             if i % 50 == 0:
                 self.assertEqual(self.nats(server, "ivan", "s3cret", "127.0.0.2"), "PONG")
                 self.assertEqual(self.nats(server, "eve", "eve"), "PONG")
@@ -100,7 +101,7 @@ class Guesses(Case):
             for s, _ in clients:
                 s.sendall(b'CONNECT {"verbose":false,"user":"ivan","pass":"x"}\r\n')
             for _, lines in clients:
-                self.assertEqual(lines.readline().decode().rstrip("\r\n"), VIOLATION)
+                self.assertIn(lines.readline().decode().rstrip("\r\n"), (VIOLATION, LATER))
         self.check_counts(server, 300, since)
 
     def test_http(self):
@@ -124,7 +125,7 @@ class Guesses(Case):
         end = time.monotonic() + BOUND_S
         self.assertEqual(self.http("ann", "plain", "127.0.0.9")[0], 303)
         while self.counts()[1] == 0:  # unless it took a second from the first to here
-            self.assertEqual(self.nats(server, "ann", "x"), VIOLATION)
+            self.assertIn(self.nats(server, "ann", "x"), (VIOLATION, LATER))
             self.assertLess(time.monotonic(), end)
         while self.nats(server, "ann", "plain") != "PONG":  # it comes back by itself
             self.assertLess(time.monotonic(), end)

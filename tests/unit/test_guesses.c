@@ -107,6 +107,23 @@ START_TEST(of_each_user_and_of_all)
 }
 END_TEST
 
+/* Many were under way before the first of them was found wrong: they are all that there are for as
+ * long as they would have taken, within a bound. */
+START_TEST(what_fails_beyond_the_bound_is_owed)
+{
+    for (int i = 0; i < 200; i++) wrong(one);
+    now_ns += (200 - 64) * RI_SEC / 4;
+    ck_assert(holds(one));
+    now_ns += RI_SEC / 4;
+    ck_assert_int_eq(guess(one, 10), 1);
+    for (int i = 0; i < 100000; i++) wrong(other);
+    now_ns += (RI_GUESS_DEBT * 64 - 64) * RI_SEC / 4;
+    ck_assert(holds(other));
+    now_ns += RI_SEC / 4;
+    ck_assert_int_eq(guess(other, 10), 1);
+}
+END_TEST
+
 START_TEST(other_bounds_also_from_one_moment_to_the_next)
 {
     bound = ri_guesses_bound_of(3, 1);
@@ -220,6 +237,7 @@ END_TEST
 
 SUITE_MAIN_ROWS("guesses",
                 TABLE(so_many_and_then_so_many_a_second, of_each_user_and_of_all,
+                      what_fails_beyond_the_bound_is_owed,
                       other_bounds_also_from_one_moment_to_the_next,
                       nothing_is_kept_where_there_is_no_bound, refusals_are_told_seldom,
                       the_table_is_bounded, nobody_is_refused_who_has_some_at_hand,

@@ -106,7 +106,8 @@ static void guesses_row_add(const ri_guesses *g, ri_guess_bound bound, const uin
     ri_guess_row *row = guesses_row(g, key);
     if (!guesses_row_is(row, key)) *row = (ri_guess_row){.key = {key[0], key[1]}};
     int64_t clear_ns = ri_ns_add(RI_MAX(row->clear_ns, now_ns), bound.interval_ns);
-    row->clear_ns = RI_MIN(clear_ns, ri_ns_add(now_ns, guesses_span_ns(bound)));
+    int64_t most_ns = ri_ns_mul(RI_GUESS_DEBT, guesses_span_ns(bound));
+    row->clear_ns = RI_MIN(clear_ns, ri_ns_add(now_ns, most_ns));
     RI_ASSERT(row->clear_ns > 0);
 }
 

@@ -8,6 +8,10 @@
  *                         0 |___\___/____________   here its logins are refused, without a look at
  *                                                   what they show: a hash costs nothing then
  *
+ * Many logins may be under way before the first of them is found wrong: what has failed beyond the
+ * bound is owed, RI_GUESS_DEBT times the bound at most, so that those many are all that there are
+ * for a while.
+ *
  * As all users together it has RI_GUESS_USERS times as many, and as much faster: who walks through
  * the names comes to that bound, and who guesses one user's password keeps no other user out who
  * comes from the same host.
@@ -32,6 +36,7 @@ enum {
     RI_GUESS_WAYS = 8,
     RI_GUESS_ROWS = 128 * RI_GUESS_WAYS,
     RI_GUESS_USERS = 16,
+    RI_GUESS_DEBT = 8,
     RI_GUESS_REPORT_S = 10, /* refusals of a row are reported once in so long */
 };
 

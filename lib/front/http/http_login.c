@@ -138,7 +138,10 @@ ri_http_verdict ri_http_login_look(ri_http_session *s, const ri_http_request *re
     http_login_forget(login);
     memcpy(login->digest, digest, sizeof digest);
     login->epoch = conf->login_epoch;
-    if (!http_login_read(request->login, &words)) return RI_HTTP_LOGIN_NO;
+    if (!http_login_read(request->login, &words)) {
+        explicit_bzero(words.room, sizeof words.room);
+        return RI_HTTP_LOGIN_NO;
+    }
     if (conf->trust) { /* which looks at JWTs alone: nobody guesses one */
         explicit_bzero(words.room, sizeof words.room);
         return RI_HTTP_LOGIN_LATER;

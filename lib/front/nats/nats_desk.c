@@ -132,6 +132,7 @@ static ri_login *desk_next(ri_nats_server *server, rill_login_fn *fn, void **arg
             if (desk_hold(server, s) < 0) ri_nats_session_end(s, RI_NATS_END_NO_MEMORY);
             continue;
         }
+        if (s->verifying && ri_nats_login_held(s)) continue; /* too many have failed meanwhile */
         if (!conf->on_login) { /* a reload: nobody is asked any more */
             ri_nats_op_login(s);
             continue;

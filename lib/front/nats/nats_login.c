@@ -60,16 +60,24 @@ static bool login_shows_nothing(const ri_nats_session *s)
            !ri_nats_login_maps(s);
 }
 
-/* Shows it something that may be right or wrong, and is no key's? */
+/* Is what it shows judged by something that can be guessed? A program or a service that is asked
+ * may look at all of it, what stands beside a key, too. */
 static bool login_is_guess(const ri_nats_session *s)
 {
-    return ri_nats_login_guards(&s->server->broker->conf) &&
-           (s->login.user || s->login.password || s->login.token);
+    const ri_broker_conf *conf = &s->server->broker->conf;
+    const ri_nats_login *login = &s->login;
+    if (!ri_nats_login_guards(conf) || (!login->user && !login->password && !login->token))
+        return false;
+    if (conf->on_login || conf->callout) return true;
+    if (conf->trust) return login->password || login->token || !login->jwt;
+    return !login->nkey && !ri_nats_login_maps(s);
 }
 
+/* Of a token the user's name that may stand beside it is no part. */
 static ri_str login_claims(const ri_nats_session *s)
 {
-    return s->login.user ? ri_str_of(s->login.user) : RI_STR_NONE;
+    bool by_token = s->server->broker->conf.token && s->login.token;
+    return s->login.user && !by_token ? ri_str_of(s->login.user) : RI_STR_NONE;
 }
 
 bool ri_nats_login_held(ri_nats_session *s)
@@ -78,7 +86,9 @@ bool ri_nats_login_held(ri_nats_session *s)
     if (!login_is_guess(s)) return false;
     if (!ri_failed_login_holds(s->server->broker, s->peer, login_claims(s))) return false;
     s->verifying = false;
-    ri_nats_session_fail(s, RI_NATS_END_AUTH, "Authorization Violation");
+    /* Clients give up for good on a server that has refused them twice; he who is right may come
+     * again in a moment. */
+    ri_nats_session_fail(s, RI_NATS_END_AUTH_TIMEOUT, "Authentication Timeout");
     return true;
 }
 
@@ -396,7 +406,7 @@ ri_nats_session *ri_nats_login_end(ri_nats_server *server, ri_job *job)
     ri_callout_letter *letter = check->letter;
     bool wanted = s && !s->end;
     server->check_runs = false;
-    if (!s && login_was_wrong(check))
+    if (!wanted && login_was_wrong(check))
         ri_failed_login_note(server->broker, &check->who);
     check->hearing = NULL;
     if (wanted) check->letter = NULL;
