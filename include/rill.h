@@ -526,8 +526,8 @@ typedef struct rill_creds {
     bool reserved[7];
     uint8_t signature[64];    /* by ed25519, with the key's seed, of the bytes of the nonce */
     /* Texts are read after on_creds() has returned, before it is called again. Called, on the same
-     * thread, when they have been read and copied: they may be wiped and freed. NULL: they stay
-     * until then. */
+     * thread, when they have been read and copied, or on_creds() has returned an error: they may be
+     * wiped and freed. NULL: they stay until then. */
     void (*release)(struct rill_creds *creds, void *arg);
 } rill_creds;
 
@@ -605,12 +605,13 @@ typedef struct rill_opts {
     const rill_memory *memory;  /* of a build for firmware, which needs it; of another RILL_ENOTSUP,
                                    with a sentence */
     const rill_flash *flash;    /* of a build for firmware: for flash:NAME; copied */
-    /* nats://, tls://, ws://, unix: and kafka:// only: as whom to log in to each server, in place
-     * of the URL. Copied, and the copies are wiped when the bus is closed. RILL_EINVAL, with a
-     * sentence that shows nothing of them: the URL has a login, too; both user and token; a
-     * password and no user; one that is empty, but a password; more than 65536 bytes of one.
-     * creds_file or nkey_seed may stand beside them: a server that asks for a key is shown both. In
-     * a build for firmware RILL_ENOTSUP: there the URL has it */
+    /* nats://, tls://, ws://, unix: and kafka:// only, elsewhere RILL_EINVAL: as whom to log in to
+     * each server, in place of the URL. In UTF-8 (to NATS what is none goes as U+FFFD). Copied, and
+     * the copies are wiped when the bus is closed. RILL_EINVAL, with a sentence that shows nothing
+     * of them: the URL has a login, too; both user and token; a password and no user; one that is
+     * empty, but a password; more than 65536 bytes of one. creds_file or nkey_seed may stand beside
+     * them: a server that asks for a key is shown both. In a build for firmware RILL_ENOTSUP: there
+     * the URL has it */
     const char *user;
     const char *password;       /* kafka:// needs one: of SASL PLAIN, or what kafka_config says */
     const char *token;          /* not of kafka://: RILL_EINVAL */
@@ -623,9 +624,10 @@ typedef struct rill_opts {
      * It is called like the functions of a wire, without a lock and on the thread that moves the
      * bytes of this handle: one of rill's, or, under RILL_DRIVE_HOST, whoever is in rill_poll() or
      * waits. No other connection of that thread moves until it returns, and connect_timeout_ms goes
-     * on: it may read a file or take a lock, and does not ask a network. A call of rill is
-     * RILL_EDEADLK there, as it is in release(). Not called any more when rill_close() has
-     * returned, or rill_open() has failed. */
+     * on: it may read a file or take a lock, and does not ask a network. rill_open(), rill_close()
+     * and, under RILL_DRIVE_HOST, all calls that wait may wait for it: it takes no lock that is
+     * held around one of these. A call of rill is RILL_EDEADLK there, as it is in release(). Not
+     * called any more when rill_close() has returned, or rill_open() has failed. */
     int (*on_creds)(rill_creds *creds, void *arg);
 } rill_opts;
 
@@ -2073,7 +2075,7 @@ typedef struct rill_listen_opts {
  * parameters, as far as a broker has such: /varz /connz /subsz /jsz /accountz /accstatz /routez
  * /gatewayz /leafz /ipqueuesz /expvarz. From the first such port on the last 10 000 connections
  * that have gone are remembered for /connz?state=closed, with 4 MiB, or a 128th of memory_bytes if
- * that is less; of each the first 256 subscriptions, with 16 KiB. "/events" says each second what
+ * that is less; of each the first 32 subscriptions, with 2 KiB. "/events" says each second what
  * moves, to 16 listeners (server-sent events).
  * `on_page` may answer first. All that is shown to whoever comes, as on nats-server's port: let
  * those reach it who may know, or want a certificate of them (rill_tls.verify_peer). What messages

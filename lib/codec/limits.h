@@ -98,8 +98,8 @@ enum {
     RI_LIMIT_DEPARTED_BYTES = 4 * 1024 * 1024, /* ... with so many bytes in all ... */
     RI_LIMIT_DEPARTED_TEXT = 256,           /* ... and so many of each name, ... */
     RI_LIMIT_DEPARTED_JWT = 4096,           /* ... and of a JWT, or the tags of its user */
-    RI_LIMIT_DEPARTED_SUBS = 256,           /* subscriptions of one that are remembered, ... */
-    RI_LIMIT_DEPARTED_SUBS_BYTES = 16384,   /* ... with so many bytes */
+    RI_LIMIT_DEPARTED_SUBS = 32,            /* subscriptions of one that are remembered, ... */
+    RI_LIMIT_DEPARTED_SUBS_BYTES = 2048,    /* ... with so many bytes */
     RI_LIMIT_LABELS = 64,                   /* tags of a broker, or rows of metadata, ... */
     RI_LIMIT_LABELS_BYTES = 8192,           /* ... and bytes of either */
     RI_LIMIT_BASE_PATH = 256,               /* bytes of the path below which pages are */

@@ -58,12 +58,14 @@ typedef struct departed_sub { /* its texts lie behind it */
 
 void ri_departed_put_sub(void *arg, const ri_broker_sub *sub)
 {
-    ri_buffer *out = arg;
+    ri_departed_subs *subs = arg;
+    ri_buffer *out = &subs->text;
     const departed_sub row = {.msgs = sub->info.msgs, .max_msgs = sub->info.max_msgs,
                               .subject = (uint32_t)sub->subject.len,
                               .queue = (uint32_t)sub->queue.len, .sid = (uint32_t)sub->sid.len};
     size_t size = sizeof row + sub->subject.len + sub->queue.len + sub->sid.len;
-    if (out->len + size > RI_LIMIT_DEPARTED_SUBS_BYTES) return;
+    subs->full = subs->full || out->len + size > RI_LIMIT_DEPARTED_SUBS_BYTES;
+    if (subs->full) return;
     ri_buffer_put(out, &row, sizeof row);
     ri_buffer_put_str(out, sub->subject);
     ri_buffer_put_str(out, sub->queue);

@@ -36,7 +36,11 @@ int ri_departed_keep(ri_broker *broker);
 void ri_departed_free(ri_broker *broker);
 /* Of a door: that one ends. */
 void ri_departed_note(ri_broker *broker, const ri_broker_conn *conn, const char *reason);
-/* For conn.subs: puts one into the buffer `arg`, if there is room left. */
+typedef struct ri_departed_subs { /* conn.subs, as it is made */
+    ri_buffer text;
+    bool full;
+} ri_departed_subs;
+/* Puts one into the ri_departed_subs `arg`; behind the first one without room there is no other. */
 void ri_departed_put_sub(void *arg, const ri_broker_sub *sub);
 /* The next one of `conn.subs`, of which *at are over. False: there is none. Lent. */
 bool ri_departed_sub(const ri_departed_one *one, size_t *at, ri_broker_sub *sub);

@@ -67,18 +67,18 @@ static void session_note_end(const ri_nats_session *s, ri_nats_end end)
 {
     ri_broker *broker = s->server->broker;
     ri_broker_conn conn = {0};
-    ri_buffer subs;
+    ri_departed_subs subs = {.full = ri_list_linked(&s->forget_link)}; /* others' come first then */
     if (!broker->departed) return;
     const rill_conn_subs_opts opts = {.size = sizeof opts, .conn = s->cid};
     ri_broker_subs_query query = {.opts = &opts, .max = RI_LIMIT_DEPARTED_SUBS,
                                   .put = ri_departed_put_sub, .arg = &subs};
-    ri_buffer_init(&subs, &broker->host);
-    ri_nats_session_list_subs(s, &query);
+    ri_buffer_init(&subs.text, &broker->host);
+    if (!subs.full) ri_nats_session_list_subs(s, &query);
     ri_nats_session_describe(s, ri_ns_sub(ri_wall_ns(&broker->host), ri_mono_ns(&broker->host)),
                              &conn);
-    if (!subs.failed) conn.subs = ri_buffer_str(&subs);
+    if (!subs.text.failed) conn.subs = ri_buffer_str(&subs.text);
     ri_departed_note(broker, &conn, ri_nats_session_end_text(end));
-    ri_buffer_fini(&subs);
+    ri_buffer_fini(&subs.text);
 }
 
 void ri_nats_session_end(ri_nats_session *s, ri_nats_end end)
@@ -768,7 +768,8 @@ static void session_describe_user(const ri_nats_session *s, ri_broker_conn *out)
     out->issuer = badge.issuer;
     out->name_tag = badge.name;
     out->tags = badge.tags;
-    if (s->ticket && s->ticket->is_signed) out->jwt = ri_str_of(s->login.jwt);
+    bool signs = s->ticket && s->ticket->is_signed && s->ticket->login == s->logins;
+    if (signs) out->jwt = ri_str_of(s->login.jwt);
 }
 
 void ri_nats_session_describe(const ri_nats_session *s, int64_t boot_ns, ri_broker_conn *out)
