@@ -605,7 +605,7 @@ typedef struct rill_opts {
     const rill_memory *memory;  /* of a build for firmware, which needs it; of another RILL_ENOTSUP,
                                    with a sentence */
     const rill_flash *flash;    /* of a build for firmware: for flash:NAME; copied */
-    /* nats://, tls://, ws://, unix: and kafka:// only, elsewhere RILL_EINVAL: as whom to log in to
+    /* nats://, tls://, ws://, unix: and kafka:// only, nobody asks elsewhere: as whom to log in to
      * each server, in place of the URL. In UTF-8 (to NATS what is none goes as U+FFFD). Copied, and
      * the copies are wiped when the bus is closed. RILL_EINVAL, with a sentence that shows nothing
      * of them: the URL has a login, too; both user and token; a password and no user; one that is

@@ -136,7 +136,6 @@ static int link_dial(tool *t, const args *a, rill_bus **bus, bool redial, bool d
 #endif
     if (a->text[OPT_NKEY] && !link_seed(t, a->text[OPT_NKEY], seed)) return TOOL_USAGE;
     if (user && !password) password = getenv("RILL_PASSWORD");
-    if (!remote) user = password = NULL; /* there is nobody who asks */
     const rill_opts opts = {
         .size = sizeof opts, .on_event = link_event, .arg = t, .name = remote ? "rill" : NULL,
         .domain = remote ? a->text[OPT_DOMAIN] : NULL, .no_redial = remote && !redial,

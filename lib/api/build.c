@@ -21,11 +21,6 @@ int ri_build_join(rill_bus **bus, ri_broker *broker, const rill_opts *opts)
     return ri_local_join(bus, broker, opts);
 }
 
-static bool build_is_here(const ri_url *url)
-{
-    return url->scheme == RI_URL_MEM || url->scheme == RI_URL_FILE;
-}
-
 int ri_build_open(rill_bus **bus, const ri_url *url, const rill_opts *opts)
 {
     for (size_t i = 0; i < sizeof build_peers / sizeof build_peers[0]; i++) {
@@ -35,10 +30,6 @@ int ri_build_open(rill_bus **bus, const ri_url *url, const rill_opts *opts)
                           ri_url_scheme_name(url->scheme));
         if (opts->on_creds && !build_peers[i]->dials)
             return ri_err(RILL_EINVAL, "on_creds: %s does not ask for that",
-                          ri_url_scheme_name(url->scheme));
-        if ((opts->user || opts->password || opts->token) && build_is_here(url))
-            return ri_err(RILL_EINVAL, "%s: %s asks nobody to log in",
-                          opts->user ? "user" : opts->token ? "token" : "password",
                           ri_url_scheme_name(url->scheme));
         return build_peers[i]->open(bus, url, opts);
     }
