@@ -40,6 +40,22 @@ static void views_and_bytes()
     IS(rill::wait(1ns).ms == 1 && rill::wait(-5s).ms == 0 && rill::wait(24h * 365).ms == INT_MAX);
 }
 
+static void publish_many()
+{
+    rill::bus bus("mem:");
+    rill::sub sub = bus.subscribe("a");
+    const std::string large(2 << 20, 'x');
+    const rill_str rows[] = {{"one", 3}, {"", 0}, {"two", 3}, {large.data(), large.size()}};
+    IS(bus.publish_many("a", rows, 0) == 0 && bus.publish_many("a", rows, 4) == 3);
+    for (const char *want : {"one", "", "two"}) IS(sub.next(30s)->data() == want);
+    std::error_code ec;
+    IS(thrown([&] { bus.publish_many("a", rows + 3, 1); }) == RILL_ETOOBIG);
+    IS(bus.publish_many("a b", rows, 3, ec) == 0 && ec == errc::invalid);
+    IS(!sub.next(0));
+    bus.close();
+    IS(thrown([&] { bus.publish_many("a", rows, 3); }) == RILL_ECLOSED);
+}
+
 static void error_forms()
 {
     rill::bus bus("mem:");
@@ -689,7 +705,8 @@ static void coroutines()
 #endif
 
 static const row rows[] = {
-    ROW(publish_subscribe), ROW(views_and_bytes), ROW(error_forms), ROW(requests_and_services),
+    ROW(publish_subscribe), ROW(publish_many), ROW(views_and_bytes), ROW(error_forms),
+    ROW(requests_and_services),
     ROW(services_share_work), ROW(headers), ROW(calls_that_do_not_wait), ROW(all_in_one_call),
     ROW(reap_beside_a_throw), ROW(streams), ROW(consumers_and_groups), ROW(ranges), ROW(batches),
     ROW(key_value), ROW(objects), ROW(brokers_and_peers), ROW(every_url), ROW(forwards),

@@ -1392,6 +1392,12 @@ public:
     {
         check(rill_publish(bus_, subject, data.data(), data.size(), post), how);
     }
+    /* How many went: n, unless one cannot; the call for the rest says why. `data` is lent. */
+    std::size_t publish_many(text subject, const rill_str *data, std::size_t n, errors how = {})
+    {
+        int went = check(rill_publish_many(bus_, subject, data, n), how);
+        return went > 0 ? static_cast<std::size_t>(went) : 0;
+    }
     receipt append(text subject, bytes data, in<rill_post> post = {}, wait w = forever,
                    errors how = {})
     {

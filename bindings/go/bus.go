@@ -355,8 +355,9 @@ func (b *Bus) patiently(send func() (int, error)) (int, error) {
 // To a server, messages without a post are gathered, up to 32 KiB of them, and cross to C together: as
 // soon as another goroutine gets a turn, when there are so many, and before whatever else is asked of
 // the bus, Flush and Close included. Nothing overtakes them. What goes wrong with a message that was
-// gathered is the error of the next Publish, PublishAll, Flush or Drain; a publish sends nothing of its
-// own then. EAGAIN, that there is no room, is that of the Publish whose message does not go.
+// gathered is the error of the next Publish, PublishMany, PublishAll, Flush or Drain; a publish sends
+// nothing of its own then. EAGAIN, that there is no room, is that of the Publish whose message does not
+// go.
 func (b *Bus) Publish(subject string, data []byte, post *Post) error {
 	if b.out != nil && post == nil && len(data) < outboxMessage {
 		if done, err := b.gather(subject, data); done {
@@ -515,6 +516,13 @@ func (b *Bus) PublishAll(subject string, data [][]byte, post *Post) (int, error)
 			return int(end.rc), told(Code(code), end.why)
 		})
 	})
+}
+
+// PublishMany publishes each of data on one subject, in their order: rill_publish_many. To a server that
+// costs less than as many calls. It returns how many went; the error is that of the first one that did
+// not, and a call for the rest begins with it. It is PublishAll without a post.
+func (b *Bus) PublishMany(subject string, data [][]byte) (int, error) {
+	return b.PublishAll(subject, data, nil)
 }
 
 // Inbox is a subject of one's own, for many answers: subscribe to it, and give it as Post.Reply.

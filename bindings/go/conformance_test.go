@@ -126,6 +126,61 @@ func TestPublishSubscribe(t *testing.T) {
 	}
 }
 
+func TestPublishMany(t *testing.T) {
+	ctx := soon(t)
+	broker, at := serve(t, nil)
+	data := make([][]byte, 300)
+	for i := range data {
+		data[i] = bytes.Repeat(fmt.Append(nil, i), i%3) // a third: nothing
+	}
+	large := make([]byte, 2<<20)
+	for _, bus := range []*Bus{open(t, "mem:", nil), open(t, "nats://"+at, nil),
+		must[*Bus](t)(broker.Bus(nil)), open(t, "nats://"+at, &Options{SendTimeout: -1})} {
+		sub := hear(t, bus, "a", nil)
+		hears := func(data ...[]byte) {
+			t.Helper()
+			for _, d := range data {
+				is(t, next(t, sub), string(d))
+			}
+		}
+		ok(t, bus.Publish("a", []byte("first"), nil)) // C takes the subject, and the next one is gathered
+		ok(t, bus.Publish("a", []byte("second"), nil))
+		is(t, must[int](t)(bus.PublishMany("a", data)), 300)
+		is(t, must[int](t)(bus.PublishMany("a", nil)), 0)
+		is(t, must[int](t)(bus.PublishMany("a", [][]byte{[]byte("last")})), 1)
+		hears([]byte("first"), []byte("second"))
+		hears(data...)
+		hears([]byte("last"))
+		for _, bad := range []string{"", "a b", "a\x00b", "a..b"} {
+			n, err := bus.PublishMany(bad, data)
+			fails(t, err, EINVAL)
+			is(t, n, 0)
+		}
+		// What lies before one that is too large goes, and nothing behind it.
+		for _, at := range []int{0, 1, 64, 100, 299} {
+			rows := slices.Clone(data)
+			rows[at] = large
+			n, err := bus.PublishMany("a", rows)
+			fails(t, err, ETOOBIG)
+			is(t, n, at)
+			n, err = bus.PublishMany("a", rows[n:])
+			fails(t, err, ETOOBIG)
+			is(t, n, 0)
+			ok(t, bus.Publish("a", []byte("end"), nil))
+			hears(data[:at]...)
+			hears([]byte("end"))
+		}
+		ok(t, sub.Close())
+		ok(t, bus.Flush(ctx))
+		ok(t, bus.Close())
+		for _, rows := range [][][]byte{data, nil} {
+			n, err := bus.PublishMany("a", rows)
+			fails(t, err, ECLOSED)
+			is(t, n, 0)
+		}
+	}
+}
+
 func TestDataOfAllLengths(t *testing.T) {
 	bus := open(t, "mem:", nil)
 	sub := hear(t, bus, "d", nil)

@@ -21,9 +21,29 @@ rillgo_end rillgo_publish_quick(rill_bus *bus, const char *text, const void *dat
     return said(rill_publish(bus, text, data, len, NULL));
 }
 
+enum { RUN = 64 }; /* messages that rill has at a time; their rows lie on the stack */
+
+/* The same without a post. */
+static rillgo_end publish_many(rill_bus *bus, const char *subject, const char *data,
+                               const uint32_t *lens, size_t n, int *err)
+{
+    rill_str run[RUN];
+    for (size_t done = 0; done < n;) {
+        size_t k = 0;
+        for (const char *at = data; k < RUN && done + k < n; at += run[k++].len)
+            run[k] = (rill_str){at, lens[done + k]};
+        int went = *err = rill_publish_many(bus, subject, run, k);
+        if (went < 0) return (rillgo_end){(int64_t)done, said(-1).why};
+        data = run[went - 1].ptr + run[went - 1].len;
+        done += (size_t)went;
+    }
+    return (rillgo_end){(int64_t)n, NULL};
+}
+
 rillgo_end rillgo_publish_all(rill_bus *bus, const char *subject, const char *data,
                               const uint32_t *lens, size_t n, const rill_post *post, int *err)
 {
+    if (!post) return publish_many(bus, subject, data, lens, n, err);
     for (size_t i = 0; i < n; data += lens[i++]) {
         if ((*err = rill_publish(bus, subject, data, lens[i], post)) < 0)
             return (rillgo_end){(int64_t)i, said(-1).why};
@@ -31,18 +51,39 @@ rillgo_end rillgo_publish_all(rill_bus *bus, const char *subject, const char *da
     return (rillgo_end){(int64_t)n, NULL};
 }
 
+/* What lies at `at`: the subject is the return value. */
+static const char *record_at(const char *at, uint32_t lens[2], rill_str *data)
+{
+    memcpy(lens, at, 2 * sizeof *lens);
+    const char *subject = at + 2 * sizeof *lens;
+    *data = (rill_str){subject + lens[0], lens[1]};
+    return subject;
+}
+
+/* Up to RUN records on the subject of the one at `at`. The number. */
+static size_t records_on_one(const char *at, const char *end, const char **subject, rill_str *run)
+{
+    uint32_t first[2], lens[2];
+    *subject = record_at(at, first, run);
+    size_t n = 1;
+    for (; n < RUN && (at = run[n - 1].ptr + run[n - 1].len) < end; n++) {
+        const char *other = record_at(at, lens, run + n);
+        if (lens[0] != first[0] || memcmp(other, *subject, lens[0]) != 0) break;
+    }
+    return n;
+}
+
 rillgo_run rillgo_publish_records(rill_bus *bus, const char *records, size_t len)
 {
-    size_t at = 0;
-    while (at < len) {
-        uint32_t lens[2];
-        memcpy(lens, records + at, sizeof lens);
-        const char *subject = records + at + sizeof lens;
-        int rc = rill_publish(bus, subject, subject + lens[0], lens[1], NULL);
-        if (rc < 0) return (rillgo_run){at, said(rc).why, rc};
-        at += sizeof lens + lens[0] + lens[1];
+    rill_str run[RUN];
+    const char *at = records, *end = records + len, *subject;
+    while (at < end) {
+        size_t n = records_on_one(at, end, &subject, run);
+        int rc = rill_publish_many(bus, subject, run, n);
+        if (rc < 0) return (rillgo_run){(size_t)(at - records), said(rc).why, rc};
+        at = run[rc - 1].ptr + run[rc - 1].len;
     }
-    return (rillgo_run){at, NULL, 0};
+    return (rillgo_run){len, NULL, 0};
 }
 
 rillgo_end rillgo_batch_add(rill_batch *batch, const char *subject, const void *data, size_t len,

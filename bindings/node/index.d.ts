@@ -706,6 +706,8 @@ export class Bus {
 
     publish(subject: string, data?: Data, options?: PostOptions): void;
     publishAll(subject: string, list: readonly Data[], options?: PostOptions): number;
+    /** How many went: fewer when one cannot go, of which the call for the rest throws why. */
+    publishMany(subject: string, list: readonly Data[]): number;
     append(subject: string, data?: Data, options?: PostOptions & WaitOptions): Promise<Receipt>;
     request(subject: string, data?: Data, options?: PostOptions & WaitOptions): Promise<Message>;
     jetstreamAsk(subject: string, body?: Data, options?: WaitOptions): Promise<Message>;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
+
 #include "api/args.h"
 #include "front/handle/bus_stored.h"
 #include "front/handle/peer.h"
@@ -71,6 +73,23 @@ int rill_publish(rill_bus *bus, const char *subject, const void *data, size_t le
     if (ri_likely(rc == RILL_OK)) rc = bus->ops->publish(bus, &draft.m);
     ri_bus_draft_fini(&draft);
     return rc < 0 ? rc : RILL_OK;
+}
+
+int rill_publish_many(rill_bus *bus, const char *subject, const rill_str *data, size_t n)
+{
+    size_t done = 0;
+    int rc = ri_args_bus(bus);
+    if (rc < 0) return rc;
+    if (!data && n > 0) return ri_err(RILL_EINVAL, "data is NULL, of %zu messages", n);
+    n = RI_MIN(n, (size_t)INT_MAX);
+    while (done < n) {
+        rc = send_publish_plain(bus, subject, (ri_str){data[done].ptr, data[done].len});
+        if (rc < 0) return done ? (int)done : rc;
+        done++;
+        if (bus->ops->publish_more && done < n)
+            done += bus->ops->publish_more(bus, ri_str_of(subject), data + done, n - done);
+    }
+    return (int)done;
 }
 
 /* What is to be stored: the receipt comes back directly, not to a reply subject. */

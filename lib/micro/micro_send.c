@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
+
 #include "micro/micro.h"
 
 #include "codec/nats/headers.h"
@@ -111,6 +113,18 @@ int rill_publish(rill_bus *bus, const char *subject, const void *data, size_t le
         bus->stats.in_bytes += len;
     }
     return ri_micro_bus_leave(bus, rc);
+}
+
+int rill_publish_many(rill_bus *bus, const char *subject, const rill_str *data, size_t n)
+{
+    size_t done = 0;
+    if (!data && n > 0) return ri_err(RILL_EINVAL, "the data is NULL");
+    n = RI_MIN(n, (size_t)INT_MAX);
+    for (; done < n; done++) {
+        int rc = rill_publish(bus, subject, data[done].ptr, data[done].len, NULL);
+        if (rc < 0) return done ? (int)done : rc;
+    }
+    return (int)done;
 }
 
 int rill_reply(const rill_msg *request, const void *data, size_t len, const rill_post *post)

@@ -289,7 +289,36 @@ START_TEST(stats_count_what_was_sent_and_delivered)
 }
 END_TEST
 
-SUITE_MAIN("live", a_message_arrives_whole, an_empty_message_has_data_that_is_not_null,
+START_TEST(many_in_one_call_are_many_messages)
+{
+    rill_bus *bus = api_open("mem:");
+    rill_sub *sub;
+    const rill_msg *m;
+    char texts[300][4];
+    rill_str rows[301];
+    OK(rill_subscribe(bus, &sub, "a", NULL));
+    for (int i = 0; i < 300; i++) {
+        int len = snprintf(texts[i], sizeof texts[i], "%d", i);
+        rows[i] = (rill_str){texts[i], (size_t)len};
+    }
+    rows[300] = (rill_str){texts[0], (size_t)1 << 30};
+    ck_assert_int_eq(rill_publish_many(bus, "a", rows, 0), 0);
+    ck_assert_int_eq(rill_publish_many(bus, "a", rows, 301), 300);
+    ck_assert_int_eq(rill_publish_many(bus, "a", rows + 300, 1), RILL_ETOOBIG);
+    ck_assert_int_eq(rill_publish_many(bus, "a b", rows, 300), RILL_EINVAL);
+    ck_assert_int_eq(rill_publish_many(bus, "a", NULL, 300), RILL_EINVAL);
+    for (int i = 0; i < 300; i++) {
+        OK(rill_next(sub, &m, 20000));
+        TEXT_IS(m->data, texts[i]);
+    }
+    ck_assert_int_eq(rill_next(sub, &m, 0), RILL_EAGAIN);
+    rill_sub_close(sub);
+    OK(rill_close(bus, 20000));
+}
+END_TEST
+
+SUITE_MAIN("live", many_in_one_call_are_many_messages, a_message_arrives_whole,
+           an_empty_message_has_data_that_is_not_null,
            names_share_a_broker_and_others_do_not,
            a_group_shares_and_overlapping_patterns_are_one_group,
            a_limit_ends_a_subscription_after_its_last_message,

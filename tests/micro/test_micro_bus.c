@@ -479,9 +479,25 @@ START_TEST(test_block_two)
 }
 END_TEST
 
+START_TEST(test_publish_many)
+{
+    const rill_str rows[] = {RILL_STR("one"), RILL_STR(""), RILL_STR("two"), {NULL, 1}};
+    bus_begin();
+    bus_listen("a", NULL);
+    ck_assert_int_eq(rill_publish_many(r.bus, "a", rows, 0), 0);
+    ck_assert_int_eq(rill_publish_many(r.bus, "a", rows, 4), 3);
+    ck_assert_rc(rill_publish_many(r.bus, "a", rows + 3, 1), RILL_EINVAL);
+    ck_assert_rc(rill_publish_many(r.bus, "a b", rows, 3), RILL_EINVAL);
+    ck_assert_rc(rill_publish_many(r.bus, "a", NULL, 3), RILL_EINVAL);
+    ck_assert_int_eq(rill_poll(r.bus, 0), 4); /* and the event */
+    ck_assert_str_eq(rig_log, "a=one|a=|a=two|");
+    rig_done();
+}
+END_TEST
+
 SUITE_MAIN_ROWS("micro bus",
-                SUITE_ONCE(test_publish, test_on_publisher, test_headers, test_request, test_groups,
-                           test_ends, test_full_tables, test_too_big, test_kept, test_options,
-                           test_lock, test_tasks, test_block_two),
+                SUITE_ONCE(test_publish, test_publish_many, test_on_publisher, test_headers,
+                           test_request, test_groups, test_ends, test_full_tables, test_too_big,
+                           test_kept, test_options, test_lock, test_tasks, test_block_two),
                 SUITE_EACH(RI_LEN(bus_full_cases), test_full_queue),
                 SUITE_EACH(2, test_arena))

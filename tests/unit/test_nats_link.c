@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A nats:// handle and its servers in virtual time (support/far.h): login, loss, redial, what
  * survives, and what servers do that they should not. */
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/error.h"
@@ -742,6 +743,87 @@ START_TEST(same_again_elsewhere)
 }
 END_TEST
 
+static int many(const char *subject, size_t n, ...)
+{
+    rill_str rows[8];
+    va_list texts;
+    va_start(texts, n);
+    ck_assert_uint_le(n, RI_LEN(rows));
+    for (size_t i = 0; i < n; i++) {
+        const char *text = va_arg(texts, const char *);
+        rows[i] = (rill_str){text, text ? strlen(text) : 1};
+    }
+    va_end(texts);
+    return rill_publish_many(f.bus, subject, rows, n);
+}
+
+START_TEST(many_in_one_call)
+{
+    begin("nats://a", NULL);
+    far_greet_with(&f, ",\"max_payload\":3");
+    ck_assert_int_eq(many("a.b", 5, "xy", "zz", "abc", "", "de"), 5);
+    HEARS(&f, "PUB a.b 2\r\nxy\r\nPUB a.b 2\r\nzz\r\nPUB a.b 3\r\nabc\r\nPUB a.b 0\r\n\r\n"
+              "PUB a.b 2\r\nde\r\n");
+    ck_assert_int_eq(many("a.c", 2, "xy", "zz"), 2); /* it is another subject than before */
+    HEARS(&f, "PUB a.c 2\r\nxy\r\nPUB a.c 2\r\nzz\r\n");
+    ck_assert_int_eq(many("a.c", 4, "xy", "zz", "four", "xy"), 2);
+    HEARS(&f, "PUB a.c 2\r\nxy\r\nPUB a.c 2\r\nzz\r\n");
+    ck_assert_int_eq(many("a.c", 2, "four", "xy"), RILL_ETOOBIG);
+    ck_assert_int_eq(many("a.c", 3, "12", NULL, "34"), 1);
+    ck_assert_int_eq(many("a.c", 2, NULL, "34"), RILL_EINVAL);
+    ck_assert_int_eq(many("a c", 2, "12", "34"), RILL_EINVAL);
+    ck_assert_int_eq(many(NULL, 2, "12", "34"), RILL_EINVAL);
+    ck_assert_int_eq(rill_publish_many(f.bus, "a", NULL, 1), RILL_EINVAL);
+    ck_assert_int_eq(rill_publish_many(NULL, "a", NULL, 0), RILL_EINVAL);
+    ck_assert_int_eq(rill_publish_many(f.bus, "a", NULL, 0), 0);
+    HEARS(&f, "PUB a.c 2\r\n12\r\n");
+    end();
+}
+END_TEST
+
+/* More than go in one turn inside the gate, of any sizes; those that went are counted. */
+START_TEST(very_many_in_one_call)
+{
+    enum { N = 1000 };
+    static char want[N * 40], data[60];
+    static rill_str rows[N];
+    size_t len = 0, bytes = 0;
+    rill_stats stats = {.size = sizeof stats};
+    memset(data, 'd', sizeof data);
+    begin("nats://a", NULL);
+    far_greet(&f);
+    for (int i = 0; i < N; i++) {
+        rows[i] = (rill_str){data, (size_t)(i % 100 < 90 ? 7 : i % 13)};
+        bytes += rows[i].len;
+        len += (size_t)snprintf(want + len, sizeof want - len, "PUB m %zu\r\n%.*s\r\n",
+                                rows[i].len, (int)rows[i].len, data);
+    }
+    ck_assert_int_eq(rill_publish_many(f.bus, "m", rows, N), N);
+    HEARS(&f, want);
+    OK(rill_bus_stats(f.bus, &stats));
+    ck_assert_uint_eq(stats.in_msgs, N);
+    ck_assert_uint_eq(stats.in_bytes, bytes);
+    end();
+}
+END_TEST
+
+/* What there is room for goes, and the rest when there is some again. */
+START_TEST(many_of_which_some_have_room)
+{
+    rill_str rows[40];
+    for (int i = 0; i < 40; i++) rows[i] = (rill_str){"0123456789", 10};
+    begin("nats://a", RILL_OPTS(rill_opts, .send_buffer_bytes = 400));
+    int went = rill_publish_many(f.bus, "m", rows, 40);
+    ck_assert_int_gt(went, 5);
+    ck_assert_int_lt(went, 40);
+    ck_assert_int_eq(rill_publish_many(f.bus, "m", rows + went, 40 - (size_t)went), RILL_EAGAIN);
+    far_greet(&f);
+    far_hear(&f);
+    ck_assert_int_gt(rill_publish_many(f.bus, "m", rows + went, 40 - (size_t)went), 0);
+    end();
+}
+END_TEST
+
 static int scarce_body(fault *given, void *arg)
 {
     (void)arg;
@@ -781,6 +863,7 @@ SUITE_MAIN_ROWS("nats_link",
                stop, lame_duck, lame_duck_answers_first, servers_that_keep_nobody,
                floods, refused_login, no_redial,
                requests, large, same_again, same_again_of_any_length, same_again_elsewhere,
+               many_in_one_call, very_many_in_one_call, many_of_which_some_have_room,
                scarce),
     SUITE_EACH(2, lame_duck_does_not_answer),
     SUITE_EACH(RI_LEN(nonsense), bad_servers), SUITE_EACH(RI_LEN(early), bad_greetings),

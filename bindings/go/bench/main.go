@@ -144,12 +144,12 @@ func rillPublish(url string, n int) time.Duration {
 	return time.Since(began)
 }
 
-func rillPublishAll(url string, n int) time.Duration {
+func rillPublishMany(url string, n int) time.Duration {
 	bus := must(rill.Open(ctx, url, patient))
 	defer bus.Close()
 	began := time.Now()
 	for i := 0; i < n; i += len(many) {
-		must(bus.PublishAll("pub", many, nil))
+		must(bus.PublishMany("pub", many))
 	}
 	ok(bus.Flush(ctx))
 	return time.Since(began)
@@ -298,7 +298,7 @@ func beside(url string, rounds, msgs int) {
 		ours, its func(url string, n int) time.Duration
 		n         int
 	}{{"publish", rillPublish, natsPublish, msgs},
-		{"publish, 250 at a time", rillPublishAll, natsPublish, msgs}, {"receive", rillReceive, natsReceive, msgs},
+		{"publish, 250 at a time", rillPublishMany, natsPublish, msgs}, {"receive", rillReceive, natsReceive, msgs},
 		{"append, 1000 at a time", rillAppend, natsAppend, max(msgs/5, 1000)}} {
 		if !rows.MatchString(work.name) {
 			continue

@@ -262,6 +262,15 @@ class Bus {
         return native.sendAll(this.#h, subject, list, post(options));
     }
 
+    /**
+     * The same in one call of rill's, which costs less where they go to a server. All are looked at
+     * before the first goes. Returns how many went, fewer when one cannot go: the call for the rest
+     * throws why.
+     */
+    publishMany(subject, list) {
+        return native.publishMany(this.#h, subject, list);
+    }
+
     append(subject, data, options) {
         try {
             const [given, how] = split(options);
@@ -315,7 +324,7 @@ class Bus {
         await call(this.#h, verbs.DRAIN, {}, { timeoutMs: ms, signal: options?.signal });
         await within(
             Promise.all(handlers),
-            ms < 0 ? -1 : ms - (performance.now() - began),
+            ms < 0 ? -1 : Math.max(0, ms - (performance.now() - began)),
             options?.signal,
         );
         await this.flush(options);

@@ -123,6 +123,14 @@ typedef struct nd_data { /* bytes that are lent, or a copy in the scratch or of 
 } nd_data;
 bool nd_data_get(nd_env *e, napi_value v, nd_data *d);
 void nd_data_free(nd_data *d);
+typedef struct nd_list { /* bytes of an array's elements: lent until JavaScript runs, or copies */
+    rill_str *data;
+    size_t n;
+    char *texts;
+} nd_list;
+/* False: thrown, and for an element of a wrong type with its index. To be freed either way. */
+bool nd_list_get(nd_env *e, napi_value v, nd_list *l);
+void nd_list_free(nd_list *l);
 char *nd_text_get(nd_env *e, napi_value v, const char *what, nd_arena *a); /* NULL: thrown */
 /* The same, but undefined and null are NULL and true. */
 bool nd_text_may(nd_env *e, napi_value v, const char *what, nd_arena *a, char **text);

@@ -299,6 +299,23 @@ static napi_value bus_send_all(napi_env env, napi_callback_info info)
     return v;
 }
 
+/* publishMany(bus, subject, [data ..]). A getter of the list may have closed the bus. */
+static napi_value bus_publish_many(napi_env env, napi_callback_info info)
+{
+    ND_ARGS(3);
+    char subject[ND_SUBJECT_ROOM];
+    nd_list l;
+    napi_value v = NULL;
+    nd_handle *h = argc < 3 ? NULL : nd_handle_get(e, argv[0], ND_BUS);
+    if (!h || !nd_subject_get(e, argv[1], subject)) return NULL;
+    if (nd_list_get(e, argv[2], &l) && (h->ptr || nd_handle_get(e, argv[0], ND_BUS))) {
+        int rc = rill_publish_many(h->ptr, subject, l.data, l.n);
+        v = rc < 0 ? nd_throw(e, rc) : nd_number(e, rc);
+    }
+    nd_list_free(&l);
+    return v;
+}
+
 /* ---- Batches ---- */
 
 static napi_value batch_begin(napi_env env, napi_callback_info info)
@@ -370,6 +387,7 @@ void nd_bus_init(nd_env *e, napi_value exports)
     nd_define(e, exports, "inbox", bus_inbox);
     nd_define(e, exports, "publish", bus_publish);
     nd_define(e, exports, "sendAll", bus_send_all);
+    nd_define(e, exports, "publishMany", bus_publish_many);
     nd_define(e, exports, "batchBegin", batch_begin);
     nd_define(e, exports, "batchAdd", batch_add);
     nd_define(e, exports, "forwardOpen", forward_open);

@@ -157,6 +157,84 @@ void nd_data_free(nd_data *d)
     d->own = NULL;
 }
 
+/* A text has NULL for its bytes, and their number. */
+static bool list_look(nd_env *e, napi_value v, rill_str *out)
+{
+    napi_valuetype type;
+    nd_data d = {.ptr = ""};
+    *out = (rill_str){"", 0};
+    if (!v || napi_typeof(e->env, v, &type) != napi_ok) return true;
+    if (type == napi_undefined || type == napi_null) return true;
+    if (type == napi_string) {
+        out->ptr = NULL;
+        return napi_get_value_string_utf8(e->env, v, NULL, 0, &out->len) == napi_ok;
+    }
+    if (type != napi_object || !view_data(e, v, &d)) return false;
+    *out = (rill_str){d.ptr, d.len};
+    return true;
+}
+
+/* The texts among them, one behind the other. */
+static bool list_texts(nd_env *e, const napi_value *items, nd_list *l)
+{
+    size_t total = 1; /* a 0 is written behind each, and over it the next one */
+    for (size_t i = 0; i < l->n; i++)
+        if (!l->data[i].ptr) total += l->data[i].len;
+    char *at = l->texts = malloc(total);
+    if (!at) return false;
+    for (size_t i = 0; i < l->n; i++) {
+        rill_str *one = &l->data[i];
+        if (one->ptr) continue;
+        napi_get_value_string_utf8(e->env, items[i], at, one->len + 1, &one->len);
+        one->ptr = at;
+        at += one->len;
+    }
+    return true;
+}
+
+/* Getters of a list run while its elements are fetched, and might take the memory of an element
+ * that was looked at. So all are fetched before the first is. */
+static bool list_take(nd_env *e, napi_value from, napi_value *items, nd_list *l)
+{
+    for (uint32_t i = 0; i < l->n; i++)
+        if (napi_get_element(e->env, from, i, &items[i]) != napi_ok) return false;
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (list_look(e, items[i], &l->data[i])) continue;
+        nd_throw_type(e, "list[%u]: data is a string, a Buffer, a typed array or an ArrayBuffer",
+                      (unsigned)i);
+        return false;
+    }
+    if (list_texts(e, items, l)) return true;
+    napi_throw(e->env, nd_error(e, RILL_ENOMEM, "out of memory"));
+    return false;
+}
+
+bool nd_list_get(nd_env *e, napi_value v, nd_list *l)
+{
+    uint32_t n = 0;
+    bool is = false;
+    *l = (nd_list){0};
+    if (napi_is_array(e->env, v, &is) != napi_ok || !is) {
+        nd_throw_type(e, "an array of data is wanted");
+        return false;
+    }
+    napi_get_array_length(e->env, v, &n);
+    l->n = n;
+    napi_value *items = calloc((size_t)n + 1, sizeof(napi_value));
+    l->data = calloc((size_t)n + 1, sizeof *l->data);
+    bool room = items && l->data;
+    if (!room) napi_throw(e->env, nd_error(e, RILL_ENOMEM, "out of memory"));
+    bool took = room && list_take(e, v, items, l);
+    free(items);
+    return took;
+}
+
+void nd_list_free(nd_list *l)
+{
+    free(l->data);
+    free(l->texts);
+}
+
 char *nd_text_get(nd_env *e, napi_value v, const char *what, nd_arena *a)
 {
     size_t len = 0;

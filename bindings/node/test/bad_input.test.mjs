@@ -84,6 +84,8 @@ test('WrongTypes', async (t) => {
     describe: (v) => bus.streamDescribe(v),
     ensure: (v) => bus.streamEnsure('T', { sources: v, mirror: v, maxMsgs: v }),
     all: (v) => bus.publishAll('a', v),
+    many: (v) => bus.publishMany(v, v),
+    manyOf: (v) => bus.publishMany('a', ['x', v]),
     pause: (v) => bus.groupPause('S', 'g', v),
     put: (v) => kv.put(v, v, v),
     keys: (v) => kv.keys(v),
@@ -158,6 +160,7 @@ test('ClosedHandles', async () => {
   await bus.close();
   for (const call of [
     () => bus.publish('a'),
+    () => bus.publishMany('a', ['b']),
     () => bus.append('a'),
     () => bus.request('a'),
     () => bus.streams(),
@@ -566,6 +569,15 @@ test('ListsThatCloseWhatTheyAreFor', async () => {
     },
   });
   await fails(() => bus.publishAll('a', list), 'ECLOSED');
+  const another = await rill.open('mem:');
+  const many = ['1', '2', '3'];
+  Object.defineProperty(many, 2, {
+    get() {
+      another.closeNow();
+      return 'x';
+    },
+  });
+  await fails(() => another.publishMany('a', many), 'ECLOSED');
   const other = await rill.open('mem:');
   const batch = other.batch();
   const mean = ['1', '2'];

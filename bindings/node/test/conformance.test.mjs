@@ -30,6 +30,77 @@ test('PublishSubscribe', async (t) => {
   equal(createRequire(import.meta.url)('../lib/index.js').open, rill.open);
 });
 
+async function manyArrive(bus, sub) {
+  const memory = new Uint8Array([97, 98, 99, 100]);
+  const bytes = Buffer.from('bytes');
+  const kinds = ['é', bytes, memory.subarray(1, 3), memory.buffer, null, undefined, ''];
+  const want = ['é', 'bytes', 'bc', 'abcd', '', '', ''];
+  equal(bus.publishMany('m', kinds), 7);
+  for (const text of want) equal(await next(sub), text);
+  for (const length of [() => 128, (i) => i % 700]) {
+    const data = Array.from({ length: 3000 }, (_, i) => `${i} ${'x'.repeat(length(i))}`);
+    const mixed = data.map((text, i) => (i % 3 ? text : Buffer.from(text)));
+    equal(bus.publishMany('m.n', mixed), 3000);
+    for (const text of data) {
+      const m = await sub.next({ timeoutMs: 50000 });
+      equal(m.subject + m.text(), `m.n${text}`);
+    }
+  }
+  const long = 'é'.repeat(200000);
+  equal(bus.publishMany('m', [long, 'short', long]), 3);
+  for (const text of [long, 'short', long]) equal(await next(sub), text);
+  equal(bus.publishMany('m', []), 0);
+  const list = ['1', memory, '3'];
+  Object.defineProperty(list, 2, {
+    get() {
+      structuredClone(memory, { transfer: [memory.buffer] }); // its bytes are gone
+      return '3';
+    },
+  });
+  equal(bus.publishMany('m', list), 3);
+  equal((await next(sub)) + (await next(sub)) + (await next(sub)), '13');
+}
+
+async function manyThatCannotGo(bus, sub) {
+  const sent = bus.stats().inMsgs;
+  for (const bad of ['a b', 'a..b', '', 'x'.repeat(2000), 'a\0b'])
+    await fails(() => bus.publishMany(bad, ['1', '2']), 'EINVAL');
+  assert.throws(() => bus.publishMany(7, ['1']), TypeError);
+  for (const bad of [undefined, null, 7, 'text', Buffer.from('x'), { length: 1 }, new Set(['1'])])
+    assert.throws(() => bus.publishMany('m', bad), TypeError);
+  for (const bad of [7, 1n, true, {}, ['x'], () => {}, Symbol('s')])
+    assert.throws(
+      () => bus.publishMany('m', ['1', Buffer.from('2'), bad, '4']),
+      (why) => why instanceof TypeError && why.message.startsWith('list[2]: '),
+    );
+  const mine = ['1', '2'];
+  Object.defineProperty(mine, 1, {
+    get() {
+      throw new Error('mine');
+    },
+  });
+  assert.throws(() => bus.publishMany('m', mine), { message: 'mine' });
+  equal(bus.stats().inMsgs, sent); // nothing went
+  const large = Buffer.alloc(2 << 20);
+  equal(bus.publishMany('m', ['1', '2', large, '4']), 2);
+  await fails(() => bus.publishMany('m', [large, '4']), 'ETOOBIG');
+  equal(bus.publishMany('m', ['4']), 1);
+  equal((await next(sub)) + (await next(sub)) + (await next(sub)), '124');
+  equal((await sub.status()).pendingMsgs, 0);
+}
+
+test('PublishMany', async (t) => {
+  const [, at] = await t.serve();
+  for (const url of ['mem:', `nats://${at}`]) {
+    const bus = await t.open(url);
+    const sub = await bus.subscribe('>', { pendingMsgs: 10000 });
+    await manyArrive(bus, sub);
+    await manyThatCannotGo(bus, sub);
+    await bus.close();
+    for (const list of [['1'], []]) await fails(() => bus.publishMany('m', list), 'ECLOSED');
+  }
+});
+
 test('DataOfAllLengths', async (t) => {
   const bus = await t.open('mem:');
   const sub = await bus.subscribe('d');

@@ -32,6 +32,14 @@ async function work() {
     await bus.subscribe('a', (m) => m.reply && m.respond('yes', { headers: { A: 'b' } }));
     for (let i = 0; i < 100; i++)
       bus.publish('a', Buffer.alloc(i * 300), { headers: { A: 'b' }, msgId: 'x' });
+    bus.publishMany('a', ['text', Buffer.alloc(100), null]);
+    for (const list of [['text', 7], ['x', Buffer.alloc(2 << 20)]]) {
+      try {
+        bus.publishMany('a', list);
+      } catch {
+        /* as it should */
+      }
+    }
     await Promise.all([
       bus.request('a'),
       bus.append('s.a', 'x'),

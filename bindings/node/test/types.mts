@@ -9,6 +9,7 @@ async function works(): Promise<void> {
   });
   const sub = await bus.subscribe('a', { pendingMsgs: 10, whenFull: 'dropOld' });
   bus.publish('a', new Uint8Array(3), { headers: { A: ['b', 'c'] }, ttlMs: rill.ttlNever });
+  const went: number = bus.publishMany('a', ['x', new Uint8Array(3), new ArrayBuffer(2), null]);
   const m: Message = await sub.next({ timeoutMs: 10, signal: AbortSignal.timeout(100) });
   const bytes: Buffer = m.data;
   const at: bigint = m.timeNs;
@@ -30,7 +31,7 @@ async function works(): Promise<void> {
   } catch (why) {
     if (why instanceof rill.RillError) {
       const code: ErrorCode | 'RILL_EUNKNOWN' = why.code;
-      console.log(code, why.errno, at, receipt.seq, info.msgs, revision, subs.length, total);
+      console.log(code, why.errno, at, receipt.seq, info.msgs, revision, subs.length, total, went);
     }
   }
   await rill.salvage('a', null, { onReport: (care) => console.log(care.damage?.sentence) });
@@ -45,6 +46,8 @@ function refused(bus: Bus): void {
   bus.publish(7);
   // @ts-expect-error no data
   bus.publish('a', { a: 1 });
+  // @ts-expect-error a list of data
+  bus.publishMany('a', [7]);
   // @ts-expect-error buses are opened
   new rill.Bus();
 }

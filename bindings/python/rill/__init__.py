@@ -300,7 +300,7 @@ class Bus(_rill.Bus, _Closes):
     def stats(self) -> Stats:
         return Stats(**self._stats())
 
-    # -- Sending: publish() and publish_all() are in _rill.
+    # -- Sending: publish(), publish_all() and publish_many() are in _rill.
 
     def append(self, subject: str, data: Data = b"", *, timeout: Optional[float] = None,
                **post: Any) -> Receipt:

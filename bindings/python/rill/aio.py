@@ -206,9 +206,10 @@ def _wake(waiter: "asyncio.Future[Any]") -> None:
 
 
 class Bus:
-    """open() makes one. publish() and publish_all() wait for nothing: what a server is to have is
-    sent by the loop's next turns, and flush() waits for that. Whoever publishes much in one go
-    (64 KB) sends a part of it at once, as far as the server takes it; what is due, is done then."""
+    """open() makes one. publish(), publish_all() and publish_many() wait for nothing: what a server
+    is to have is sent by the loop's next turns, and flush() waits for that. Whoever publishes much
+    in one go (64 KB) sends a part of it at once, as far as the server takes it; what is due, is
+    done then."""
 
     def __init__(self, sync: rill.Bus, loop: asyncio.AbstractEventLoop) -> None:
         self.sync = sync
@@ -217,6 +218,7 @@ class Bus:
         self._timer: Optional[asyncio.TimerHandle] = None
         self.publish = sync.publish
         self.publish_all = sync.publish_all
+        self.publish_many = sync.publish_many
         sync._turns(_TURN_BYTES)
         loop.add_reader(self._fd, self._turn)
         self._turn()

@@ -162,9 +162,9 @@ static PyObject *keywords(PyObject *const *args, PyObject *names)
 /* A loop that publishes much before it goes on has its server wait for the first of it, and then
  * waits for its server. So what has been put together leaves meanwhile, without waiting. What a
  * turn has to say, the loop's next one says, too. */
-static void publish_turn(py_bus *self, size_t len)
+static void publish_turn(py_bus *self, size_t bytes)
 {
-    self->bytes += len + PUBLISH_HEAD_BYTES;
+    self->bytes += bytes;
     if (self->bytes < self->turn_bytes || py_gil_in_callback()) return;
     self->bytes = 0;
     (void)rill_poll(self->h.ptr, 0);
@@ -177,7 +177,7 @@ static int publish(py_bus *self, const char *subject, const py_data *d, const ri
     if (self->waits) py_gil_drop();
     else py_gil_keep();
     int rc = rill_publish(self->h.ptr, subject, d->ptr, d->len, post);
-    if (rc >= 0 && self->turn_bytes) publish_turn(self, d->len);
+    if (rc >= 0 && self->turn_bytes) publish_turn(self, d->len + PUBLISH_HEAD_BYTES);
     if (self->waits) py_gil_take();
     else py_gil_kept();
     return rc;
@@ -233,6 +233,116 @@ static PyObject *bus_publish_all(PyObject *o, PyObject *const *args, Py_ssize_t 
     if (ok && rc < 0) py_raise(rc);
     if (open) py_handle_done(o);
     return ok && rc >= 0 ? PyLong_FromSsize_t(sent) : NULL;
+}
+
+/* ---- Many in one call ---- */
+
+typedef struct parts { /* what is to go; all of it is looked at before the first goes */
+    rill_str *data;
+    py_data *held; /* of those whose bytes another object might move; NULL: there are none */
+    size_t nheld;
+} parts;
+
+/* What was raised says of which element it is. An exception that a program's own object raised
+ * stays as it is. */
+static void part_wrong(size_t i)
+{
+    PyObject *kind, *value, *trace;
+    bool text = PyErr_ExceptionMatches(PyExc_UnicodeError);
+    PyErr_Fetch(&kind, &value, &trace);
+    PyErr_NormalizeException(&kind, &value, &trace);
+    PyObject *as = text ? PyExc_ValueError : kind;
+    if (as != PyExc_TypeError && as != PyExc_BufferError && as != PyExc_ValueError) {
+        PyErr_Restore(kind, value, trace);
+        return;
+    }
+    PyErr_Format(as, "data[%zu]: %S", i, value);
+    Py_XDECREF(kind);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+}
+
+static bool part_take(parts *p, PyObject *from, size_t i, size_t n)
+{
+    py_data plain, *d = &plain;
+    if (PyObject_CheckBuffer(from) && !PyBytes_Check(from)) {
+        if (!p->held && !(p->held = PyMem_Calloc(n - i, sizeof *p->held))) {
+            PyErr_NoMemory();
+            return false;
+        }
+        d = &p->held[p->nheld++];
+    }
+    if (!py_data_get(d, from)) {
+        part_wrong(i);
+        return false;
+    }
+    p->data[i] = (rill_str){d->ptr, d->len};
+    return true;
+}
+
+static bool parts_take(parts *p, PyObject *all, size_t n)
+{
+    if (!(p->data = PyMem_Calloc(n ? n : 1, sizeof *p->data))) {
+        PyErr_NoMemory();
+        return false;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (!part_take(p, PyTuple_GetItem(all, (Py_ssize_t)i), i, n)) return false;
+    return true;
+}
+
+static void parts_end(parts *p)
+{
+    for (size_t i = 0; i < p->nheld; i++) py_data_end(&p->held[i]);
+    PyMem_Free(p->held);
+    PyMem_Free(p->data);
+}
+
+/* Those that go before the bus is turned, which is as often as by publish(). */
+static size_t parts_piece(const py_bus *self, const rill_str *data, size_t n, size_t *bytes)
+{
+    size_t piece = 0;
+    *bytes = 0;
+    while (piece < n && (piece == 0 || self->bytes + *bytes < self->turn_bytes))
+        *bytes += data[piece++].len + PUBLISH_HEAD_BYTES;
+    return piece;
+}
+
+/* Returns how many went, or an error if none did. The interpreter's lock is as in publish(). */
+static Py_ssize_t publish_parts(py_bus *self, const char *subject, const rill_str *data, size_t n)
+{
+    size_t done = 0, piece, bytes = 0;
+    int rc;
+    if (self->waits) py_gil_drop();
+    else py_gil_keep();
+    do {
+        piece = self->turn_bytes ? parts_piece(self, data + done, n - done, &bytes) : n - done;
+        rc = rill_publish_many(self->h.ptr, subject, data + done, piece);
+        if (rc > 0) done += (size_t)rc;
+        if (rc > 0 && self->turn_bytes) publish_turn(self, bytes);
+    } while (done < n && rc > 0 && (size_t)rc == piece);
+    if (self->waits) py_gil_take();
+    else py_gil_kept();
+    return done > 0 || rc >= 0 ? (Py_ssize_t)done : rc;
+}
+
+static PyObject *bus_publish_many(PyObject *o, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (nargs != 2 || PyUnicode_Check(args[1]) || PyBytes_Check(args[1]))
+        return PyErr_Format(PyExc_TypeError, "publish_many() takes a subject and a sequence");
+    const char *subject = py_text(args[0], "subject");
+    PyObject *all = subject ? PySequence_Tuple(args[1]) : NULL, *answer = NULL;
+    parts p = {0};
+    if (!all) return NULL;
+    size_t n = (size_t)PyTuple_Size(all);
+    if (parts_take(&p, all, n) && py_handle_use(o, PY_BUS)) {
+        Py_ssize_t went = publish_parts((py_bus *)o, subject, p.data, n);
+        answer = went < 0 ? py_raise((int)went) : PyLong_FromSsize_t(went);
+        py_handle_done(o);
+    }
+    parts_end(&p);
+    Py_DECREF(all);
+    return answer;
 }
 
 /* ---- A loop of the program's own ---- */
@@ -500,6 +610,9 @@ static PyMethodDef methods[] = {
      "Send and forget; keywords are of rill_post."},
     {"publish_all", PY_FN(bus_publish_all), METH_FASTCALL,
      "Send each of a sequence to one subject; returns how many."},
+    {"publish_many", PY_FN(bus_publish_many), METH_FASTCALL,
+     "The same in one call of rill's, which costs less where they go to a server; returns how many "
+     "went, fewer when one of them cannot go: the call for the rest says why."},
     {"fd", bus_fd, METH_NOARGS, "To be watched for reading, of a bus with Drive.HOST or reap."},
     {"wait_ms", bus_wait_ms, METH_NOARGS, "Sleep at most so long; -1: no bound."},
     {"_turns", bus_turns, METH_O, "Publishing turns it as well, each time after so many bytes."},

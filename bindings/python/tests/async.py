@@ -43,6 +43,11 @@ async def much_leaves_before_the_loop_turns():
                 assert sub.next(50).data[:1] == b"x"  # and this coroutine has awaited nothing
                 await bus.flush()
                 assert len(sub.read(1000, 50)) > 0
+                assert bus.publish_many("a", [b"y" * 1000] * 200) == 200
+                got = [sub.next(50)]  # likewise
+                await bus.flush()
+                while got[-1].data[:1] != b"y" or len(got) < 200:
+                    got.append(sub.next(50))
 
 
 @row

@@ -93,6 +93,7 @@ def closed_handles():
     bus.close()
     bus.close()
     for call in (lambda: bus.publish("a"), lambda: bus.subscribe("a"), lambda: bus.kv("d"),
+                 lambda: bus.publish_many("a", ["b"]),
                  lambda: bus.stats(), lambda: bus.poll(), lambda: bus.batch(), bus.inbox,
                  lambda: bus.request("a", timeout=1), lambda: bus.reap(1, 0), bus.fd, bus.caps,
                  lambda: sub.next(50), lambda: sub.read(1, 50), lambda: kv.put("a"),
@@ -409,14 +410,15 @@ def a_million_messages_leave_nothing():
     with rill.Bus("mem:") as bus, bus.subscribe("a") as sub:
         heard = []
         bus.subscribe("b", lambda m: heard.append(None) if m is None else None, on_publisher=True)
-        data = [b"x" * 128] * 500
+        data, arrays = [b"x" * 128] * 500, ["x", bytearray(128)] * 5
 
         def work(rounds):
             for i in range(rounds):
                 bus.publish_all("a", data)
                 for m in sub.read(500, 50):
                     m.data
-                bus.publish_all("b", data)
+                bus.publish_many("b", data)
+                bus.publish_many("b", arrays)
                 bus.publish("a", headers={"A": "b"}, reply="c")
                 m = sub.next(50)
                 m.view, m.headers, m.subject
@@ -465,6 +467,8 @@ def errors_leave_nothing():
             for _ in range(n):
                 for call in (lambda: bus.request("nobody"), lambda: bus.stream_status("S"),
                              lambda: bus.publish("a", headers=[("a",)]), lambda: bus.kv("b", x=1),
+                             lambda: bus.publish_many("a", [bytearray(9), "x", 7]),
+                             lambda: bus.publish_many("a b", [bytearray(9), "x"]),
                              lambda: bus.subscribe("a b", lambda m: None),
                              lambda: bus.batch().commit()):
                     try:

@@ -27,6 +27,63 @@ def publish_subscribe():
 
 
 @row
+def publish_many():
+    with rill.Broker() as broker:
+        url = f"nats://127.0.0.1:{broker.listen('nats://127.0.0.1:0')}"
+        for at in ("mem:", url):
+            with rill.Bus(at) as bus, bus.subscribe(">", pending_msgs=10000) as sub:
+                many_arrive(bus, sub)
+                many_that_cannot_go(bus, sub)
+                until(lambda: sub.status().pending_msgs == 0)
+            raises(rill.Closed, bus.publish_many, "m", ["1"])
+            raises(rill.Closed, bus.publish_many, "m", [])
+
+
+def many_arrive(bus, sub):
+    kinds = ["ü", b"bytes", bytearray(b"array"), memoryview(b"a view")[2:], None, "", b""]
+    want = ["ü".encode(), b"bytes", b"array", b"view", b"", b"", b""]
+    assert bus.publish_many("m", kinds) == 7
+    assert [sub.next(50).data for _ in want] == want
+    bus.publish("m", "of rill's")
+    assert bus.publish_many("m", [sub.next(50)] * 2) == 2  # a message is bytes, too
+    assert [sub.next(50).data for _ in range(2)] == [b"of rill's"] * 2
+    for lengths in ([128] * 3000, [i % 700 for i in range(3000)]):
+        data = [b"%d " % i + b"x" * n for i, n in enumerate(lengths)]
+        assert bus.publish_many("m.n", data) == 3000
+        got = [sub.next(50) for _ in data]
+        assert [m.data for m in got] == data and {m.subject for m in got} == {"m.n"}
+    assert bus.publish_many("m", (str(i) for i in range(3))) == 3  # whatever is gone through
+    assert [sub.next(50).data for _ in range(3)] == [b"0", b"1", b"2"]
+    assert bus.publish_many("m", []) == bus.publish_many("m", ()) == 0
+    grown = bytearray(b"free")
+    assert bus.publish_many("m", [grown]) == 1 and sub.next(50).data == b"free"
+    grown.extend(b" again")  # nobody holds it behind the call
+
+
+def many_that_cannot_go(bus, sub):
+    sent = bus.stats().in_msgs
+    for bad in ("a b", "a..b", "", "x" * 2000):
+        raises(rill.Invalid, bus.publish_many, bad, ["1", "2"])
+    raises(TypeError, bus.publish_many, 7, ["1"])
+    raises(ValueError, bus.publish_many, "a\0b", ["1"])
+    for bad in ((), ("m",), ("m", ["1"], "x"), ("m", "text"), ("m", b"bytes"), ("m", 7)):
+        raises(TypeError, bus.publish_many, *bad)
+    for bad in (7, 1.5, [b"x"], object()):
+        e = raises(TypeError, bus.publish_many, "m", ["1", bytearray(b"2"), bad, "4"])
+        assert str(e).startswith("data[2]: ") and type(bad).__name__ in str(e), e
+    e = raises(ValueError, bus.publish_many, "m", ["1", "\ud800"])
+    assert str(e).startswith("data[1]: "), e
+    e = raises(BufferError, bus.publish_many, "m", [memoryview(b"abcd")[::2]])
+    assert str(e).startswith("data[0]: "), e
+    assert bus.stats().in_msgs == sent  # nothing went
+    large = bytes(2 << 20)
+    assert bus.publish_many("m", ["1", "2", large, "4"]) == 2
+    raises(rill.TooBig, bus.publish_many, "m", [large, "4"])
+    assert bus.publish_many("m", ["4"]) == 1
+    assert [sub.next(50).data for _ in range(3)] == [b"1", b"2", b"4"]
+
+
+@row
 def views_and_bytes():
     with rill.Bus("mem:") as bus, bus.subscribe("b") as sub:
         whole = bytes(range(256))

@@ -13,11 +13,12 @@ def sync() -> None:
         bus.subscribe("ask", lambda m: m.reply(m.data))
         with bus.subscribe("a") as sub:
             bus.publish("a", "text", headers={"A": "b"})
+            went: int = bus.publish_many("a", ["text", b"bytes", bytearray(b"array")])
             first: Optional[rill.Message] = sub.next(1)
             more: List[rill.Message] = sub.read(10, 0)
             if first is not None:
                 view: memoryview = first.view
-                print(first.subject, len(view), first.header("A"), len(more))
+                print(first.subject, len(view), first.header("A"), len(more), went)
             for m in sub:
                 data: bytes = m.data
                 print(data)

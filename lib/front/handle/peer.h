@@ -111,6 +111,9 @@ struct ri_peer_ops {
     /* The number of receivers that are known, at least 1 where they are not; 0: there are none.
      * RILL_EAGAIN: there was no room within send_timeout_ms. NATS: PUB, HPUB */
     int (*publish)(rill_bus *bus, const ri_message *m);
+    /* Behind publish() of `m`: more on the same subject with neither headers nor a reply, of which
+     * it takes what can go at once. The number. NULL: each is published. */
+    size_t (*publish_more)(rill_bus *bus, ri_str subject, const rill_str *data, size_t n);
     /* `core` is that of a rill_sub, or bus->inbox; what comes for it goes to
      * bus->party.ops->deliver(). It is left alone when core->max messages have come. NATS: SUB,
      * and UNSUB with that maximum */

@@ -401,7 +401,7 @@ const ri_peer_ops ri_nats_peer_ops = {
     .up = peer_up,
     .sleep = peer_sleep,
     .fd = peer_fd,
-    .publish = ri_nats_send_publish,
+    .publish = ri_nats_send_publish, .publish_more = ri_nats_send_more,
     .subscribe = ri_nats_subs_subscribe,
     .unsubscribe = ri_nats_subs_unsubscribe,
     .finish = ri_nats_subs_finish,

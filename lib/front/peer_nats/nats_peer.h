@@ -409,6 +409,7 @@ void ri_nats_subs_fini(ri_nats_peer *peer);
 
 /* ---- nats_send.c ---- */
 int ri_nats_send_publish(rill_bus *bus, const ri_message *m);
+size_t ri_nats_send_more(rill_bus *bus, ri_str subject, const rill_str *data, size_t n);
 int ri_nats_send_flush(rill_bus *bus, int timeout_ms, bool stored);
 /* Inside the gate. */
 bool ri_nats_send_ping(ri_nats_peer *peer); /* counts in `pings`; false: out of memory */

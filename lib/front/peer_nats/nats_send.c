@@ -23,23 +23,22 @@ static size_t nats_send_pending(const ri_nats_peer *peer)
 
 /* ---- The same line again ---- */
 
-static bool nats_send_is_again(const ri_nats_again *again, const ri_message *m)
+static bool nats_send_is_about(const ri_nats_again *again, ri_str subject)
 {
-    if (m->data.len != again->data_len || m->headers.len || m->reply.len) return false;
-    return m->subject.len && ri_str_same(m->subject, (ri_str){again->line + NATS_SEND_VERB,
-                                                              again->subject_len});
+    return subject.len && ri_str_same(subject, (ri_str){again->line + NATS_SEND_VERB,
+                                                        again->subject_len});
 }
 
-/* Inside the gate: a message whose line is there. False: there is something to be looked at, as the
- * room, or a new line to be written; nothing has happened then. */
-static inline bool nats_send_again(ri_nats_peer *peer, const ri_message *m)
+/* Inside the gate: data whose line is there, and is what went before on its subject. False: there
+ * is something to be looked at, as the room, or a new line to be written; nothing has happened. */
+static inline bool nats_send_data(ri_nats_peer *peer, ri_str data)
 {
-    RI_ASSERT(ri_nats_peer_is_entered(peer));
     ri_nats_again *again = &peer->again;
-    if (!nats_send_is_again(again, m)) return false;
+    RI_ASSERT(again->subject_len > 0);
+    if (data.len != again->data_len) return false;
     if (ri_unlikely(atomic_load_explicit(&peer->bus.closed, memory_order_relaxed) ||
-                    m->data.len > peer->bus.broker->conf.max_msg_bytes)) return false;
-    size_t len = again->line_len + m->data.len + RI_NATS_CRLF.len;
+                    data.len > peer->bus.broker->conf.max_msg_bytes)) return false;
+    size_t len = again->line_len + data.len + RI_NATS_CRLF.len;
     if (ri_unlikely(nats_send_pending(peer) + len > peer->conf.send_bytes / 2)) return false;
     if (ri_unlikely(!ri_outq_has_room(&peer->out, sizeof again->line + len))) return false;
     char *at = peer->out.fill;
@@ -47,12 +46,25 @@ static inline bool nats_send_again(ri_nats_peer *peer, const ri_message *m)
     if (again->line_len > RI_NATS_AGAIN_STEP)
         memcpy(at + RI_NATS_AGAIN_STEP, again->line + RI_NATS_AGAIN_STEP, RI_NATS_AGAIN_STEP);
     at += again->line_len;
-    if (m->data.len) memcpy(at, m->data.ptr, m->data.len);
-    memcpy(at + m->data.len, RI_NATS_CRLF.ptr, RI_NATS_CRLF.len);
+    if (data.len) memcpy(at, data.ptr, data.len);
+    memcpy(at + data.len, RI_NATS_CRLF.ptr, RI_NATS_CRLF.len);
     ri_outq_added(&peer->out, len);
-    again->used = true;
+    return true;
+}
+
+static inline void nats_send_went_again(ri_nats_peer *peer)
+{
+    peer->again.used = true;
     peer->unflushed = true;
     ri_nats_peer_call(peer);
+}
+
+static inline bool nats_send_again(ri_nats_peer *peer, const ri_message *m)
+{
+    RI_ASSERT(ri_nats_peer_is_entered(peer));
+    if (m->headers.len || m->reply.len || !nats_send_is_about(&peer->again, m->subject) ||
+        !nats_send_data(peer, m->data)) return false;
+    nats_send_went_again(peer);
     return true;
 }
 
@@ -202,6 +214,47 @@ int ri_nats_send_publish(rill_bus *bus, const ri_message *m)
     nats_send_count(bus, m);
     ri_broker_leave(bus->broker);
     return 1;
+}
+
+/* ---- Many ---- */
+
+/* No longer inside the gate than for so many: others want to send, too. */
+enum { NATS_SEND_AT_ONCE = 64, NATS_SEND_AT_ONCE_BYTES = 64 << 10 };
+
+/* Inside the gate: a message with a line of its own. False: it is not to go, or not now, which
+ * publish() will see. */
+static bool nats_send_now(ri_nats_peer *peer, const ri_message *m)
+{
+    bool easy = peer->state != RI_NATS_UP || ri_nats_send_is_easy(peer);
+    if (!easy || ri_bus_check(&peer->bus, m) < 0 || nats_send_is_full(peer, m)) return false;
+    if (ri_nats_send_message(peer, m) < 0) return false;
+    nats_send_learn(peer, m);
+    return true;
+}
+
+size_t ri_nats_send_more(rill_bus *bus, ri_str subject, const rill_str *data, size_t n)
+{
+    ri_nats_peer *peer = ri_nats_peer_of(bus);
+    size_t done = 0, bytes = 0;
+    bool again = false;
+    n = RI_MIN(n, (size_t)NATS_SEND_AT_ONCE);
+    ri_broker_enter(bus->broker);
+    bool about = nats_send_is_about(&peer->again, subject);
+    for (; done < n && bytes < NATS_SEND_AT_ONCE_BYTES; bytes += data[done++].len) {
+        ri_message m = {.subject = subject, .data = {data[done].ptr, data[done].len}};
+        if (!m.data.ptr && m.data.len) break;
+        if (ri_likely(about && nats_send_data(peer, m.data))) {
+            again = true;
+            continue;
+        }
+        if (!nats_send_now(peer, &m)) break;
+        about = nats_send_is_about(&peer->again, subject);
+    }
+    bus->party.in_msgs += done;
+    bus->party.in_bytes += bytes;
+    if (again) nats_send_went_again(peer);
+    ri_broker_leave(bus->broker);
+    return done;
 }
 
 /* ---- Flush ---- */

@@ -104,6 +104,18 @@ fn rill_publish(url: &str, n: usize) -> Duration {
     began.elapsed()
 }
 
+/// The same, 250 at a time.
+fn rill_publish_many(url: &str, n: usize) -> Duration {
+    let bus = open(url);
+    let many = [&DATA[..]; 250];
+    let began = Instant::now();
+    for _ in (0..n).step_by(many.len()) {
+        assert_eq!(bus.publish_many("pub", &many).unwrap(), many.len());
+    }
+    bus.flush().timeout(Duration::MAX).wait().unwrap();
+    began.elapsed()
+}
+
 fn nats_publish(own: &Runtime, url: &str, n: usize) -> Duration {
     own.block_on(async {
         let nc = async_nats::connect(url).await.unwrap();
@@ -290,7 +302,9 @@ fn beside(url: &str, rounds: usize, msgs: usize) {
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     head("at one broker, ns a message", "async-nats");
     let receives: Form = &|n| nats_receive(&tokio, url, n);
-    row("publish", rounds, msgs, &|n| rill_publish(url, n), &|n| nats_publish(&tokio, url, n));
+    let publishes: Form = &|n| nats_publish(&tokio, url, n);
+    row("publish", rounds, msgs, &|n| rill_publish(url, n), publishes);
+    row("publish, 250 at a time", rounds, msgs, &|n| rill_publish_many(url, n), publishes);
     row("receive", rounds, msgs, &|n| rill_receive(url, n), receives);
     row("receive, awaited and kept", rounds, msgs, &|n| rill_stream(&tokio, url, n), receives);
     let few = (msgs / 5).max(1000);

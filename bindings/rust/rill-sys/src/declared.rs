@@ -1071,6 +1071,7 @@ extern "C" {
     pub fn rill_poll(bus: *mut rill_bus, timeout_ms: c_int) -> c_int;
     pub fn rill_bus_stats(bus: *mut rill_bus, out: *mut rill_stats) -> c_int;
     pub fn rill_publish(bus: *mut rill_bus, subject: *const c_char, data: *const c_void, len: usize, post: *const rill_post) -> c_int;
+    pub fn rill_publish_many(bus: *mut rill_bus, subject: *const c_char, data: *const rill_str, n: usize) -> c_int;
     pub fn rill_append(bus: *mut rill_bus, subject: *const c_char, data: *const c_void, len: usize, post: *const rill_post, out: *mut rill_receipt, timeout_ms: c_int) -> c_int;
     pub fn rill_append_async(bus: *mut rill_bus, subject: *const c_char, data: *const c_void, len: usize, post: *const rill_post, done: rill_stored_fn, arg: *mut c_void) -> c_int;
     pub fn rill_batch_begin(bus: *mut rill_bus, batch: *mut *mut rill_batch, opts: *const rill_batch_opts) -> c_int;

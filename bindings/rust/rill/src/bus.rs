@@ -25,6 +25,9 @@ use crate::text::{millis, nanos, Text};
 /// How long a drop may take to close a bus or a broker.
 pub(crate) const CLOSE: Duration = Duration::from_secs(5);
 
+/// Messages that C has at a time, of those that are published in one call: their rows lie on the stack.
+const RUN: usize = 64;
+
 /// What everything that was opened of a bus knows of it.
 pub(crate) struct Inner {
     open: RwLock<Ptr>, // NULL when it is closed
@@ -208,6 +211,32 @@ impl Bus {
             })
         })?;
         Ok(())
+    }
+
+    /// Sends each of `data` on one subject, in their order, which costs less than as many calls where
+    /// they go to a server: `rill_publish_many()`. Returns how many went: fewer when one of them
+    /// cannot go, of which the call for the rest is the error.
+    pub fn publish_many(&self, subject: impl Text, data: &[&[u8]]) -> Result<usize> {
+        let mut rows = [sys::rill_str { ptr: ptr::null(), len: 0 }; RUN];
+        let mut done = 0;
+        subject.with(|subject| {
+            for run in data.chunks(RUN) {
+                for (row, d) in rows.iter_mut().zip(run) {
+                    *row = sys::rill_str { ptr: d.as_ptr().cast(), len: d.len() };
+                }
+                let at = rows.as_ptr();
+                let end = ok(unsafe { sys::rill_publish_many(self.ptr, subject, at, run.len()) });
+                let went = match end {
+                    Err(e) if done == 0 => return Err(e),
+                    end => end.unwrap_or(0) as usize,
+                };
+                done += went;
+                if went < run.len() {
+                    break;
+                }
+            }
+            Ok(done)
+        })
     }
 
     /// Publishes, and has the receipt when a stream has stored it: `rill_append()`. Many may be under

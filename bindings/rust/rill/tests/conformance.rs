@@ -52,6 +52,48 @@ fn publish_subscribe() {
 }
 
 #[test]
+fn publish_many() {
+    let (broker, at) = serve(BrokerOptions::new());
+    let inside = broker.bus(None).unwrap();
+    let texts: Vec<String> = (0..300).map(|i| i.to_string().repeat(i % 3)).collect(); // a third: ""
+    let mut rows: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+    let large = vec![0; 2 << 20];
+    for bus in [mem(), Bus::open(format!("nats://{at}")).unwrap(), inside] {
+        let mut sub = hear(&bus, "a");
+        bus.flush().timeout(SOON).wait().unwrap();
+        bus.publish("a", "first").unwrap();
+        assert_eq!(bus.publish_many("a", &rows).unwrap(), 300);
+        assert_eq!(bus.publish_many(c"a", &[]).unwrap(), 0);
+        assert_eq!(bus.publish_many("a", &[b"last"]).unwrap(), 1);
+        assert_eq!(next(&mut sub), "first");
+        for text in &texts {
+            assert_eq!(next(&mut sub), *text);
+        }
+        assert_eq!(next(&mut sub), "last");
+        for bad in ["", "a b", "a\0b", "a..b"] {
+            fails(bus.publish_many(bad, &rows), Code::EINVAL);
+        }
+        // What lies before one that is too large goes, and nothing behind it.
+        for at in [0, 1, 64, 100, 299] {
+            let fits = std::mem::replace(&mut rows[at], &large);
+            if at > 0 {
+                assert_eq!(bus.publish_many("a", &rows).unwrap(), at);
+            }
+            fails(bus.publish_many("a", &rows[at..]), Code::ETOOBIG);
+            rows[at] = fits;
+            bus.publish("a", "end").unwrap();
+            for text in &texts[..at] {
+                assert_eq!(next(&mut sub), *text);
+            }
+            assert_eq!(next(&mut sub), "end");
+        }
+    }
+    let inside = broker.bus(None).unwrap();
+    broker.close(SOON).unwrap();
+    fails(inside.publish_many("a", &rows), Code::ECLOSED);
+}
+
+#[test]
 fn data_of_all_lengths() {
     let bus = mem();
     let mut sub = hear(&bus, "d");
