@@ -32,6 +32,7 @@ DIFFER = {
     "how what is acknowledged is synced": "sync_always",
     "limits that are shown where they are set": "limits auth_required",
     "the memory budget, which is rill's": "memory_budget memory_used memory_refusals",
+    "failed logins, which rill counts": "logins_failed logins_refused",
     "services that nats-server imports into each account": "imports",
     "subscriptions within nats-server": "subscriptions_list",
     "where the store is": "store_dir",
@@ -609,7 +610,8 @@ class System(OperatorCase):
             "nonce" in client.info else {}
         client.say("CONNECT " + json.dumps({"verbose": False, **way, **signed}) + "\r\nPING")
         let_in = client.read() == "PONG"
-        row = self.connz(server, "auth=1&state=all&cid=%d" % client.info["client_id"])[0]
+        row = self.connz(server, "auth=1&state=%s&cid=%d" % (
+            "open" if let_in else "closed", client.info["client_id"]))[0]
         client.close()
         return let_in, row.get("authorized_user"), row.get("account"), "stop" in row
 
